@@ -1,0 +1,83 @@
+"""Fixtures that several test files share: real models, small corpora, paths of public data."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from workbench.models.embedder import OnnxEmbedder
+from workbench.session import Workbench, open_corpus
+
+ROOT = Path(__file__).parent.parent
+
+
+def need(found: bool, what: str, remedy: str) -> None:
+    """Skip where a real part is missing; in CI (CI=true) its absence is a failure."""
+    if found:
+        return
+    message = f"{what} is not here: {remedy}"
+    if os.environ.get("CI") == "true":
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+def shared(name: str) -> Path:
+    """A file of the public data beside the project; the one place that knows where it is."""
+    path = ROOT.parent / "shared" / name
+    need(path.exists(), f"public data {path.name}", f"put it at {path}")
+    return path
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Callable[[str], Path]:
+    """`shared_data("data/scifact")`: a path in the public data, or a skip that says why."""
+    return shared
+
+
+@pytest.fixture(scope="session")
+def embedder() -> OnnxEmbedder:
+    """The default model, loaded once for all tests."""
+    return OnnxEmbedder()
+
+
+@pytest.fixture(scope="session")
+def landmarks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """The sample corpus, indexed once. Tests must not change it."""
+    folder = tmp_path_factory.mktemp("landmarks")
+    shutil.copy(ROOT / "data" / "landmarks" / "papers.jsonl", folder)
+    with open_corpus(folder, progress=False) as bench:
+        yield bench
+
+
+@pytest.fixture
+def write_jsonl(tmp_path: Path) -> Callable[..., Path]:
+    """Write records, one JSON object a line, and return the file."""
+
+    def write(records: list[dict[str, Any]], name: str = "papers.jsonl") -> Path:
+        path = tmp_path / name
+        lines = (json.dumps(record, ensure_ascii=False) + "\n" for record in records)
+        path.write_text("".join(lines), encoding="utf-8")
+        return path
+
+    return write
+
+
+def paper_record(number: int, **fields: Any) -> dict[str, Any]:
+    """A small valid record; `fields` replace or add."""
+    topics = ("ranking functions", "dense vectors", "query expansion", "index compression")
+    topic = topics[number % len(topics)]
+    return {
+        "id": f"p{number:03d}",
+        "title": f"Study {number} of {topic}",
+        "abstract": f"We examine {topic} in experiment {number}. The results are reported.",
+        "authors": ["Ada Lovelace", f"Author Number{number}"],
+        "year": 2000 + number % 25,
+        "venue": "SIGIR" if number % 2 else "ACL",
+        **fields,
+    }

@@ -1,0 +1,72 @@
+"""Paper Search Workbench: search papers, tune the search, and know how sure you are.
+
+import workbench as wb
+bench = wb.open("data/landmarks")
+bench.search("late interaction retrieval")
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "open": ("workbench.session", "open_corpus"),
+    "index": ("workbench.session", "index"),
+    "Workbench": ("workbench.session", "Workbench"),
+    "Profile": ("workbench.profiles", "Profile"),
+    "Ranking": ("workbench.ranking.ranking", "Ranking"),
+    "Paper": ("workbench.records", "Paper"),
+    "Passage": ("workbench.records", "Passage"),
+    "Query": ("workbench.records", "Query"),
+    "Judgment": ("workbench.records", "Judgment"),
+    "Filters": ("workbench.records", "Filters"),
+    "Candidates": ("workbench.records", "Candidates"),
+    "Hit": ("workbench.records", "Hit"),
+    "read_queries": ("workbench.corpus.collection", "read_queries"),
+    "read_qrels": ("workbench.corpus.collection", "read_qrels"),
+    "WorkbenchError": ("workbench.errors", "WorkbenchError"),
+}
+"""Public names and where they live; each is imported when first used."""
+
+__all__ = [
+    "Candidates",
+    "Filters",
+    "Hit",
+    "Judgment",
+    "Paper",
+    "Passage",
+    "Profile",
+    "Query",
+    "Ranking",
+    "Workbench",
+    "WorkbenchError",
+    "index",
+    "open",
+    "read_qrels",
+    "read_queries",
+]
+
+if TYPE_CHECKING:
+    from workbench.corpus.collection import read_qrels, read_queries
+    from workbench.errors import WorkbenchError
+    from workbench.profiles import Profile
+    from workbench.ranking.ranking import Ranking
+    from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
+    from workbench.session import Workbench, index
+    from workbench.session import open_corpus as open
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module, attribute = _HOMES[name]
+    value = getattr(import_module(module), attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

@@ -1,0 +1,89 @@
+"""Text to index terms: one analyser, owned by the corpus, used by every engine.
+
+Lower case, ASCII folding, English stop words, Snowball stems. Words are runs of letters and
+digits; each CJK character is a word of its own, since those scripts put no spaces.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import Any
+
+_STOP_WORDS = """
+a an and are as at be but by for if in into is it no not of on or such that the their then there
+these they this to was will with
+"""
+
+STOP_WORDS = frozenset(_STOP_WORDS.split())
+"""Lucene's English list."""
+
+_CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
+_WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
+_POSSESSIVE = re.compile(r"(?<=\w)['\u2019][sS]\b")
+_LETTERS = str.maketrans(
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i"}
+)
+
+
+def fold(text: str) -> str:
+    """Lower case without accents: what matching compares."""
+    lowered = text.lower()
+    if lowered.isascii():
+        return lowered
+    decomposed = unicodedata.normalize("NFKD", lowered.translate(_LETTERS))
+    return "".join(c for c in decomposed if not unicodedata.combining(c))
+
+
+def fold_name(text: str) -> str:
+    """Folded words between single spaces, for whole-word matching of authors and venues."""
+    return " ".join(_WORD.findall(fold(text)))
+
+
+@lru_cache(maxsize=1)
+def _stem_words() -> Any:
+    import Stemmer
+
+    return Stemmer.Stemmer("english").stemWords
+
+
+@dataclass(frozen=True)
+class Analyser:
+    """Deterministic; safe to share between threads for reading.
+
+    `fingerprint` changes whenever the same text could give other terms.
+    """
+
+    version: int = 1
+    stop_words: frozenset[str] = field(default=STOP_WORDS, repr=False)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"english-snowball-{self.version}"
+
+    def words(self, text: str) -> list[str]:
+        """Folded words with stop words removed, in order, before stemming."""
+        folded = fold(_POSSESSIVE.sub("  ", text))
+        return [word for word in _WORD.findall(folded) if word not in self.stop_words]
+
+    def terms(self, text: str) -> list[str]:
+        """Index terms in order, with repeats."""
+        stems: list[str] = _stem_words()(self.words(text))
+        return stems
+
+    def counts(self, text: str) -> Counter[str]:
+        """How often each term occurs; the length of the text is the sum."""
+        return Counter(self.terms(text))
+
+    def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
+        """(start, end, term) in characters of `text` for each word that is no stop word."""
+        blanked = _POSSESSIVE.sub("  ", text)
+        found = [(m.start(), m.end(), fold(m.group())) for m in _WORD.finditer(blanked)]
+        kept = [item for item in found if item[2] not in self.stop_words]
+        stems = _stem_words()([word for _, _, word in kept])
+        for (start, end, _), stem in zip(kept, stems, strict=True):
+            yield start, end, stem

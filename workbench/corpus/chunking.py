@@ -1,0 +1,119 @@
+"""Papers to passages: spans that end at sentence ends and fit the embedder's window."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+MAX_TITLE_SHARE = 0.25
+"""A title is embedded with each of its passages; it may take this share of the window."""
+
+VERSION = 1
+"""Part of the manifest's fingerprint: raise it when the same paper would be cut elsewhere."""
+
+
+class TokenCounter(Protocol):
+    """What cutting needs of an embedder: its window and where its tokens begin."""
+
+    @property
+    def window(self) -> int:
+        """Tokens that one text may have, special tokens included."""
+        ...
+
+    def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """First character of each token of each text, ascending, without special tokens."""
+        ...
+
+
+def embedding_text(title: str, passage: str) -> str:
+    """What is embedded for a passage."""
+    return f"{title}. {passage}" if title and passage != title else passage
+
+
+def fingerprint(window: int) -> str:
+    """Changes whenever the same paper could be cut elsewhere."""
+    return f"sentences-{VERSION}-window-{window}"
+
+
+def cut_papers(
+    texts: Sequence[tuple[str, str]], counter: TokenCounter
+) -> Iterator[list[tuple[int, int]]]:
+    """Spans (start, end) in characters for each (title, text), in order.
+
+    Spans do not overlap, leave out only white space, and are cut inside a sentence only where
+    the sentence alone is longer than the window.
+    """
+    titles = counter.token_starts([title for title, _ in texts])
+    bodies = counter.token_starts([text for _, text in texts])
+    most_title = int(counter.window * MAX_TITLE_SHARE)
+    special = 3  # [CLS], [SEP] and the full stop between title and passage
+    for (_, text), title, starts in zip(texts, titles, bodies, strict=True):
+        budget = counter.window - special - min(len(title), most_title)
+        yield cut(text, starts, budget)
+
+
+def cut(text: str, starts: NDArray[np.int64], budget: int) -> list[tuple[int, int]]:
+    """Spans of one text with at most `budget` tokens each; `starts` as from `token_starts`.
+
+    As few as fit, and as even as sentences allow: a short rest of a text is a poor passage
+    (SciFact train, hybrid nDCG@10: .744 even, .741 with each passage filled up).
+    """
+    if len(starts) <= budget:
+        return [_trim(text, 0, len(text))]
+    ends = _sentence_ends(text)
+    spans = _fill(text, starts, ends, budget)
+    most, low, high = len(spans), -(-len(starts) // len(spans)), budget
+    while low < high:
+        middle = (low + high) // 2
+        tighter = _fill(text, starts, ends, middle)
+        if len(tighter) <= most:
+            spans, high = tighter, middle
+        else:
+            low = middle + 1
+    return spans
+
+
+def _fill(
+    text: str, starts: NDArray[np.int64], ends: list[int], budget: int
+) -> list[tuple[int, int]]:
+    """Sentence after sentence into a span until the next would pass the budget."""
+    spans: list[tuple[int, int]] = []
+    begin = end = 0
+    for stop in ends:
+        if _tokens(starts, begin, stop) > budget and end > begin:
+            spans.append((begin, end))
+            begin = end
+        while _tokens(starts, begin, stop) > budget:
+            middle = _last_word_break(text, starts, begin, budget)
+            spans.append((begin, middle))
+            begin = middle
+        end = stop
+    trimmed = (_trim(text, start, stop) for start, stop in [*spans, (begin, end)])
+    return [(start, stop) for start, stop in trimmed if start < stop]
+
+
+def _sentence_ends(text: str) -> list[int]:
+    import sentencex
+
+    ends = [boundary["end_index"] for boundary in sentencex.get_sentence_boundaries("en", text)]
+    return [*(end for end in ends if end < len(text)), len(text)]
+
+
+def _tokens(starts: NDArray[np.int64], begin: int, end: int) -> int:
+    return int(np.searchsorted(starts, end) - np.searchsorted(starts, begin))
+
+
+def _last_word_break(text: str, starts: NDArray[np.int64], begin: int, budget: int) -> int:
+    """The latest token start after white space within the budget, else the budget's own end."""
+    first = int(np.searchsorted(starts, begin))
+    hard = int(starts[first + budget])
+    blank = max(text.rfind(" ", begin, hard), text.rfind("\n", begin, hard))
+    return blank + 1 if blank > begin else max(hard, begin + 1)
+
+
+def _trim(text: str, start: int, end: int) -> tuple[int, int]:
+    part = text[start:end]
+    return start + len(part) - len(part.lstrip()), end - (len(part) - len(part.rstrip()))

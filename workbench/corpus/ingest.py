@@ -1,0 +1,127 @@
+"""A source into the store: read, validate, cut, analyse, commit in small transactions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+from workbench.corpus.analysis import Analyser
+from workbench.corpus.chunking import TokenCounter, cut_papers
+from workbench.corpus.parsing import parse_paper
+from workbench.corpus.readers import Entry, read_entries
+from workbench.corpus.writer import AnalysedPaper, StoreWriter, digest
+from workbench.errors import RecordError
+from workbench.records import Paper
+
+BATCH = 256
+"""Papers in one transaction: what a kill can cost, and what memory holds."""
+
+REJECTS = "rejects.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class IngestReport:
+    """What became of the source's records. `rejects` is the report's path where there are any."""
+
+    added: int = 0
+    replaced: int = 0
+    unchanged: int = 0
+    deleted: int = 0
+    rejected: int = 0
+    rejects: Path | None = None
+
+    def __str__(self) -> str:
+        counts = ("added", "replaced", "unchanged", "deleted", "rejected")
+        text = ", ".join(f"{getattr(self, n):,} {n}" for n in counts if getattr(self, n))
+        return (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
+
+
+class Ingestor:
+    """Brings sources into one store. `strict` raises RecordError at the first bad record."""
+
+    def __init__(
+        self, store: StoreWriter, analyser: Analyser, counter: TokenCounter, *, strict: bool = False
+    ) -> None:
+        self._store = store
+        self._analyser = analyser
+        self._counter = counter
+        self._strict = strict
+        self._seen: set[str] = set()
+        self._report = IngestReport()
+
+    def ingest(
+        self, source: Any, folder: Path, *, sync: bool = False, progress: bool = False
+    ) -> IngestReport:
+        """Add new papers, replace changed ones; with `sync` delete those not in the source.
+
+        Each transaction is final: a kill loses at most the batch at hand.
+        """
+        rejects = folder / REJECTS
+        rejects.unlink(missing_ok=True)
+        with open(rejects, "w", encoding="utf-8") as report:
+            papers = _shown(self._papers(read_entries(source), report), progress)
+            while batch := list(islice(papers, BATCH)):
+                self._commit(batch)
+        if self._report.rejected:
+            self._report = replace(self._report, rejects=rejects)
+        else:
+            rejects.unlink()
+        if sync:
+            gone = [name for name in self._store.living_ids() if name not in self._seen]
+            self._count(deleted=self._store.delete(gone))
+        return self._report
+
+    def _papers(self, entries: Iterable[Entry], report: IO[str]) -> Iterator[Paper]:
+        for entry in entries:
+            try:
+                yield self._paper(entry)
+            except RecordError as error:
+                if self._strict:
+                    raise RecordError(f"{entry.file} line {entry.line}: {error}") from None
+                self._count(rejected=1)
+                line = {"file": entry.file, "line": entry.line, "problem": str(error)}
+                report.write(json.dumps(line) + "\n")
+
+    def _paper(self, entry: Entry) -> Paper:
+        if entry.record is None:
+            raise RecordError(entry.problem)
+        paper = parse_paper(entry.record)
+        if paper.id in self._seen:
+            raise RecordError(f"id {paper.id!r} came before; the first one is kept")
+        self._seen.add(paper.id)
+        return paper
+
+    def _commit(self, papers: list[Paper]) -> None:
+        known = self._store.digests([paper.id for paper in papers])
+        changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
+        self._count(
+            added=sum(paper.id not in known for paper in changed),
+            replaced=sum(paper.id in known for paper in changed),
+            unchanged=len(papers) - len(changed),
+        )
+        if changed:
+            self._store.add(list(self._analyse(changed)))
+
+    def _analyse(self, papers: list[Paper]) -> Iterator[AnalysedPaper]:
+        texts = [(paper.title, paper.text) for paper in papers]
+        for paper, spans in zip(papers, cut_papers(texts, self._counter), strict=True):
+            title = self._analyser.counts(paper.title)
+            text = paper.text if paper.text != paper.title else ""
+            passages = tuple(
+                (start, end, title + self._analyser.counts(text[start:end])) for start, end in spans
+            )
+            yield AnalysedPaper(paper, passages, title)
+
+    def _count(self, **more: int) -> None:
+        current = {name: getattr(self._report, name) + n for name, n in more.items()}
+        self._report = replace(self._report, **current)
+
+
+def _shown(papers: Iterator[Paper], progress: bool) -> Iterator[Paper]:
+    from tqdm.auto import tqdm
+
+    return iter(tqdm(papers, desc="Reading", unit=" papers", delay=2, disable=not progress))

@@ -1,0 +1,38 @@
+"""One writer at a time. The lock is the operating system's: it goes when its holder dies."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from workbench.errors import CorpusError, CorpusLocked
+
+
+@contextmanager
+def write_lock(folder: Path) -> Iterator[None]:
+    """Hold the folder's write lock. Raises CorpusLocked at once where another process has it."""
+    from filelock import FileLock, Timeout
+
+    owner = folder / "write.pid"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(folder / "write.lock", timeout=0)
+        lock.acquire()
+    except Timeout:
+        pid = owner.read_text().strip() if owner.exists() else "unknown"
+        raise CorpusLocked(
+            f"{folder}: process {pid} is writing to this corpus; wait for it to finish, or stop it"
+        ) from None
+    except OSError as error:
+        raise CorpusError(
+            f"{folder}: cannot write here ({error.strerror or error}); choose a folder that you "
+            "may write to"
+        ) from error
+    try:
+        owner.write_text(str(os.getpid()))
+        yield
+    finally:
+        owner.unlink(missing_ok=True)
+        lock.release()

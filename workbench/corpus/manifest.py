@@ -1,0 +1,92 @@
+"""The manifest: which generation of an index is current, and from what it was made."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from workbench.errors import CorpusMismatch, CorpusNotFound
+
+FORMAT = 1
+NAME = "manifest.json"
+
+
+@dataclass(frozen=True, slots=True)
+class Manifest:
+    """Everything that decides what a search in this index returns.
+
+    `fingerprint` identifies the contents: equal for equal papers, settings and versions.
+    """
+
+    analyser: str
+    chunking: str
+    model: str
+    model_fingerprint: str
+    dimension: int
+    k1: float
+    b: float
+    format: int = FORMAT
+    generation: int = 0
+    papers: int = 0
+    passages: int = 0
+    paper_rows: int = 0
+    passage_rows: int = 0
+    terms: int = 0
+    fingerprint: str = ""
+    versions: dict[str, str] = field(default_factory=dict)
+    source: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> str:
+        """Name of the folder with this generation's arrays."""
+        return f"generation-{self.generation:06d}"
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Raises CorpusNotFound without a manifest, CorpusMismatch for a damaged or newer one."""
+    path = folder / NAME
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except FileNotFoundError:
+        raise CorpusNotFound(f"{folder}: no index here; run `workbench index SOURCE`") from None
+    except (ValueError, OSError) as error:
+        raise CorpusMismatch(
+            f"{path}: not readable ({error}); run `workbench index` again, stored papers are kept"
+        ) from error
+    if not isinstance(values, dict) or values.get("format", 0) > FORMAT:
+        raise CorpusMismatch(
+            f"{path}: written by a newer version (format {values.get('format')}, this one reads "
+            f"{FORMAT}); update the package"
+        )
+    known = {f.name for f in fields(Manifest)}
+    return Manifest(**{name: value for name, value in values.items() if name in known})
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replace the manifest in one step: a reader sees the old one or the new one."""
+    write_atomically(folder / NAME, json.dumps(asdict(manifest), indent=2).encode())
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that, whatever happens, its old or its new content is there."""
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    with open(partial, "wb") as stream:
+        stream.write(content)
+        stream.flush()
+        os.fsync(stream.fileno())
+    os.replace(partial, path)
+
+
+def check_settings(found: Manifest, expected: Manifest, folder: Path) -> None:
+    """Raises CorpusMismatch that names the first setting in which the two differ."""
+    for name in ("analyser", "chunking", "model_fingerprint", "dimension", "k1", "b"):
+        have, want = getattr(found, name), getattr(expected, name)
+        if have != want:
+            detail = f" (models {found.model!r} and {expected.model!r})" if "model" in name else ""
+            raise CorpusMismatch(
+                f"{folder}: made with {name} {have!r}, but {want!r} is asked for{detail}; use the "
+                "same settings, or index the source into a new folder"
+            )

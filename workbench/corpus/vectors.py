@@ -1,0 +1,40 @@
+"""The vectors file: float32 rows, appended in order, read through a memory map.
+
+How many rows count is kept in the store, so bytes after them are an interrupted append.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import CorpusMismatch
+
+Vectors = NDArray[np.float32]
+
+
+def append_vectors(path: Path, rows: int, vectors: Vectors) -> int:
+    """Write float32 (n, dimension) after the first `rows` rows; returns the new row count."""
+    with open(path, "r+b" if path.exists() else "w+b") as stream:
+        stream.seek(rows * vectors.shape[1] * 4)
+        stream.truncate()
+        stream.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
+        stream.flush()
+        os.fsync(stream.fileno())
+    return rows + len(vectors)
+
+
+def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
+    """The first `rows` rows, memory-mapped. Raises CorpusMismatch where the file is shorter."""
+    if rows == 0:
+        return np.zeros((0, dimension), dtype=np.float32)
+    size = path.stat().st_size if path.exists() else 0
+    if size < rows * dimension * 4:
+        raise CorpusMismatch(
+            f"{path}: {size} bytes, but {rows} vectors of {dimension} dimensions need "
+            f"{rows * dimension * 4}; restore the file, or delete the index folder and index again"
+        )
+    return np.memmap(path, dtype="<f4", mode="r", shape=(rows, dimension))

@@ -1,0 +1,123 @@
+"""Writing to the corpus store; only the holder of the write lock may."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+
+from workbench.corpus.analysis import fold_name
+from workbench.corpus.store import Store
+from workbench.records import Paper
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS papers(
+    no INTEGER PRIMARY KEY, id TEXT NOT NULL, digest BLOB NOT NULL, record TEXT NOT NULL,
+    year INTEGER, alive INTEGER NOT NULL DEFAULT 1, title_terms BLOB, title_counts BLOB);
+CREATE UNIQUE INDEX IF NOT EXISTS living_papers ON papers(id) WHERE alive = 1;
+CREATE INDEX IF NOT EXISTS papers_by_id ON papers(id, no);
+CREATE TABLE IF NOT EXISTS passages(
+    no INTEGER PRIMARY KEY, paper INTEGER NOT NULL, number INTEGER NOT NULL,
+    start INTEGER NOT NULL, stop INTEGER NOT NULL, terms BLOB, counts BLOB);
+CREATE INDEX IF NOT EXISTS passages_by_paper ON passages(paper);
+CREATE TABLE IF NOT EXISTS terms(no INTEGER PRIMARY KEY, term TEXT NOT NULL UNIQUE);
+CREATE TABLE IF NOT EXISTS names(
+    no INTEGER PRIMARY KEY, kind TEXT NOT NULL, folded TEXT NOT NULL, UNIQUE(kind, folded));
+CREATE TABLE IF NOT EXISTS paper_names(
+    name INTEGER NOT NULL, paper INTEGER NOT NULL, PRIMARY KEY(name, paper)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+"""
+Counts = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class AnalysedPaper:
+    """A paper ready to be stored: its passages as (start, end, term counts), its title's terms."""
+
+    paper: Paper
+    passages: tuple[tuple[int, int, Counts], ...]
+    title_terms: Counts
+
+
+class StoreWriter(Store):
+    """A store that can be written to. Every change is one transaction."""
+
+    writable = True
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self._vocabulary: dict[str, int] | None = None
+        self._db.executescript(SCHEMA)
+
+    def add(self, papers: Sequence[AnalysedPaper]) -> None:
+        """Add or replace papers, all in one transaction."""
+        with self._db as db:
+            self._bury(db, [item.paper.id for item in papers])
+            paper_no, passage_no = self.paper_count, self.passage_count
+            for item in papers:
+                self._insert_paper(db, paper_no, item)
+                passage_no = self._insert_passages(db, paper_no, passage_no, item)
+                paper_no += 1
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Mark papers dead; returns how many were alive."""
+        with self._db as db:
+            return self._bury(db, ids)
+
+    def set_state(self, key: str, value: object) -> None:
+        """Remember a small JSON value."""
+        with self._db as db:
+            db.execute("REPLACE INTO state VALUES (?, ?)", (key, json.dumps(value)))
+
+    def _bury(self, db: sqlite3.Connection, ids: Iterable[str]) -> int:
+        statement = "UPDATE papers SET alive = 0 WHERE id = ? AND alive = 1"
+        return db.executemany(statement, ((name,) for name in ids)).rowcount
+
+    def _insert_paper(self, db: sqlite3.Connection, no: int, item: AnalysedPaper) -> None:
+        paper = item.paper
+        filled = {name: value for name, value in asdict(paper).items() if value}
+        content = json.dumps(filled, ensure_ascii=False)
+        db.execute(
+            "INSERT INTO papers VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
+            (no, paper.id, digest(paper), content, paper.year, *self._pack(db, item.title_terms)),
+        )
+        names = {("author", fold_name(author)) for author in paper.authors}
+        names |= {("field", fold_name(field)) for field in paper.fields}
+        names |= {("venue", fold_name(paper.venue))} if paper.venue else set()
+        for kind, folded in sorted(names):
+            db.execute("INSERT OR IGNORE INTO names(kind, folded) VALUES (?, ?)", (kind, folded))
+            db.execute(
+                "INSERT INTO paper_names SELECT no, ? FROM names WHERE kind = ? AND folded = ?",
+                (no, kind, folded),
+            )
+
+    def _insert_passages(
+        self, db: sqlite3.Connection, paper: int, no: int, item: AnalysedPaper
+    ) -> int:
+        for number, (start, end, counts) in enumerate(item.passages):
+            row = (no + number, paper, number, start, end, *self._pack(db, counts))
+            db.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+        return no + len(item.passages)
+
+    def _pack(self, db: sqlite3.Connection, counts: Counts) -> tuple[bytes, bytes]:
+        """Term numbers and counts as two int32 arrays; unknown terms get the next number."""
+        if self._vocabulary is None:
+            self._vocabulary = dict(db.execute("SELECT term, no FROM terms"))
+        vocabulary = self._vocabulary
+        for term in counts:
+            if term not in vocabulary:
+                db.execute("INSERT INTO terms VALUES (?, ?)", (len(vocabulary), term))
+                vocabulary[term] = len(vocabulary)
+        numbers = np.array([vocabulary[term] for term in counts], dtype=np.int32)
+        return numbers.tobytes(), np.array(list(counts.values()), dtype=np.int32).tobytes()
+
+
+def digest(paper: Paper) -> bytes:
+    """16 bytes that change with any field of the paper."""
+    content = json.dumps(asdict(paper), ensure_ascii=False, sort_keys=True)
+    return blake2b(content.encode(), digest_size=16).digest()

@@ -1,0 +1,1 @@
+"""Engines: each answers a query with complete Candidates, however it stores things."""

@@ -1,0 +1,144 @@
+"""The embedded engine: SQLite, memory-mapped BM25 scores and vectors, exact in every signal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.corpus.manifest import Manifest, read_manifest
+from workbench.corpus.store import Store
+from workbench.engines.base import SIGNALS
+from workbench.engines.filters import PassageMasks
+from workbench.engines.generation import STORE, Generation
+from workbench.errors import CorpusError, CorpusMismatch
+from workbench.records import Candidates, Filters, Paper, Passage, Query
+
+LOWER = np.array([0.0, 0.0, -1.0])
+"""Theoretical minimum of each signal: no term matches, opposite vectors."""
+
+Scores = NDArray[np.float32]
+Rows = NDArray[np.intp]
+
+
+class EmbeddedEngine:
+    """One generation of a corpus folder, opened for reading; nothing is loaded until used."""
+
+    signals = SIGNALS
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        self.manifest: Manifest = read_manifest(self.folder)
+        self._generation = Generation(self.folder, self.manifest)
+        self._store = Store(self.folder / STORE)
+        self._masks = PassageMasks(self._store, self._generation)
+        self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
+
+    @property
+    def fingerprint(self) -> str:
+        return f"embedded-{self.manifest.fingerprint}"
+
+    def close(self) -> None:
+        self._store.close()
+
+    def candidates(self, query: Query, n: int, filters: Filters = Filters()) -> Candidates:
+        mask = self._masks.mask(filters)
+        terms = self._numbered(query)
+        body, title = self._generation.body.scores(terms), self._generation.title.scores(terms)
+        dense = self._cosines(query)
+        arms = [_best_matching(body, n, mask, 0.0), self._title_arm(title, n, mask)]
+        if query.vector is not None:
+            arms.append(_best_matching(dense, n, mask, -np.inf))
+        rows = np.unique(np.concatenate(arms))
+        index = self._generation.rows
+        papers = index.paper_of[rows]
+        canonical = np.argsort(index.order[papers], kind="stable")
+        rows, papers = rows[canonical], papers[canonical]
+        values = np.stack([body[rows], title[papers], dense[rows]], axis=1)
+        return Candidates(
+            query=query,
+            signals=self.signals,
+            paper_ids=index.ids[papers],
+            numbers=index.number_of[rows],
+            values=values.astype(np.float64),
+            lower=LOWER,
+            fingerprint=self.fingerprint,
+        )
+
+    def papers(self, ids: Sequence[str]) -> list[Paper]:
+        return [self._cached_paper(paper_id)[1] for paper_id in ids]
+
+    def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
+        found = []
+        for paper_id, number in keys:
+            row, paper = self._cached_paper(paper_id)
+            places = self._store.paper_passages(row)
+            if not 0 <= number < len(places):
+                raise CorpusError(f"paper {paper_id!r} has passages 0 to {len(places) - 1}")
+            start, end = places[number].start, places[number].end
+            found.append(Passage(paper_id, number, start, end, paper.text[start:end]))
+        return found
+
+    def term_scores(
+        self, query: Query, paper_id: str, number: int
+    ) -> Mapping[str, Mapping[str, float]]:
+        paper, _ = self._cached_paper(paper_id)
+        passage = int(self._generation.rows.first_passage[paper]) + number
+        names = {no: term for term, no in self._store.term_numbers(list(query.terms)).items()}
+        terms = self._numbered(query)
+        body = self._generation.body.parts(terms, passage)
+        title = self._generation.title.parts(terms, paper)
+        return {
+            "bm25": {names[no]: part for no, part in body.items()},
+            "title": {names[no]: part for no, part in title.items()},
+        }
+
+    def _numbered(self, query: Query) -> dict[int, float]:
+        known = self._store.term_numbers(list(query.terms))
+        in_index = self.manifest.terms
+        return {
+            known[term]: weight
+            for term, weight in query.terms.items()
+            if known.get(term, in_index) < in_index
+        }
+
+    def _cosines(self, query: Query) -> Scores:
+        vectors = self._generation.vectors
+        if query.vector is None:
+            return np.zeros(len(vectors), dtype=np.float32)
+        if query.vector.shape != (self.manifest.dimension,):
+            raise CorpusMismatch(
+                f"query vector has shape {query.vector.shape}, the index has "
+                f"{self.manifest.dimension} dimensions; use the model {self.manifest.model!r}"
+            )
+        scores: Scores = vectors @ query.vector
+        return scores
+
+    def _title_arm(self, scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
+        """The first passage of each of the papers with the best titles."""
+        first = self._generation.rows.first_passage
+        papers = _best_matching(scores, n, None if mask is None else mask[first], 0.0)
+        rows: Rows = first[papers].astype(np.intp)
+        return rows
+
+    def _read_paper(self, paper_id: str) -> tuple[int, Paper]:
+        found = self._store.paper(paper_id, self.manifest.paper_rows)
+        if found is None:
+            raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
+        return found
+
+
+def _best_matching(scores: Scores, n: int, mask: NDArray[np.bool_] | None, above: float) -> Rows:
+    """Rows of the `n` best scores over `above`; ties at the end of the list fall to lower rows."""
+    if mask is not None:
+        scores = np.where(mask, scores, -np.inf)
+    if n < len(scores):
+        above_n = np.partition(scores, len(scores) - n)[len(scores) - n]
+        if above_n > above:
+            over = np.flatnonzero(scores > above_n)
+            level = np.flatnonzero(scores == above_n)
+            return np.concatenate([over, level[: n - len(over)]])
+    return np.flatnonzero(scores > above)

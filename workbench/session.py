@@ -1,0 +1,242 @@
+"""Workbench: what `wb.open` returns. Holds corpus, engine, model, profile; no logic of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from workbench.corpus.analysis import Analyser
+from workbench.corpus.ingest import IngestReport
+from workbench.corpus.manifest import NAME, Manifest, read_manifest
+from workbench.corpus.readers import find_source
+from workbench.engines.embedded import EmbeddedEngine
+from workbench.engines.filters import check_filters
+from workbench.engines.indexing import Indexer
+from workbench.errors import CorpusMismatch, CorpusNotFound, FilterError, QueryError
+from workbench.models.embedder import Embedder, OnnxEmbedder
+from workbench.models.source import DEFAULT_MODEL
+from workbench.profiles import Profile
+from workbench.ranking.ranking import Ranking, complete_weights
+from workbench.ranking.retriever import Retriever
+from workbench.records import Filters
+
+INDEX = "index"
+"""Folder of the index inside a folder that holds a source."""
+
+MAX_K = 10_000
+
+Texts = str | Iterable[str] | None
+Years = int | tuple[int | None, int | None] | None
+
+
+class Workbench:
+    """One corpus, opened. Reads are safe from several threads; use `with` or `close()`."""
+
+    def __init__(
+        self, folder: Path, *, profile: Profile | None = None, embedder: Embedder | None = None
+    ) -> None:
+        self.folder = folder
+        self.profile = profile or Profile()
+        self._analyser = Analyser()
+        self.engine = EmbeddedEngine(folder)
+        manifest = self.engine.manifest
+        self._embedder = embedder or OnnxEmbedder(manifest.model)
+        self._check_model(manifest)
+        self._retriever = Retriever(self.engine, self._embedder, self._analyser)
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the open generation was made from."""
+        return self.engine.manifest
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        weights: Mapping[str, float] | None = None,
+        profile: Profile | None = None,
+        year: Years = None,
+        venue: Texts = None,
+        author: Texts = None,
+        field: Texts = None,
+        ids: Texts = None,
+    ) -> Ranking:
+        """The best `k` papers for a query.
+
+        `weights` by signal; those left out share what is missing to 1, so {"dense": 0.7} means
+        bm25 0.3 under the default profile. Filters are described at `Filters`; `year` is one year
+        or an inclusive (first, last), either None for open.
+
+        Raises QueryError (empty, over 100,000 characters, or nothing searchable under these
+        weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
+        script that the papers do not use, is answered by the dense signal and says so in `notes`.
+        """
+        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
+            raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
+        profile = profile or self.profile
+        if weights is not None:
+            full = complete_weights(weights, profile.weights, self.engine.signals)
+            profile = profile.replace(weights=full)
+        filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
+        retrieved = self._retriever.retrieve(query, profile.n_candidates, filters)
+        return Ranking(retrieved, profile, self.engine, k)
+
+    def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
+        """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
+
+        Nothing already stored is read, analysed or embedded again.
+        """
+        report = self._indexer(progress).add(source, strict=strict)
+        self._reopen()
+        return report
+
+    def delete(self, ids: str | Iterable[str]) -> int:
+        """Remove papers by id; returns how many there were."""
+        count = self._indexer(False).delete([ids] if isinstance(ids, str) else list(ids))
+        self._reopen()
+        return count
+
+    def info(self) -> dict[str, Any]:
+        """What this corpus holds and from what it was made."""
+        manifest = self.manifest
+        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return {
+            "folder": str(self.folder),
+            "papers": manifest.papers,
+            "passages": manifest.passages,
+            "terms": manifest.terms,
+            "bytes": size,
+            "model": manifest.model,
+            "dimension": manifest.dimension,
+            "analyser": manifest.analyser,
+            "chunking": manifest.chunking,
+            "bm25": {"k1": manifest.k1, "b": manifest.b},
+            "generation": manifest.generation,
+            "fingerprint": manifest.fingerprint,
+            "versions": manifest.versions,
+        }
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self.engine.close()
+
+    def __enter__(self) -> Workbench:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
+
+    def _indexer(self, progress: bool) -> Indexer:
+        return Indexer(self.folder, self._embedder, progress=progress)
+
+    def _reopen(self) -> None:
+        self.engine.close()
+        self.engine = EmbeddedEngine(self.folder)
+        self._retriever = Retriever(self.engine, self._embedder, self._analyser)
+
+    def _check_model(self, manifest: Manifest) -> None:
+        for name in ("fingerprint", "dimension"):
+            own = getattr(self._embedder, name)
+            key = "model_fingerprint" if name == "fingerprint" else name
+            made = getattr(manifest, key)
+            if own != made:
+                raise CorpusMismatch(
+                    f"{self.folder}: made with model {manifest.model!r} ({name} {made}), but "
+                    f"{self._embedder.name!r} has {name} {own}; use the model it was made with, "
+                    "or index the source into a new folder"
+                )
+
+
+def open_corpus(
+    path: str | Path,
+    *,
+    profile: Profile | None = None,
+    model: str = DEFAULT_MODEL,
+    progress: bool = True,
+) -> Workbench:
+    """Open a corpus folder. A folder with a source (papers.jsonl or BEIR's corpus.jsonl) is
+    indexed on first use into its `index` folder, and brought up to date when the source changed.
+
+    `model` is used for a new index; an index keeps the model it was made with.
+    Raises CorpusNotFound, CorpusMismatch, CorpusLocked, ModelNotFound.
+    """
+    folder = Path(path).expanduser()
+    if (folder / NAME).is_file():
+        return Workbench(folder, profile=profile)
+    source = find_source(folder) if folder.is_dir() else None
+    if source is None:
+        raise CorpusNotFound(
+            f"{folder}: neither an index nor a source (papers.jsonl, corpus.jsonl) is there; "
+            "run `workbench index SOURCE --into DIR` first, or check the path"
+        )
+    index = folder / INDEX
+    state = _source_state(source)
+    if not (index / NAME).is_file() or read_manifest(index).source != state:
+        if (index / NAME).is_file():
+            model = read_manifest(index).model
+        indexer = Indexer(index, OnnxEmbedder(model), progress=progress)
+        indexer.add(source, sync=True, source_state=state)
+    return Workbench(index, profile=profile)
+
+
+def index(
+    source: Any,
+    into: str | Path,
+    *,
+    model: str = DEFAULT_MODEL,
+    strict: bool = False,
+    progress: bool = True,
+) -> IngestReport:
+    """Index a file, BEIR folder or pandas DataFrame into a corpus folder, new or existing.
+
+    Run it again after an interruption and it continues. Bad records are skipped and listed in
+    the folder's rejects.jsonl, or with `strict` the first one raises RecordError.
+    """
+    indexer = Indexer(Path(into).expanduser(), OnnxEmbedder(model), progress=progress)
+    return indexer.add(source, strict=strict)
+
+
+def make_filters(
+    *,
+    year: Years = None,
+    venue: Texts = None,
+    author: Texts = None,
+    field: Texts = None,
+    ids: Texts = None,
+) -> Filters:
+    """Filters from what a person types: one value or several of each kind."""
+    years = (year, year) if isinstance(year, int) else year
+    if years is not None and (not isinstance(years, tuple | list) or len(years) != 2):
+        raise FilterError(f"year is {year!r}; give one year or (first, last)")
+    filters = Filters(
+        year=None if years is None else (years[0], years[1]),
+        venue=_several(venue),
+        author=_several(author),
+        field=_several(field),
+        ids=_several(ids),
+    )
+    check_filters(filters)
+    return filters
+
+
+def _several(values: Texts) -> tuple[str, ...]:
+    if values is None:
+        return ()
+    return (values,) if isinstance(values, str) else tuple(values)
+
+
+def _source_state(source: Path) -> dict[str, Any]:
+    """What tells cheaply whether a source changed."""
+    stat = source.stat()
+    return {"name": source.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
