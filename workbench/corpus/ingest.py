@@ -61,15 +61,16 @@ class Ingestor:
         Each transaction is final: a kill loses at most the batch at hand.
         """
         rejects = folder / REJECTS
-        rejects.unlink(missing_ok=True)
-        with open(rejects, "w", encoding="utf-8") as report:
-            papers = _shown(self._papers(read_entries(source), report), progress)
-            while batch := list(islice(papers, BATCH)):
-                self._commit(batch)
+        try:
+            with open(rejects, "w", encoding="utf-8") as report:
+                papers = _shown(self._papers(read_entries(source), report), progress)
+                while batch := list(islice(papers, BATCH)):
+                    self._commit(batch)
+        finally:
+            if not self._report.rejected:
+                rejects.unlink(missing_ok=True)
         if self._report.rejected:
             self._report = replace(self._report, rejects=rejects)
-        else:
-            rejects.unlink()
         if sync:
             gone = [name for name in self._store.living_ids() if name not in self._seen]
             self._count(deleted=self._store.delete(gone))

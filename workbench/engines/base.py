@@ -49,5 +49,5 @@ class Engine(Protocol):
         ...
 
     def close(self) -> None:
-        """Let go of files and connections; a closed engine answers nothing."""
+        """Let go of files and connections."""
         ...

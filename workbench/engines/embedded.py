@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +22,7 @@ LOWER = np.array([0.0, 0.0, -1.0])
 """Theoretical minimum of each signal: no term matches, opposite vectors."""
 
 Scores = NDArray[np.float32]
+Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
 
@@ -48,22 +50,23 @@ class EmbeddedEngine:
         mask = self._masks.mask(filters)
         terms = self._numbered(query)
         body, title = self._generation.body.scores(terms), self._generation.title.scores(terms)
-        dense = self._cosines(query)
-        arms = [_best_matching(body, n, mask, 0.0), self._title_arm(title, n, mask)]
+        arms = [_best_matching(body, n, mask), self._title_arm(title, n, mask)]
         if query.vector is not None:
-            arms.append(_best_matching(dense, n, mask, -np.inf))
+            arms.append(self._dense_arm(query.vector, n, mask))
         rows = np.unique(np.concatenate(arms))
         index = self._generation.rows
         papers = index.paper_of[rows]
         canonical = np.argsort(index.order[papers], kind="stable")
         rows, papers = rows[canonical], papers[canonical]
-        values = np.stack([body[rows], title[papers], dense[rows]], axis=1)
+        dense = np.zeros(len(rows))
+        if query.vector is not None:
+            dense = self._generation.dense.scores(query.vector, rows)
         return Candidates(
             query=query,
             signals=self.signals,
             paper_ids=index.ids[papers],
             numbers=index.number_of[rows],
-            values=values.astype(np.float64),
+            values=np.stack([body[rows], title[papers], dense], axis=1).astype(np.float64),
             lower=LOWER,
             fingerprint=self.fingerprint,
         )
@@ -105,22 +108,20 @@ class EmbeddedEngine:
             if known.get(term, in_index) < in_index
         }
 
-    def _cosines(self, query: Query) -> Scores:
-        vectors = self._generation.vectors
-        if query.vector is None:
-            return np.zeros(len(vectors), dtype=np.float32)
-        if query.vector.shape != (self.manifest.dimension,):
+    def _dense_arm(self, vector: Vectors, n: int, mask: NDArray[np.bool_] | None) -> Rows:
+        if vector.shape != (self.manifest.dimension,):
             raise CorpusMismatch(
-                f"query vector has shape {query.vector.shape}, the index has "
+                f"query vector has shape {vector.shape}, the index has "
                 f"{self.manifest.dimension} dimensions; use the model {self.manifest.model!r}"
             )
-        scores: Scores = vectors @ query.vector
-        return scores
+        rows = self._generation.dense.reachable(vector, n, mask)
+        scores = self._generation.dense.scores(vector, rows)
+        return rows[_best(scores, n)]
 
     def _title_arm(self, scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
         """The first passage of each of the papers with the best titles."""
         first = self._generation.rows.first_passage
-        papers = _best_matching(scores, n, None if mask is None else mask[first], 0.0)
+        papers = _best_matching(scores, n, None if mask is None else mask[first])
         rows: Rows = first[papers].astype(np.intp)
         return rows
 
@@ -131,14 +132,17 @@ class EmbeddedEngine:
         return found
 
 
-def _best_matching(scores: Scores, n: int, mask: NDArray[np.bool_] | None, above: float) -> Rows:
-    """Rows of the `n` best scores over `above`; ties at the end of the list fall to lower rows."""
-    if mask is not None:
-        scores = np.where(mask, scores, -np.inf)
-    if n < len(scores):
-        above_n = np.partition(scores, len(scores) - n)[len(scores) - n]
-        if above_n > above:
-            over = np.flatnonzero(scores > above_n)
-            level = np.flatnonzero(scores == above_n)
-            return np.concatenate([over, level[: n - len(over)]])
-    return np.flatnonzero(scores > above)
+def _best_matching(scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
+    """Rows of the `n` best scores over 0 that the mask lets through."""
+    matching = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
+    return matching[_best(scores[matching], n)]
+
+
+def _best(scores: NDArray[np.floating[Any]], n: int) -> Rows:
+    """Places of the `n` best, ascending; of equal ones at the end of the list, the first."""
+    if n >= len(scores):
+        return np.arange(len(scores))
+    least = np.partition(scores, len(scores) - n)[len(scores) - n]
+    over = np.flatnonzero(scores > least)
+    level = np.flatnonzero(scores == least)[: n - len(over)]
+    return np.sort(np.concatenate([over, level]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections import OrderedDict
 
 import numpy as np
@@ -38,20 +39,20 @@ class PassageMasks:
         self._store = store
         self._generation = generation
         self._masks: OrderedDict[Filters, Mask] = OrderedDict()
+        self._lock = threading.Lock()
 
     def mask(self, filters: Filters) -> Mask | None:
         """Which passages may be retrieved, bool (passages,), or None where all may."""
         if not filters:
             return None if self._generation.all_alive else self._generation.rows.alive
-        if filters not in self._masks:
-            check_filters(filters)
-            papers = self._papers(filters)
-            self._masks[filters] = (
-                papers[self._generation.rows.paper_of] & self._generation.rows.alive
-            )
-            while len(self._masks) > CACHED:
-                self._masks.popitem(last=False)
-        return self._masks[filters]
+        with self._lock:
+            if filters not in self._masks:
+                check_filters(filters)
+                rows = self._generation.rows
+                self._masks[filters] = self._papers(filters)[rows.paper_of] & rows.alive
+                if len(self._masks) > CACHED:
+                    self._masks.popitem(last=False)
+            return self._masks[filters]
 
     def _papers(self, filters: Filters) -> Mask:
         mask = np.ones(self._generation.manifest.paper_rows, dtype=bool)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from functools import cached_property
 from pathlib import Path
@@ -14,6 +16,7 @@ from numpy.typing import NDArray
 from workbench.corpus.manifest import Manifest
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors
+from workbench.engines.dense import DenseIndex, write_codes
 from workbench.engines.lexical import FieldIndex, build_field
 from workbench.errors import CorpusMismatch
 
@@ -27,6 +30,8 @@ def write_generation(store: Store, folder: Path, manifest: Manifest) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     build_field(store, "body", manifest.passage_rows, partial / "body", manifest.k1, manifest.b)
     build_field(store, "title", manifest.paper_rows, partial / "title", manifest.k1, manifest.b)
+    vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
+    write_codes(vectors, partial / "dense")
     _write_rows(store, partial)
     shutil.rmtree(folder / manifest.folder, ignore_errors=True)
     os.replace(partial, folder / manifest.folder)
@@ -103,7 +108,8 @@ class Generation:
     @cached_property
     def rows(self) -> RowArrays:
         """What each paper and passage row is."""
-        return RowArrays.load(self._arrays)
+        with self._still_there():
+            return RowArrays.load(self._arrays)
 
     @cached_property
     def all_alive(self) -> bool:
@@ -111,17 +117,32 @@ class Generation:
         return bool(self.rows.alive.all())
 
     @cached_property
-    def vectors(self) -> NDArray[np.float32]:
-        """float32 (passages, dimension), rows of unit length."""
+    def dense(self) -> DenseIndex:
+        """The passages' vectors."""
         shape = self.manifest.passage_rows, self.manifest.dimension
-        return np.asarray(map_vectors(self._folder / VECTORS, *shape))
+        with self._still_there():
+            vectors = np.asarray(map_vectors(self._folder / VECTORS, *shape))
+            return DenseIndex.load(vectors, self._arrays / "dense")
 
     @cached_property
     def body(self) -> FieldIndex:
         """BM25 of passages, the paper's title included."""
-        return FieldIndex(self._arrays / "body")
+        with self._still_there():
+            return FieldIndex(self._arrays / "body")
 
     @cached_property
     def title(self) -> FieldIndex:
         """BM25 of titles, by paper."""
-        return FieldIndex(self._arrays / "title")
+        with self._still_there():
+            return FieldIndex(self._arrays / "title")
+
+    @contextmanager
+    def _still_there(self) -> Iterator[None]:
+        """Two later builds may have removed the files before this process first needed them."""
+        try:
+            yield
+        except FileNotFoundError as error:
+            raise CorpusMismatch(
+                f"{error.filename}: gone since this corpus was opened, newer generations took its "
+                "place; open the corpus again"
+            ) from error

@@ -15,7 +15,7 @@ import tempfile
 from pathlib import Path
 from typing import Any, cast
 
-from workbench.errors import ModelRejected
+from workbench.errors import ModelError, ModelRejected
 from workbench.models.source import ModelFolder
 from workbench.profiles import cache_folder
 
@@ -28,12 +28,27 @@ SAMPLES = (
 )
 
 
+def graph_file(folder: ModelFolder) -> Path:
+    """Where the graph is kept, by the weights' sha256."""
+    return cache_folder() / "onnx" / f"{folder.sha256[:16]}-int8-{VERSION}.onnx"
+
+
 def int8_graph(folder: ModelFolder) -> Path:
-    """The graph's file, made on first use (some seconds) and kept by the weights' sha256."""
-    target = cache_folder() / "onnx" / f"{folder.sha256[:16]}-int8-{VERSION}.onnx"
+    """The graph's file, made on first use (some seconds).
+
+    Raises ModelRejected where the weights cannot be exported or int8 loses too much, ModelError
+    where the cache cannot be written.
+    """
+    target = graph_file(folder)
     if target.is_file():
         return target
-    target.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ModelError(
+            f"{target.parent}: cannot keep the exported model here ({error.strerror}); set "
+            "WORKBENCH_CACHE to a folder that you may write to"
+        ) from error
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work:
         made = Path(work) / "model.onnx"
         command = [sys.executable, "-m", "workbench.models.export", str(folder.path), str(made)]

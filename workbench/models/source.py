@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
@@ -100,7 +101,7 @@ def find_model(name: str = DEFAULT_MODEL) -> ModelFolder:
 
 def _folder(name: str) -> ModelFolder | None:
     path = Path(name).expanduser()
-    return ModelFolder(path.name, path.resolve()) if path.is_dir() else None
+    return ModelFolder(str(path.resolve()), path.resolve()) if path.is_dir() else None
 
 
 def _package(name: str) -> ModelFolder | None:
@@ -142,16 +143,15 @@ def _digest(path: Path) -> str:
     stat = path.stat()
     key = f"{path} {stat.st_size} {stat.st_mtime_ns}"
     memo = cache_folder() / "digests" / sha256(key.encode()).hexdigest()[:32]
-    try:
+    with suppress(OSError):
         remembered = memo.read_text()
         if len(remembered) == 64:
             return remembered
-    except OSError:
-        pass
     with open(path, "rb") as stream:
         hashed = sha256()
         while block := stream.read(2**20):
             hashed.update(block)
-    memo.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(memo, hashed.hexdigest().encode())
+    with suppress(OSError):  # without a cache the digest is only computed again
+        memo.parent.mkdir(parents=True, exist_ok=True)
+        write_atomically(memo, hashed.hexdigest().encode())
     return hashed.hexdigest()

@@ -43,8 +43,8 @@ def shorten(text: str, terms: Mapping[str, float], length: int = SHOWN) -> str:
     first = next((start for start, _, term in Analyser().spans(text) if term in terms), 0)
     begin = 0 if first < length * 3 // 4 else text.rfind(" ", 0, max(1, first - length // 4)) + 1
     end = begin + length
-    cut = text[begin:end] if end >= len(text) else text[begin:end].rsplit(" ", 1)[0] + " …"
-    return ("… " if begin else "") + cut
+    cut = text[begin:end] if end >= len(text) else text[begin:end].rsplit(" ", 1)[0] + "\u00a0…"
+    return ("…\u00a0" if begin else "") + cut
 
 
 def authors_line(authors: tuple[str, ...], most: int = 4) -> str:

@@ -1,0 +1,65 @@
+# Two commands do all the set-up: `make lab` runs the workbench, `make test` passes the tests.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+NOTEBOOK := notebooks/01_search_your_papers.ipynb
+LAB_FLAGS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser) \
+             $(if $(filter 0,$(shell id -u)),--allow-root)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup lab test lint format bench screenshots lock clean
+
+help:  ## Show this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+setup: $(READY)  ## Create .venv from the lock file
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -r requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps -e .
+	@touch $@
+
+lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
+	$(BIN)/workbench info data/landmarks
+	$(BIN)/jupyter lab $(LAB_FLAGS) $(NOTEBOOK)
+
+test: $(READY)  ## Set up, fetch what the tests need, run the whole suite
+	@bash tests/real_parts.sh
+	$(BIN)/python -m pytest
+
+lint: $(READY)  ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY)  ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(READY)  ## Measure speed, memory and quality beside the alternatives
+	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.lock
+	$(BIN)/python benchmarks/run.py
+
+screenshots: $(READY)  ## Take the README's pictures anew
+	@bash tests/real_parts.sh
+	$(BIN)/python -m pytest -q tests/browser
+	cp tests/browser/screenshots/ranking.png docs/
+
+lock:  ## Write the lock files anew from pyproject.toml
+	rm -rf build/lock && $(PYTHON) -m venv build/lock
+	build/lock/bin/python -m pip install --quiet ".[test]"
+	build/lock/bin/python -m pip freeze --exclude paper-search-workbench \
+	  | sed 's/+cpu$$//' > requirements.lock
+	build/lock/bin/python -m pip install --quiet ".[test,bench]"
+	build/lock/bin/python -m pip freeze --exclude paper-search-workbench \
+	  | sed 's/+cpu$$//' > benchmarks/requirements.lock
+	rm -rf build
+
+clean:  ## Remove what was built here: .venv, indexes of the sample corpus, caches
+	rm -rf $(VENV) data/*/index build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,106 @@
+"""Dense retrieval is exact: the scan over codes may only leave out what cannot be in the top."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from workbench.engines import dense
+from workbench.engines.dense import DenseIndex, quantise, write_codes
+
+Vectors = NDArray[np.float32]
+
+
+def unit_rows(seed: int, rows: int, dimension: int) -> Vectors:
+    """Clustered rows of unit length, so that many scores lie close together."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(5, dimension))
+    noise = random.normal(size=(rows, dimension))
+    vectors = centres[random.integers(0, 5, rows)] + 0.3 * noise
+    return (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).astype(np.float32)
+
+
+@pytest.fixture
+def always_scan(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(dense, "SCAN_FROM", 1)
+
+
+def index_of(vectors: Vectors, folder: Path) -> DenseIndex:
+    write_codes(vectors, folder / "dense")
+    return DenseIndex.load(vectors, folder / "dense")
+
+
+@pytest.mark.parametrize("n", [1, 10, 250])
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.usefixtures("always_scan")
+def test_the_scan_reaches_every_one_of_the_n_best(tmp_path: Path, seed: int, n: int) -> None:
+    vectors = unit_rows(seed, 2000, 48)
+    query = unit_rows(seed + 100, 1, 48)[0]
+    best = np.argsort(-(vectors @ query), kind="stable")[:n]
+    reached = index_of(vectors, tmp_path).reachable(query, n, None)
+    assert set(best) <= set(reached)
+
+
+@pytest.mark.usefixtures("always_scan")
+def test_the_scan_leaves_out_most_rows(tmp_path: Path) -> None:
+    vectors = unit_rows(1, 20_000, 384)
+    reached = index_of(vectors, tmp_path).reachable(vectors[7], 100, None)
+    assert len(reached) < 10_000
+
+
+@pytest.mark.usefixtures("always_scan")
+def test_the_scan_stays_under_the_mask(tmp_path: Path) -> None:
+    vectors = unit_rows(2, 3000, 32)
+    mask = np.zeros(3000, dtype=bool)
+    mask[::7] = True
+    allowed = np.flatnonzero(mask)
+    best = allowed[np.argsort(-(vectors[allowed] @ vectors[0]), kind="stable")[:20]]
+    reached = index_of(vectors, tmp_path).reachable(vectors[0], 20, mask)
+    assert set(best) <= set(reached) <= set(allowed)
+
+
+@pytest.mark.usefixtures("always_scan")
+def test_a_mask_with_fewer_rows_than_asked_gives_them_all(tmp_path: Path) -> None:
+    vectors = unit_rows(3, 500, 32)
+    mask = np.zeros(500, dtype=bool)
+    mask[[4, 8]] = True
+    assert list(index_of(vectors, tmp_path).reachable(vectors[0], 10, mask)) == [4, 8]
+
+
+@given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0.01, 100))
+def test_the_bound_holds_for_queries_of_any_length(
+    tmp_path_factory: pytest.TempPathFactory, seed: int, scale: float
+) -> None:
+    vectors = unit_rows(seed, 200, 24)
+    index = index_of(vectors, tmp_path_factory.mktemp("codes"))
+    query = unit_rows(seed + 1, 1, 24)[0] * np.float32(scale)
+    approximate, bound = index._scan(query)
+    assert np.abs(approximate - vectors @ query).max() <= bound * max(1, scale)
+
+
+def test_scores_are_inner_products(tmp_path: Path) -> None:
+    vectors = unit_rows(4, 300, 384)
+    index = index_of(vectors, tmp_path)
+    np.testing.assert_allclose(index.scores(vectors[3]), vectors @ vectors[3], atol=1e-6)
+
+
+def test_a_score_does_not_depend_on_which_rows_are_scored_beside_it(tmp_path: Path) -> None:
+    vectors = unit_rows(5, 301, 384)
+    index = index_of(vectors, tmp_path)
+    rows = np.array([300, 7, 123])
+    assert list(index.scores(vectors[0], rows)) == list(index.scores(vectors[0])[rows])
+
+
+def test_zero_vectors_have_zero_codes() -> None:
+    codes, _ = quantise(np.zeros((2, 8), dtype=np.float32))
+    assert not codes.any()
+
+
+def test_no_rows_give_no_scores(tmp_path: Path) -> None:
+    index = index_of(np.zeros((0, 8), dtype=np.float32), tmp_path)
+    assert index.scores(np.ones(8, dtype=np.float32)).shape == (0,)

@@ -1,0 +1,195 @@
+"""The command line as a person or a script uses it: output, exit codes, messages."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.conftest import paper_record
+
+
+def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    """One call of the command in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "workbench", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+        env={**os.environ, "COLUMNS": "100", **environment},
+    )
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cli")
+    source = folder / "papers.jsonl"
+    records = [json.dumps(paper_record(n)) for n in range(12)]
+    source.write_text("\n".join([*records, '{"id": "bad"}', "not json"]), encoding="utf-8")
+    done = run("index", str(source), "--into", str(folder / "corpus"))
+    assert done.returncode == 0, done.stderr
+    assert "12 added" in done.stdout
+    assert "2 rejected" in done.stdout
+    return folder / "corpus"
+
+
+def search_json(corpus: Path, *arguments: str) -> dict[str, Any]:
+    done = run("search", str(corpus), *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    result: dict[str, Any] = json.loads(done.stdout)
+    return result
+
+
+def test_search_prints_a_table(corpus: Path) -> None:
+    done = run("search", str(corpus), "dense vectors", "-k", "3")
+    assert done.returncode == 0
+    assert "dense vectors" in done.stdout
+    assert "3 of 12 papers" in done.stdout
+
+
+def test_search_json_keeps_its_contract(corpus: Path) -> None:
+    result = search_json(corpus, "dense vectors", "-k", "2")
+    assert {"query", "profile", "weights", "hits", "timings_ms"} <= set(result)
+    hit = result["hits"][0]
+    assert {"rank", "paper_id", "title", "score", "signals", "passage"} <= set(hit)
+    assert set(hit["signals"]["bm25"]) == {"value", "normalised", "share"}
+    assert set(hit["passage"]) == {"text", "start", "end"}
+
+
+def test_a_single_weight_leaves_the_rest_to_the_others(corpus: Path) -> None:
+    weights = search_json(corpus, "index", "--weight", "dense=0.7")["weights"]
+    assert weights == pytest.approx({"bm25": 0.3, "title": 0.0, "dense": 0.7})
+
+
+@pytest.mark.parametrize(
+    ("option", "years"),
+    [
+        ("2003:2005", {2003, 2004, 2005}),
+        ("2009:", {2009, 2010, 2011}),
+        (":2001", {2000, 2001}),
+        ("2004", {2004}),
+    ],
+)
+def test_year_ranges(corpus: Path, option: str, years: set[int]) -> None:
+    hits = search_json(corpus, "study", "-k", "12", "--year", option)["hits"]
+    assert {hit["year"] for hit in hits} == years
+
+
+def test_other_filters_combine(corpus: Path) -> None:
+    hits = search_json(corpus, "study", "-k", "12", "--venue", "sigir", "--author", "Number7")[
+        "hits"
+    ]
+    assert [hit["paper_id"] for hit in hits] == ["p007"]
+
+
+def test_a_profile_file_is_used(corpus: Path, tmp_path: Path) -> None:
+    path = tmp_path / "lexical.toml"
+    path.write_text('normaliser = "z-score"\n[weights]\nbm25 = 1.0\n')
+    result = search_json(corpus, "vectors", "--profile", str(path))
+    assert (result["profile"], result["normaliser"]) == ("lexical", "z-score")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["search", "nowhere", "x"], ["nowhere", "workbench index"]),
+        (["search", "{corpus}", " "], ["empty"]),
+        (["search", "{corpus}", "x", "--weight", "sparse=1"], ["sparse", "bm25, title, dense"]),
+        (["search", "{corpus}", "x", "--weight", "dense=nan"], ["nan", "finite"]),
+        (["search", "{corpus}", "x", "--year", "2020:2010"], ["2020", "2010"]),
+        (["search", "{corpus}", "x", "--normaliser", "softmax"], ["softmax", "min-max"]),
+        (["search", "{corpus}", "x", "-k", "0"], ["0", "1 to"]),
+        (["index", "nowhere.jsonl", "--into", "x"], ["nowhere.jsonl"]),
+    ],
+)
+def test_errors_go_to_stderr_with_exit_code_1(
+    corpus: Path, tmp_path: Path, arguments: list[str], words: list[str]
+) -> None:
+    filled = [argument.replace("{corpus}", str(corpus)) for argument in arguments]
+    filled = [
+        str(tmp_path / "x") if argument == "x" and "--into" in filled else argument
+        for argument in filled
+    ]
+    done = run(*filled)
+    assert done.returncode == 1
+    assert not done.stdout
+    assert "Traceback" not in done.stderr
+    for word in words:
+        assert word in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["search", "d", "x", "--weight", "dense"], ["search", "d", "x", "--year", "soon"], ["find"]],
+)
+def test_wrong_usage_has_exit_code_2(arguments: list[str]) -> None:
+    assert run(*arguments).returncode == 2
+
+
+def test_strict_stops_at_the_first_bad_record(tmp_path: Path) -> None:
+    source = tmp_path / "papers.jsonl"
+    source.write_text(json.dumps(paper_record(1)) + '\n{"id": "bad"}\n')
+    done = run("index", str(source), "--into", str(tmp_path / "c"), "--strict")
+    assert done.returncode == 1
+    assert "papers.jsonl line 2" in done.stderr
+
+
+def test_info_and_delete(corpus: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "copy"
+    shutil.copytree(corpus, copy)
+    assert json.loads(run("delete", str(copy), "p001", "none", "--json").stdout) == {"deleted": 1}
+    facts = json.loads(run("info", str(copy), "--json").stdout)
+    assert facts["papers"] == 11
+    assert "p001" not in [h["paper_id"] for h in search_json(copy, "study", "-k", "20")["hits"]]
+
+
+def test_doctor_names_weights_runtime_and_cache() -> None:
+    checks = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)}
+    assert checks["weights"]["ok"]
+    assert "53aa51172d14" in checks["weights"]["found"]
+    assert {"runtime", "GPU", "cache", "torch"} <= set(checks)
+
+
+def test_doctor_says_what_to_do_about_a_bad_cache(tmp_path: Path) -> None:
+    blocked = tmp_path / "file"
+    blocked.write_text("")
+    done = run("doctor", "--json", WORKBENCH_CACHE=str(blocked / "cache"))
+    assert done.returncode == 1
+    bad = [check for check in json.loads(done.stdout) if not check["ok"]]
+    assert any("WORKBENCH_CACHE" in check["remedy"] for check in bad)
+
+
+def test_ctrl_c_leaves_a_build_that_continues(
+    tmp_path: Path, write_jsonl: Callable[..., Path]
+) -> None:
+    source = write_jsonl([paper_record(n, abstract=f"Text {n}. " * 40) for n in range(600)])
+    target = tmp_path / "corpus"
+    command = [sys.executable, "-m", "workbench", "index", str(source), "--into", str(target)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    while not (target / "vectors.f32").exists():
+        assert process.poll() is None
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _, message = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "continue" in message
+    done = run("index", str(source), "--into", str(target))
+    assert "600 unchanged" in done.stdout
+    assert json.loads(run("info", str(target), "--json").stdout)["papers"] == 600
+
+
+@pytest.mark.parametrize("command", ["", "index", "search", "delete", "info", "doctor"])
+def test_help_is_there_for_every_command(command: str) -> None:
+    done = run(*command.split(), "--help")
+    assert done.returncode == 0
+    assert "Usage" in done.stdout
