@@ -80,10 +80,10 @@ def search(
             k,
             weights=weights or None,
             year=years,
-            venue=venue,
-            author=author,
-            field=field,
-            ids=paper,
+            venue=venue or None,
+            author=author or None,
+            field=field or None,
+            ids=paper or None,
         )
         if as_json:
             _print_json(ranking.to_dict())
@@ -182,7 +182,7 @@ def _print_ranking(ranking: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.ranking.present import authors_line
+    from workbench.ranking.present import authors_line, printable
 
     signals = [name for name, weight in ranking.profile.weights.items() if weight]
     table = Table(box=None, header_style="bold", padding=(0, 1))
@@ -194,7 +194,8 @@ def _print_ranking(ranking: Any) -> None:
     for hit in ranking:
         place = " ".join(str(part) for part in (hit.paper.venue, hit.paper.year) if part)
         by = f"{authors_line(hit.paper.authors, 3)} · {place} · {hit.paper.id}"
-        text = Text.assemble((hit.paper.title or hit.paper.id, "bold"), "\n", (by, "dim"))
+        title = printable(hit.paper.title or hit.paper.id)
+        text = Text.assemble((title, "bold"), "\n", (printable(by), "dim"))
         shares = [f"{hit.signals[name].share:.0%}" for name in signals]
         table.add_row(str(hit.rank), text, f"{hit.score:.3f}", *shares)
     console = Console()

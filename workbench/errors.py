@@ -4,7 +4,8 @@ WorkbenchError
 ├── CorpusError
 │   ├── CorpusNotFound      no corpus and no readable source at that path
 │   ├── CorpusLocked        another process is writing
-│   ├── CorpusMismatch      index made with other settings, a newer format, or damaged
+│   ├── CorpusMismatch      index made with other settings, or by a newer version
+│   │   └── CorpusDamaged   files missing, cut off or unreadable
 │   ├── RecordError         a bad record, in strict mode or by the API
 │   └── UnsupportedSource   no reader for this file
 ├── QueryError              empty, too long, or nothing in it can be searched
@@ -36,6 +37,10 @@ class CorpusLocked(CorpusError):
 
 class CorpusMismatch(CorpusError):
     """The index on disk does not fit what was asked for."""
+
+
+class CorpusDamaged(CorpusMismatch):
+    """Files of the index are missing, cut off or unreadable."""
 
 
 class RecordError(CorpusError):

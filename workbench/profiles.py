@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import tomllib
 from collections.abc import Mapping
@@ -10,14 +11,18 @@ from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any
+from typing import Any, SupportsFloat
 
-from workbench.errors import ProfileError
+from workbench.errors import ProfileError, WeightError
 
 MAX_CANDIDATES = 100_000
 
 # The middle of a broad optimum on SciFact's train queries (best at .6) and data/landmarks (at .7).
 _DEFAULT_WEIGHTS = {"bm25": 0.35, "title": 0.0, "dense": 0.65}
+
+
+NORMALISERS = ("min-max", "z-score", "theoretical", "none", "rrf")
+"""How signals are made comparable; the functions are in ranking.fusion."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,17 +45,28 @@ class Profile:
             raise ProfileError(
                 f"n_candidates is {self.n_candidates}; the limits are 1 and {MAX_CANDIDATES}"
             )
-        if not isinstance(self.weights, Mapping):
-            raise ProfileError(f"weights is {self.weights!r}; give a table of signal and number")
+        if not isinstance(self.name, str):
+            raise ProfileError(f"name is {self.name!r}; give a text")
+        if self.normaliser not in NORMALISERS:
+            raise ProfileError(
+                f"unknown normaliser {self.normaliser!r}; choose one of {', '.join(NORMALISERS)}"
+            )
+        _check_weights(self.weights)
         object.__setattr__(self, "weights", MappingProxyType(dict(self.weights)))
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy can be neither copied nor sent to another process; its contents can.
+        values = self.to_dict()
+        return Profile, tuple(values[f.name] for f in fields(self))
+
     @property
     def fingerprint(self) -> str:
         """Equal for profiles that give the same results; the name does not count."""
         values = {k: v for k, v in self.to_dict().items() if k != "name"}
+        values["weights"] = {k: v for k, v in values["weights"].items() if v}
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]
 
     def replace(self, **changes: Any) -> Profile:
@@ -65,11 +81,9 @@ class Profile:
 
     def to_toml(self) -> str:
         """The profile as a TOML file's text, which `from_toml` reads back."""
-        values = self.to_dict()
-        weights = values.pop("weights")
-        lines = [f"{name} = {json.dumps(value)}" for name, value in values.items()]
-        lines += ["", "[weights]", *(f"{json.dumps(k)} = {v!r}" for k, v in weights.items())]
-        return "\n".join(lines) + "\n"
+        import tomli_w
+
+        return tomli_w.dumps(self.to_dict())
 
     @staticmethod
     def from_toml(source: str | Path) -> Profile:
@@ -99,6 +113,16 @@ def cache_folder() -> Path:
 def hub_folder() -> Path:
     """Where Hugging Face's tools keep downloaded models: HF_HOME, or their default."""
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+
+
+def _check_weights(weights: Any) -> None:
+    """What can be said without knowing an engine's signals."""
+    if not isinstance(weights, Mapping):
+        raise ProfileError(f"weights is {weights!r}; give a table of signal and number")
+    for name, weight in weights.items():
+        number = isinstance(weight, SupportsFloat) and not isinstance(weight, bool)
+        if not number or not math.isfinite(weight) or weight < 0:
+            raise WeightError(f"weight of {name} is {weight!r}; give a finite number from 0 up")
 
 
 def _check_names(values: Mapping[str, Any], where: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, SupportsIndex
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.ingest import IngestReport
@@ -14,7 +14,7 @@ from workbench.corpus.readers import find_source
 from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import check_filters
 from workbench.engines.indexing import Indexer
-from workbench.errors import CorpusMismatch, CorpusNotFound, FilterError, QueryError
+from workbench.errors import CorpusMismatch, CorpusNotFound, FilterError
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.models.source import DEFAULT_MODEL
 from workbench.profiles import Profile
@@ -24,8 +24,6 @@ from workbench.records import Filters
 
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
-
-MAX_K = 10_000
 
 Texts = str | Iterable[str] | None
 Years = int | tuple[int | None, int | None] | None
@@ -74,8 +72,6 @@ class Workbench:
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
         script that the papers do not use, is answered by the dense signal and says so in `notes`.
         """
-        if isinstance(k, bool) or not isinstance(k, int) or not 1 <= k <= MAX_K:
-            raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
         profile = profile or self.profile
         if weights is not None:
             full = complete_weights(weights, profile.weights, self.engine.signals)
@@ -225,24 +221,37 @@ def make_filters(
     ids: Texts = None,
 ) -> Filters:
     """Filters from what a person types: one value or several of each kind."""
-    years = (year, year) if isinstance(year, int) else year
+    years = (year, year) if isinstance(year, SupportsIndex) else year
     if years is not None and (not isinstance(years, tuple | list) or len(years) != 2):
         raise FilterError(f"year is {year!r}; give one year or (first, last)")
+    bounds = None if years is None else (_whole(years[0]), _whole(years[1]))
     filters = Filters(
-        year=None if years is None else (years[0], years[1]),
-        venue=_several(venue),
-        author=_several(author),
-        field=_several(field),
-        ids=_several(ids),
+        year=None if bounds == (None, None) else bounds,
+        venue=_several("venue", venue),
+        author=_several("author", author),
+        field=_several("field", field),
+        ids=_several("ids", ids),
     )
     check_filters(filters)
     return filters
 
 
-def _several(values: Texts) -> tuple[str, ...]:
+def _several(name: str, values: Texts) -> tuple[str, ...]:
     if values is None:
         return ()
-    return (values,) if isinstance(values, str) else tuple(values)
+    given = (values,) if isinstance(values, str) or not isinstance(values, Iterable) else values
+    texts = tuple(given)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise FilterError(f"{name} is {values!r}; give a text or several, or leave it out")
+    return texts
+
+
+def _whole(year: Any) -> int | None:
+    if year is None:
+        return None
+    if isinstance(year, bool) or not isinstance(year, SupportsIndex):
+        raise FilterError(f"year is {year!r}; give whole numbers or None")
+    return int(year)
 
 
 def _source_state(source: Path) -> dict[str, Any]:

@@ -42,14 +42,14 @@ def test_the_scan_reaches_every_one_of_the_n_best(tmp_path: Path, seed: int, n: 
     vectors = unit_rows(seed, 2000, 48)
     query = unit_rows(seed + 100, 1, 48)[0]
     best = np.argsort(-(vectors @ query), kind="stable")[:n]
-    reached = index_of(vectors, tmp_path).reachable(query, n, None)
+    reached = index_of(vectors, tmp_path).ask(query).reachable(n, None)
     assert set(best) <= set(reached)
 
 
 @pytest.mark.usefixtures("always_scan")
 def test_the_scan_leaves_out_most_rows(tmp_path: Path) -> None:
     vectors = unit_rows(1, 20_000, 384)
-    reached = index_of(vectors, tmp_path).reachable(vectors[7], 100, None)
+    reached = index_of(vectors, tmp_path).ask(vectors[7]).reachable(100, None)
     assert len(reached) < 10_000
 
 
@@ -60,7 +60,7 @@ def test_the_scan_stays_under_the_mask(tmp_path: Path) -> None:
     mask[::7] = True
     allowed = np.flatnonzero(mask)
     best = allowed[np.argsort(-(vectors[allowed] @ vectors[0]), kind="stable")[:20]]
-    reached = index_of(vectors, tmp_path).reachable(vectors[0], 20, mask)
+    reached = index_of(vectors, tmp_path).ask(vectors[0]).reachable(20, mask)
     assert set(best) <= set(reached) <= set(allowed)
 
 
@@ -69,7 +69,7 @@ def test_a_mask_with_fewer_rows_than_asked_gives_them_all(tmp_path: Path) -> Non
     vectors = unit_rows(3, 500, 32)
     mask = np.zeros(500, dtype=bool)
     mask[[4, 8]] = True
-    assert list(index_of(vectors, tmp_path).reachable(vectors[0], 10, mask)) == [4, 8]
+    assert list(index_of(vectors, tmp_path).ask(vectors[0]).reachable(10, mask)) == [4, 8]
 
 
 @given(seed=st.integers(0, 2**32 - 1), scale=st.floats(0.01, 100))
@@ -79,21 +79,32 @@ def test_the_bound_holds_for_queries_of_any_length(
     vectors = unit_rows(seed, 200, 24)
     index = index_of(vectors, tmp_path_factory.mktemp("codes"))
     query = unit_rows(seed + 1, 1, 24)[0] * np.float32(scale)
-    approximate, bound = index._scan(query)
+    approximate, bound = index.ask(query).scan()
     assert np.abs(approximate - vectors @ query).max() <= bound * max(1, scale)
 
 
-def test_scores_are_inner_products(tmp_path: Path) -> None:
+@pytest.mark.parametrize("scan_from", [1, 10_000])
+def test_scores_are_inner_products(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scan_from: int
+) -> None:
+    monkeypatch.setattr(dense, "SCAN_FROM", scan_from)
     vectors = unit_rows(4, 300, 384)
-    index = index_of(vectors, tmp_path)
-    np.testing.assert_allclose(index.scores(vectors[3]), vectors @ vectors[3], atol=1e-6)
+    rows = np.array([299, 0, 31])
+    scores = index_of(vectors, tmp_path).ask(vectors[3]).scores(rows)
+    np.testing.assert_allclose(scores, vectors[rows] @ vectors[3], atol=1e-6)
 
 
-def test_a_score_does_not_depend_on_which_rows_are_scored_beside_it(tmp_path: Path) -> None:
-    vectors = unit_rows(5, 301, 384)
-    index = index_of(vectors, tmp_path)
-    rows = np.array([300, 7, 123])
-    assert list(index.scores(vectors[0], rows)) == list(index.scores(vectors[0])[rows])
+def test_scanning_and_scoring_outright_give_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    index = index_of(unit_rows(5, 3001, 384), tmp_path)
+    query = unit_rows(6, 1, 384)[0]
+    outright = index.ask(query)
+    monkeypatch.setattr(dense, "SCAN_FROM", 1)
+    scanned = index.ask(query)
+    rows = outright.best(50, None)
+    assert list(rows) == list(scanned.best(50, None))
+    assert list(outright.scores(rows)) == list(scanned.scores(rows))
 
 
 def test_zero_vectors_have_zero_codes() -> None:
@@ -102,5 +113,5 @@ def test_zero_vectors_have_zero_codes() -> None:
 
 
 def test_no_rows_give_no_scores(tmp_path: Path) -> None:
-    index = index_of(np.zeros((0, 8), dtype=np.float32), tmp_path)
-    assert index.scores(np.ones(8, dtype=np.float32)).shape == (0,)
+    query = index_of(np.zeros((0, 8), dtype=np.float32), tmp_path).ask(np.ones(8, dtype=np.float32))
+    assert len(query.best(5, None)) == 0

@@ -26,16 +26,25 @@ _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"
 _WORD = re.compile(rf"[{_CJK}]|[^\W_{_CJK}]+")
 _POSSESSIVE = re.compile(r"(?<=\w)['\u2019][sS]\b")
 _LETTERS = str.maketrans(
-    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th", "ł": "l", "ı": "i"}
+    {"ß": "ss", "æ": "ae", "œ": "oe", "ø": "o", "đ": "d", "ð": "d", "þ": "th"}
+    | {"ł": "l", "ı": "i", "ς": "σ"}
 )
 
 
 def fold(text: str) -> str:
     """Lower case without accents: what matching compares."""
-    lowered = text.lower()
-    if lowered.isascii():
-        return lowered
-    decomposed = unicodedata.normalize("NFKD", lowered.translate(_LETTERS))
+    if text.isascii():
+        return text.lower()
+    return "".join(map(_fold_character, text))
+
+
+@lru_cache(maxsize=4096)
+def _fold_character(character: str) -> str:
+    """By character, so that terms keep their places; Hangul stays composed, one word each."""
+    if "\uac00" <= character <= "\ud7af":
+        return character
+    lowered = unicodedata.normalize("NFKD", character).lower().translate(_LETTERS)
+    decomposed = unicodedata.normalize("NFKD", lowered)
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
@@ -82,7 +91,11 @@ class Analyser:
     def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """(start, end, term) in characters of `text` for each word that is no stop word."""
         blanked = _POSSESSIVE.sub("  ", text)
-        found = [(m.start(), m.end(), fold(m.group())) for m in _WORD.finditer(blanked)]
+        places = [place for place, c in enumerate(blanked) for _ in fold(c)]
+        found = [
+            (places[m.start()], places[m.end() - 1] + 1, m.group())
+            for m in _WORD.finditer(fold(blanked))
+        ]
         kept = [item for item in found if item[2] not in self.stop_words]
         stems = _stem_words()([word for _, _, word in kept])
         for (start, end, _), stem in zip(kept, stems, strict=True):

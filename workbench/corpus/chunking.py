@@ -33,6 +33,15 @@ def embedding_text(title: str, passage: str) -> str:
     return f"{title}. {passage}" if title and passage != title else passage
 
 
+def short_titles(titles: Sequence[str], counter: TokenCounter) -> list[str]:
+    """Each title cut to its share of the window."""
+    most = int(counter.window * MAX_TITLE_SHARE)
+    return [
+        title if len(starts) <= most else title[: starts[most]].rstrip()
+        for title, starts in zip(titles, counter.token_starts(titles), strict=True)
+    ]
+
+
 def fingerprint(window: int) -> str:
     """Changes whenever the same paper could be cut elsewhere."""
     return f"sentences-{VERSION}-window-{window}"

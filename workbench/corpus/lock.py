@@ -21,7 +21,7 @@ def write_lock(folder: Path) -> Iterator[None]:
         lock = FileLock(folder / "write.lock", timeout=0)
         lock.acquire()
     except Timeout:
-        pid = owner.read_text().strip() if owner.exists() else "unknown"
+        pid = _holder(owner)
         raise CorpusLocked(
             f"{folder}: process {pid} is writing to this corpus; wait for it to finish, or stop it"
         ) from None
@@ -36,3 +36,11 @@ def write_lock(folder: Path) -> Iterator[None]:
     finally:
         owner.unlink(missing_ok=True)
         lock.release()
+
+
+def _holder(owner: Path) -> str:
+    """The process that holds the lock; it may let go of it at this moment."""
+    try:
+        return owner.read_text().strip()
+    except OSError:
+        return "unknown"

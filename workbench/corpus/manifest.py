@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CorpusMismatch, CorpusNotFound
+from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -18,7 +18,7 @@ NAME = "manifest.json"
 class Manifest:
     """Everything that decides what a search in this index returns.
 
-    `fingerprint` identifies the contents: equal for equal papers, settings and versions.
+    `fingerprint` is equal for equal papers and settings; `versions` are for information.
     """
 
     analyser: str
@@ -46,23 +46,32 @@ class Manifest:
 
 
 def read_manifest(folder: Path) -> Manifest:
-    """Raises CorpusNotFound without a manifest, CorpusMismatch for a damaged or newer one."""
+    """Raises CorpusNotFound without one, CorpusDamaged, CorpusMismatch for a newer one."""
     path = folder / NAME
     try:
         values = json.loads(path.read_text("utf-8"))
     except FileNotFoundError:
         raise CorpusNotFound(f"{folder}: no index here; run `workbench index SOURCE`") from None
     except (ValueError, OSError) as error:
-        raise CorpusMismatch(
+        raise CorpusDamaged(
             f"{path}: not readable ({error}); run `workbench index` again, stored papers are kept"
         ) from error
-    if not isinstance(values, dict) or values.get("format", 0) > FORMAT:
+    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
+        raise CorpusDamaged(
+            f"{path}: not a manifest; run `workbench index` again, stored papers are kept"
+        )
+    if values["format"] > FORMAT:
         raise CorpusMismatch(
             f"{path}: written by a newer version (format {values.get('format')}, this one reads "
             f"{FORMAT}); update the package"
         )
     known = {f.name for f in fields(Manifest)}
-    return Manifest(**{name: value for name, value in values.items() if name in known})
+    try:
+        return Manifest(**{name: value for name, value in values.items() if name in known})
+    except TypeError:
+        raise CorpusDamaged(
+            f"{path}: settings are missing; run `workbench index` again, stored papers are kept"
+        ) from None
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:

@@ -27,6 +27,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "url": ("url",),
 }
 _ARXIV = re.compile(r"(\d\d)(0[1-9]|1[0-2])\.\d{4,5}(v\d+)?")
+_WHOLE = re.compile(r"(\d+)(?:\.0+)?", flags=re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -47,7 +48,7 @@ def parse_paper(record: Mapping[str, Any]) -> Paper:
         body=_text("body", raw["body"]),
         authors=_names("authors", raw["authors"]),
         year=_year(raw["year"]) or _arxiv_year(raw["arxiv_id"] or raw["id"]),
-        venue=_text("venue", raw["venue"]),
+        venue=_text("venue", _named(raw["venue"])),
         fields=_names("fields", raw["fields"]),
         doi=_text("doi", raw["doi"]),
         arxiv_id=_text("arxiv_id", raw["arxiv_id"]),
@@ -76,6 +77,11 @@ def _external_ids(record: Mapping[str, Any]) -> dict[str, Any]:
     if not isinstance(ids, Mapping):
         return {}
     return {"doi": ids.get("DOI"), "arxiv_id": ids.get("ArXiv")}
+
+
+def _named(value: Any) -> Any:
+    """Semantic Scholar's journal and authors are objects with a name."""
+    return value.get("name") if isinstance(value, Mapping) else value
 
 
 def _identifier(value: Any) -> str:
@@ -115,7 +121,7 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
         value = value.split(";")
     if not isinstance(value, list | tuple) and not hasattr(value, "tolist"):
         raise RecordError(f"{name}: expected a list, got {type(value).__name__}")
-    items = [item.get("name") if isinstance(item, Mapping) else item for item in value]
+    items = [_named(item) for item in value]
     for item in items:
         if not isinstance(item, str):
             raise RecordError(f"{name}: expected names, got {type(item).__name__} in the list")
@@ -127,8 +133,8 @@ def _year(value: Any) -> int | None:
         return None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
-    if isinstance(value, str) and value.strip().isdecimal():
-        value = int(value)
+    if isinstance(value, str) and (match := _WHOLE.fullmatch(value.strip())):
+        value = int(match.group(1))
     if isinstance(value, bool) or not isinstance(value, int):
         raise RecordError(f"year: expected a whole number, got {value!r}")
     if not 1000 <= value <= 2999:

@@ -10,6 +10,7 @@ import csv
 import gzip
 import json
 import lzma
+import zlib
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,7 +94,7 @@ def _read_jsonl(path: Path) -> Iterator[Entry]:
             entry = _json_entry(path, number, line)
             if entry is not None:
                 yield entry
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         raise UnsupportedSource(
             f"{path}: damaged or cut-off archive ({error}); fetch the file again. What was read "
             "before the damage is kept"
@@ -119,21 +120,38 @@ def _json_entry(path: Path, number: int, line: bytes | None) -> Entry | None:
 def _read_csv(path: Path) -> Iterator[Entry]:
     """A header line, then one record a row. A row may span lines; `line` is its last one."""
     csv.field_size_limit(MAX_LINE)
-    with open(path, encoding="utf-8-sig", errors="surrogateescape", newline="") as stream:
-        rows = csv.DictReader(stream, restkey="", restval=None)
-        while True:
-            try:
-                row = next(rows)
-            except StopIteration:
-                return
-            except csv.Error as error:
-                yield Entry(str(path), rows.line_num, problem=f"not CSV: {error}")
-                continue
-            yield _csv_entry(path, rows.line_num, row)
+    lines = _CsvLines(path)
+    rows = csv.DictReader(lines, strict=True)
+    while True:
+        try:
+            row = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Entry(str(path), lines.number, problem=f"not CSV: {error}")
+            continue
+        yield _csv_entry(path, lines.number, row)
+
+
+class _CsvLines:
+    """Lines with bad bytes escaped; csv.Error for one over the limit, after which it goes on."""
+
+    def __init__(self, path: Path) -> None:
+        self.number = 0
+        self._lines = read_lines(path)
+
+    def __iter__(self) -> _CsvLines:
+        return self
+
+    def __next__(self) -> str:
+        self.number, line = next(self._lines)
+        if line is None:
+            raise csv.Error(f"line over {MAX_LINE // 2**20} MiB")
+        return line.decode("utf-8-sig" if self.number == 1 else "utf-8", errors="surrogateescape")
 
 
 def _csv_entry(path: Path, number: int, row: dict[str, Any]) -> Entry:
-    if "" in row:
+    if None in row:
         return Entry(str(path), number, problem="more values than columns in the header")
     values = {name: value for name, value in row.items() if value not in (None, "")}
     if any("\udc80" <= c <= "\udcff" for value in values.values() for c in value):
@@ -154,7 +172,7 @@ def _read_parquet(path: Path) -> Iterator[Entry]:
             for record in batch.to_pylist():
                 number += 1
                 yield Entry(str(path), number, record)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
         raise UnsupportedSource(f"{path}: not a readable Parquet file ({error})") from error
 
 

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import CorpusMismatch
+from workbench.errors import CorpusDamaged
 from workbench.records import Paper
 
 _LISTS = tuple(f.name for f in fields(Paper) if "tuple" in str(f.type))
@@ -88,6 +88,15 @@ class Store:
         query = f"SELECT id, digest FROM papers WHERE alive = 1 AND id IN ({marks})"
         return dict(self._db.execute(query, list(ids)))
 
+    def living_counts(self) -> tuple[int, int]:
+        """(papers, passages) that are not deleted."""
+        query = (
+            "SELECT (SELECT count(*) FROM papers WHERE alive = 1), (SELECT count(*) FROM passages "
+            "JOIN papers ON papers.no = paper WHERE alive = 1)"
+        )
+        papers, passages = self._db.execute(query).fetchone()
+        return papers, passages
+
     def living_digests(self) -> Iterator[tuple[str, bytes]]:
         """(id, content digest) of every living paper, by id."""
         return self._db.execute("SELECT id, digest FROM papers WHERE alive = 1 ORDER BY id")
@@ -152,12 +161,13 @@ class Store:
 
     def papers_named(self, kind: str, folded: str) -> NDArray[np.int64]:
         """Rows of papers with a name of `kind` that contains the whole words of `folded`."""
-        pattern = "% " + folded.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + " %"
         query = (
             "SELECT paper FROM paper_names WHERE name IN (SELECT no FROM names WHERE kind = ? "
-            "AND ' ' || folded || ' ' LIKE ? ESCAPE '\\')"
+            "AND instr(' ' || folded || ' ', ?))"
         )
-        return np.fromiter((no for (no,) in self._db.execute(query, (kind, pattern))), np.int64)
+        return np.fromiter(
+            (no for (no,) in self._db.execute(query, (kind, f" {folded} "))), np.int64
+        )
 
     def papers_with_ids(self, ids: Sequence[str]) -> NDArray[np.int64]:
         """Rows of the papers with these ids, dead versions included."""
@@ -173,25 +183,36 @@ def _paper(record: str) -> Paper:
     return Paper(**{"title": "", **values})
 
 
+def damaged(path: Path, error: Exception) -> CorpusDamaged:
+    """The error for a file that SQLite cannot read."""
+    return CorpusDamaged(
+        f"{path}: not a readable corpus ({error}); restore the file, or delete the index folder "
+        "and run `workbench index` again"
+    )
+
+
 def _connect(path: Path, writable: bool) -> sqlite3.Connection:
-    if writable:
-        db = sqlite3.connect(path, timeout=60)
-        db.execute("PRAGMA journal_mode = WAL")
-        db.execute("PRAGMA synchronous = NORMAL")
-        return db
-    location = path.absolute().as_uri()
     try:
-        db = sqlite3.connect(f"{location}?mode=ro", uri=True, timeout=60)
+        return _open_writable(path) if writable else _open_readable(path)
+    except sqlite3.DatabaseError as error:
+        raise damaged(path, error) from error
+
+
+def _open_writable(path: Path) -> sqlite3.Connection:
+    db = sqlite3.connect(path, timeout=60)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")
+    return db
+
+
+def _open_readable(path: Path) -> sqlite3.Connection:
+    location = path.absolute().as_uri()
+    db = sqlite3.connect(f"{location}?mode=ro", uri=True, timeout=60)
+    try:
         db.execute("SELECT 1 FROM state LIMIT 1")
-        return db
     except sqlite3.OperationalError:
         # A folder without write permission cannot hold the shared memory that WAL readers need.
+        db.close()
         db = sqlite3.connect(f"{location}?mode=ro&immutable=1", uri=True)
-    try:
         db.execute("SELECT 1 FROM state LIMIT 1")
-    except sqlite3.DatabaseError as error:
-        raise CorpusMismatch(
-            f"{path}: not a readable corpus ({error}); restore the file, or delete the index "
-            "folder and index the source again"
-        ) from error
     return db

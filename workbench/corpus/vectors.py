@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import CorpusMismatch
+from workbench.errors import CorpusDamaged
 
 Vectors = NDArray[np.float32]
 
@@ -27,14 +27,19 @@ def append_vectors(path: Path, rows: int, vectors: Vectors) -> int:
     return rows + len(vectors)
 
 
+def whole_rows(path: Path, dimension: int) -> int:
+    """How many complete rows the file holds."""
+    return path.stat().st_size // (4 * dimension) if path.exists() else 0
+
+
 def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
-    """The first `rows` rows, memory-mapped. Raises CorpusMismatch where the file is shorter."""
+    """The first `rows` rows, memory-mapped. Raises CorpusDamaged where the file is shorter."""
     if rows == 0:
         return np.zeros((0, dimension), dtype=np.float32)
     size = path.stat().st_size if path.exists() else 0
     if size < rows * dimension * 4:
-        raise CorpusMismatch(
+        raise CorpusDamaged(
             f"{path}: {size} bytes, but {rows} vectors of {dimension} dimensions need "
-            f"{rows * dimension * 4}; restore the file, or delete the index folder and index again"
+            f"{rows * dimension * 4}; run `workbench index` again, what is missing is encoded anew"
         )
     return np.memmap(path, dtype="<f4", mode="r", shape=(rows, dimension))

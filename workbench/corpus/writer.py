@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.corpus.analysis import fold_name
-from workbench.corpus.store import Store
+from workbench.corpus.store import Store, damaged
 from workbench.records import Paper
 
 SCHEMA = """
@@ -52,10 +52,20 @@ class StoreWriter(Store):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._vocabulary: dict[str, int] | None = None
-        self._db.executescript(SCHEMA)
+        try:
+            self._db.executescript(SCHEMA)
+        except sqlite3.DatabaseError as error:
+            raise damaged(path, error) from error
 
     def add(self, papers: Sequence[AnalysedPaper]) -> None:
         """Add or replace papers, all in one transaction."""
+        try:
+            self._add(papers)
+        except BaseException:
+            self._vocabulary = None  # it may hold terms that were rolled back
+            raise
+
+    def _add(self, papers: Sequence[AnalysedPaper]) -> None:
         with self._db as db:
             self._bury(db, [item.paper.id for item in papers])
             paper_no, passage_no = self.paper_count, self.passage_count

@@ -9,12 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
+Scores = NDArray[np.float64]
+Mask = NDArray[np.bool_]
 
 SCAN_FROM = 32_768
 """Rows from which the scan pays; fewer are scored outright."""
@@ -65,38 +68,74 @@ class DenseIndex:
         scales = np.load(folder / "scales.npy")[: len(vectors)]
         return DenseIndex(vectors, codes, scales, float(np.load(folder / "error.npy")))
 
-    def scores(self, query: Vectors, rows: Rows | None = None) -> NDArray[np.float64]:
-        """Inner products with some rows, or all. A row's value never depends on the others."""
-        import simsimd
+    def ask(self, query: Vectors) -> DenseQuery:
+        """One query's view of the index; its shape must be (dimension,)."""
+        return DenseQuery(self, query)
 
-        chosen = self.vectors if rows is None else self.vectors[rows]
-        if not len(chosen):
-            return np.zeros(0)
-        return np.asarray(simsimd.cdist(query[None], chosen, metric="dot"), np.float64).ravel()
 
-    def reachable(self, query: Vectors, n: int, mask: NDArray[np.bool_] | None) -> Rows:
+class DenseQuery:
+    """Answers for one query vector. A row's value never depends on the rows beside it."""
+
+    def __init__(self, index: DenseIndex, query: Vectors) -> None:
+        self._index = index
+        self._query = query
+        self._all: Scores | None = None
+        if len(index.vectors) < SCAN_FROM:
+            self._all = self._products(index.vectors)
+
+    def scores(self, rows: Rows) -> Scores:
+        """Inner products with some rows, float64 (len(rows),)."""
+        if self._all is not None:
+            return self._all[rows]
+        return self._products(self._index.vectors[rows])
+
+    def best(self, n: int, mask: Mask | None) -> Rows:
+        """The `n` best rows under the mask, ascending; of equal ones at the end, the first."""
+        rows = self.reachable(n, mask)
+        return rows[best_places(self.scores(rows), n)]
+
+    def reachable(self, n: int, mask: Mask | None) -> Rows:
         """Rows among which the `n` best under the mask certainly are."""
-        if len(self.vectors) < SCAN_FROM or n >= len(self.vectors):
-            return np.arange(len(self.vectors)) if mask is None else np.flatnonzero(mask)
-        approximate, bound = self._scan(query)
+        every = len(self._index.vectors)
+        if self._all is not None or n >= every:
+            return np.arange(every) if mask is None else np.flatnonzero(mask)
+        approximate, bound = self.scan()
         if mask is not None:
             approximate = np.where(mask, approximate, np.float32(-np.inf))
-        place = len(approximate) - n
-        nth = np.partition(approximate, place)[place]
+        nth = np.partition(approximate, every - n)[every - n]
         # Both the n-th best and a row left out may be off by the bound, in opposite directions.
         return np.flatnonzero((approximate >= nth - 2 * bound) & (approximate > -np.inf))
 
-    def _scan(self, query: Vectors) -> tuple[Vectors, np.float32]:
+    def scan(self) -> tuple[Vectors, np.float32]:
         """Approximate products of all rows, and the most that any can be off.
 
         |v.q - v'.q'| <= |v - v'| |q| + |v'| |q - q'| (Cauchy-Schwarz), with |v'| <= |v| + error.
         """
         import simsimd
 
+        index, query = self._index, self._query
         code, scale = quantise(query[None])
         lost = float(np.linalg.norm(query - code[0] * scale[0]))
         length = float(np.linalg.norm(query))
-        bound = self.error * length + (1 + self.error) * lost + FLOAT_ERROR
-        products = simsimd.cdist(code, self.codes, metric="dot", out_dtype="float32")
-        approximate = np.asarray(products, dtype=np.float32).ravel() * (self.scales * scale[0])
+        bound = index.error * length + (1 + index.error) * lost + FLOAT_ERROR
+        products = simsimd.cdist(code, index.codes, metric="dot", out_dtype="float32")
+        approximate = np.asarray(products, dtype=np.float32).ravel() * (index.scales * scale[0])
         return approximate, np.float32(bound)
+
+    def _products(self, vectors: Vectors) -> Scores:
+        import simsimd
+
+        if not len(vectors):
+            return np.zeros(0)
+        products = simsimd.cdist(self._query[None], vectors, metric="dot")
+        return np.asarray(products, dtype=np.float64).ravel()
+
+
+def best_places(scores: NDArray[np.floating[Any]], n: int) -> Rows:
+    """Places of the `n` best, ascending; of equal ones at the end of the list, the first."""
+    if n >= len(scores):
+        return np.arange(len(scores))
+    least = np.partition(scores, len(scores) - n)[len(scores) - n]
+    over = np.flatnonzero(scores > least)
+    level = np.flatnonzero(scores == least)[: n - len(over)]
+    return np.sort(np.concatenate([over, level]))

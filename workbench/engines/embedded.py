@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest, read_manifest
-from workbench.corpus.store import Store
+from workbench.corpus.store import PassageRow, Store
 from workbench.engines.base import SIGNALS
+from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
 from workbench.engines.generation import STORE, Generation
 from workbench.errors import CorpusError, CorpusMismatch
@@ -51,22 +51,21 @@ class EmbeddedEngine:
         terms = self._numbered(query)
         body, title = self._generation.body.scores(terms), self._generation.title.scores(terms)
         arms = [_best_matching(body, n, mask), self._title_arm(title, n, mask)]
-        if query.vector is not None:
-            arms.append(self._dense_arm(query.vector, n, mask))
+        dense = None if query.vector is None else self._dense(query.vector)
+        if dense is not None:
+            arms.append(dense.best(n, mask))
         rows = np.unique(np.concatenate(arms))
         index = self._generation.rows
         papers = index.paper_of[rows]
         canonical = np.argsort(index.order[papers], kind="stable")
         rows, papers = rows[canonical], papers[canonical]
-        dense = np.zeros(len(rows))
-        if query.vector is not None:
-            dense = self._generation.dense.scores(query.vector, rows)
+        cosines = np.zeros(len(rows)) if dense is None else dense.scores(rows)
         return Candidates(
             query=query,
             signals=self.signals,
             paper_ids=index.ids[papers],
             numbers=index.number_of[rows],
-            values=np.stack([body[rows], title[papers], dense], axis=1).astype(np.float64),
+            values=np.stack([body[rows], title[papers], cosines], axis=1).astype(np.float64),
             lower=LOWER,
             fingerprint=self.fingerprint,
         )
@@ -77,22 +76,18 @@ class EmbeddedEngine:
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         found = []
         for paper_id, number in keys:
-            row, paper = self._cached_paper(paper_id)
-            places = self._store.paper_passages(row)
-            if not 0 <= number < len(places):
-                raise CorpusError(f"paper {paper_id!r} has passages 0 to {len(places) - 1}")
-            start, end = places[number].start, places[number].end
-            found.append(Passage(paper_id, number, start, end, paper.text[start:end]))
+            _, paper, place = self._span(paper_id, number)
+            text = paper.text[place.start : place.end]
+            found.append(Passage(paper_id, number, place.start, place.end, text))
         return found
 
     def term_scores(
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:
-        paper, _ = self._cached_paper(paper_id)
-        passage = int(self._generation.rows.first_passage[paper]) + number
+        paper, _, place = self._span(paper_id, number)
         names = {no: term for term, no in self._store.term_numbers(list(query.terms)).items()}
         terms = self._numbered(query)
-        body = self._generation.body.parts(terms, passage)
+        body = self._generation.body.parts(terms, place.no)
         title = self._generation.title.parts(terms, paper)
         return {
             "bm25": {names[no]: part for no, part in body.items()},
@@ -108,15 +103,13 @@ class EmbeddedEngine:
             if known.get(term, in_index) < in_index
         }
 
-    def _dense_arm(self, vector: Vectors, n: int, mask: NDArray[np.bool_] | None) -> Rows:
+    def _dense(self, vector: Vectors) -> DenseQuery:
         if vector.shape != (self.manifest.dimension,):
             raise CorpusMismatch(
                 f"query vector has shape {vector.shape}, the index has "
                 f"{self.manifest.dimension} dimensions; use the model {self.manifest.model!r}"
             )
-        rows = self._generation.dense.reachable(vector, n, mask)
-        scores = self._generation.dense.scores(vector, rows)
-        return rows[_best(scores, n)]
+        return self._generation.dense.ask(vector)
 
     def _title_arm(self, scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
         """The first passage of each of the papers with the best titles."""
@@ -128,21 +121,27 @@ class EmbeddedEngine:
     def _read_paper(self, paper_id: str) -> tuple[int, Paper]:
         found = self._store.paper(paper_id, self.manifest.paper_rows)
         if found is None:
-            raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
+            raise self._unknown(paper_id)
+        rows = self._generation.rows
+        if not rows.alive[rows.first_passage[found[0]]]:
+            raise self._unknown(paper_id)
         return found
+
+    def _unknown(self, paper_id: str) -> CorpusError:
+        return CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
+
+    def _span(self, paper_id: str, number: int) -> tuple[int, Paper, PassageRow]:
+        """(paper row, paper, where the passage stands)."""
+        row, paper = self._cached_paper(paper_id)
+        places = self._store.paper_passages(row)
+        if not 0 <= number < len(places):
+            raise CorpusError(
+                f"paper {paper_id!r} has no passage {number}; it has 0 to {len(places) - 1}"
+            )
+        return row, paper, places[number]
 
 
 def _best_matching(scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
     """Rows of the `n` best scores over 0 that the mask lets through."""
     matching = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
-    return matching[_best(scores[matching], n)]
-
-
-def _best(scores: NDArray[np.floating[Any]], n: int) -> Rows:
-    """Places of the `n` best, ascending; of equal ones at the end of the list, the first."""
-    if n >= len(scores):
-        return np.arange(len(scores))
-    least = np.partition(scores, len(scores) - n)[len(scores) - n]
-    over = np.flatnonzero(scores > least)
-    level = np.flatnonzero(scores == least)[: n - len(over)]
-    return np.sort(np.concatenate([over, level]))
+    return matching[best_places(scores[matching], n)]

@@ -59,7 +59,8 @@ class PassageMasks:
         if filters.year is not None:
             first, last = filters.year
             years = self._generation.rows.years
-            mask &= (years > 0) & (years >= (first or 0)) & (years <= (last or 9999))
+            mask &= (years > 0) & (years >= (0 if first is None else first))
+            mask &= years <= (9999 if last is None else last)
         for kind in ("venue", "author", "field"):
             values = getattr(filters, kind)
             if values:

@@ -18,7 +18,7 @@ from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors
 from workbench.engines.dense import DenseIndex, write_codes
 from workbench.engines.lexical import FieldIndex, build_field
-from workbench.errors import CorpusMismatch
+from workbench.errors import CorpusDamaged, CorpusMismatch
 
 STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
@@ -35,6 +35,12 @@ def write_generation(store: Store, folder: Path, manifest: Manifest) -> None:
     _write_rows(store, partial)
     shutil.rmtree(folder / manifest.folder, ignore_errors=True)
     os.replace(partial, folder / manifest.folder)
+
+
+def newest_generation(folder: Path) -> int:
+    """The highest number of a generation's folder, 0 where there is none."""
+    names = (path.name.removeprefix("generation-") for path in folder.glob("generation-*"))
+    return max((int(name) for name in names if name.isdecimal()), default=0)
 
 
 def remove_old_generations(folder: Path, keep_from: int) -> None:
@@ -101,14 +107,14 @@ class Generation:
         self._folder = folder
         self._arrays = folder / manifest.folder
         if not self._arrays.is_dir():
-            raise CorpusMismatch(
+            raise CorpusDamaged(
                 f"{self._arrays}: missing; run `workbench index` again, stored papers are kept"
             )
 
     @cached_property
     def rows(self) -> RowArrays:
         """What each paper and passage row is."""
-        with self._still_there():
+        with self._readable():
             return RowArrays.load(self._arrays)
 
     @cached_property
@@ -120,29 +126,34 @@ class Generation:
     def dense(self) -> DenseIndex:
         """The passages' vectors."""
         shape = self.manifest.passage_rows, self.manifest.dimension
-        with self._still_there():
+        with self._readable():
             vectors = np.asarray(map_vectors(self._folder / VECTORS, *shape))
             return DenseIndex.load(vectors, self._arrays / "dense")
 
     @cached_property
     def body(self) -> FieldIndex:
         """BM25 of passages, the paper's title included."""
-        with self._still_there():
+        with self._readable():
             return FieldIndex(self._arrays / "body")
 
     @cached_property
     def title(self) -> FieldIndex:
         """BM25 of titles, by paper."""
-        with self._still_there():
+        with self._readable():
             return FieldIndex(self._arrays / "title")
 
     @contextmanager
-    def _still_there(self) -> Iterator[None]:
-        """Two later builds may have removed the files before this process first needed them."""
+    def _readable(self) -> Iterator[None]:
+        """Files can be damaged, or removed by later builds before they were first needed."""
         try:
             yield
-        except FileNotFoundError as error:
-            raise CorpusMismatch(
-                f"{error.filename}: gone since this corpus was opened, newer generations took its "
-                "place; open the corpus again"
+        except (OSError, ValueError) as error:
+            if not self._arrays.is_dir():
+                raise CorpusMismatch(
+                    f"{self._arrays}: newer generations took its place since this corpus was "
+                    "opened; open it again"
+                ) from error
+            raise CorpusDamaged(
+                f"{self._arrays}: not readable ({error}); delete this folder and run "
+                "`workbench index` again, stored papers are kept"
             ) from error

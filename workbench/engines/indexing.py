@@ -20,15 +20,16 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.ingest import Ingestor, IngestReport
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import Manifest, check_settings, read_manifest, write_manifest
-from workbench.corpus.vectors import append_vectors
+from workbench.corpus.vectors import append_vectors, whole_rows
 from workbench.corpus.writer import StoreWriter
 from workbench.engines.generation import (
     STORE,
     VECTORS,
+    newest_generation,
     remove_old_generations,
     write_generation,
 )
-from workbench.errors import CorpusMismatch, CorpusNotFound
+from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedder import Embedder
 
 K1, B = 0.9, 0.4
@@ -95,6 +96,8 @@ class Indexer:
             self._found = read_manifest(self.folder)
         except CorpusNotFound:
             return wanted
+        except CorpusDamaged:
+            return replace(wanted, generation=newest_generation(self.folder))
         check_settings(self._found, wanted, self.folder)
         return replace(wanted, generation=self._found.generation, source=self._found.source)
 
@@ -102,10 +105,11 @@ class Indexer:
         self, store: StoreWriter, settings: Manifest, source_state: dict[str, Any] | None
     ) -> None:
         self._encode_missing(store)
+        papers, passages = store.living_counts()
         manifest = replace(
             settings,
-            papers=sum(alive for *_, alive in store.paper_rows()),
-            passages=store.passage_count,
+            papers=papers,
+            passages=passages,
             paper_rows=store.paper_count,
             passage_rows=store.passage_count,
             terms=store.term_count,
@@ -135,7 +139,8 @@ class Indexer:
     def _encode_missing(self, store: StoreWriter) -> None:
         from tqdm.auto import tqdm
 
-        done, total = int(store.state("vectors", 0)), store.passage_count
+        whole = whole_rows(self.folder / VECTORS, self._embedder.dimension)
+        done, total = min(int(store.state("vectors", 0)), whole), store.passage_count
         with tqdm(
             total=total,
             initial=done,
@@ -145,8 +150,12 @@ class Indexer:
             disable=not self._progress,
         ) as bar:
             while done < total:
-                rows = store.passage_texts(done, min(done + BLOCK, total))
-                texts = [chunking.embedding_text(title, passage) for title, passage in rows]
+                rows = list(store.passage_texts(done, min(done + BLOCK, total)))
+                titles = chunking.short_titles([title for title, _ in rows], self._embedder)
+                texts = [
+                    chunking.embedding_text(title, passage)
+                    for title, (_, passage) in zip(titles, rows, strict=True)
+                ]
                 done = append_vectors(self.folder / VECTORS, done, self._embedder.encode(texts))
                 store.set_state("vectors", done)
                 bar.update(len(texts))

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import ModelRejected
 from workbench.models.export import VERSION as EXPORT_VERSION
 from workbench.models.export import int8_graph
 from workbench.models.runtime_onnx import cores, open_session
@@ -110,7 +111,10 @@ class OnnxEmbedder:
             if self._tokenizer is None:
                 self._tokenizer = _tokenizer(self._folder)
         encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [np.array([start for start, _ in e.offsets], dtype=np.int64) for e in encodings]
+        return [
+            np.array([start for part in (e, *e.overflowing) for start, _ in part.offsets], np.int64)
+            for e in encodings
+        ]
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         from tqdm.auto import tqdm
@@ -158,7 +162,11 @@ class OnnxEmbedder:
 def _tokenizer(folder: ModelFolder) -> Any:
     from tokenizers import Tokenizer
 
-    tokenizer = Tokenizer.from_file(str(folder.path / "tokenizer.json"))
+    path = folder.path / "tokenizer.json"
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # tokenizers raises nothing narrower
+        raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
     tokenizer.no_padding()
     tokenizer.enable_truncation(folder.window)
     return tokenizer

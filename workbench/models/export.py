@@ -142,4 +142,8 @@ if __name__ == "__main__":
 
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
-    export(Path(sys.argv[1]), Path(sys.argv[2]))
+    try:
+        export(Path(sys.argv[1]), Path(sys.argv[2]))
+    except Exception as error:
+        reason = (str(error).splitlines() or [""])[0]
+        sys.exit(f"{type(error).__name__}: {reason}")

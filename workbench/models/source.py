@@ -46,13 +46,13 @@ class ModelFolder:
     @cached_property
     def dimension(self) -> int:
         """Length of a vector."""
-        return int(self._json("config.json")["hidden_size"])
+        return self._number("config.json", "hidden_size")
 
     @cached_property
     def window(self) -> int:
         """Tokens that one text may have, special tokens included."""
         own = self._json("sentence_bert_config.json", {}).get("max_seq_length")
-        return int(own or self._json("config.json")["max_position_embeddings"])
+        return int(own or self._number("config.json", "max_position_embeddings"))
 
     @cached_property
     def pooling(self) -> str:
@@ -68,6 +68,13 @@ class ModelFolder:
         """What goes before a `query` or a `document`, from the folder's own configuration."""
         prompts = self._json("config_sentence_transformers.json", {}).get("prompts", {})
         return str(prompts.get(kind) or "")
+
+    def _number(self, name: str, key: str) -> int:
+        values = self._json(name)
+        value = values.get(key) if isinstance(values, dict) else None
+        if not isinstance(value, int):
+            raise ModelRejected(f"{self.path / name}: {key} is {value!r}; fetch the model again")
+        return value
 
     def _json(self, name: str, default: Any = None) -> Any:
         path = self.path / name

@@ -5,6 +5,7 @@ All HTML goes through templates that escape what comes from papers and queries.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,8 @@ COLOURS = {"bm25": "#0072B2", "title": "#E69F00", "dense": "#009E73"}
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 
 OTHER_COLOUR = "#CC79A7"
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
 SHOWN = 400
 """Characters of a passage in a table."""
 
@@ -27,7 +30,7 @@ def marked(text: str, terms: Mapping[str, float]) -> Iterator[tuple[str, bool]]:
     """The text in pieces, each with whether it is a word whose term is in the query."""
     at = 0
     for start, end, term in Analyser().spans(text):
-        if term in terms:
+        if term in terms and start >= at:  # one character can fold into several words
             if start > at:
                 yield text[at:start], False
             yield text[start:end], True
@@ -40,17 +43,30 @@ def shorten(text: str, terms: Mapping[str, float], length: int = SHOWN) -> str:
     """At most `length` characters of the text, from shortly before its first match."""
     if len(text) <= length:
         return text
-    first = next((start for start, _, term in Analyser().spans(text) if term in terms), 0)
-    begin = 0 if first < length * 3 // 4 else text.rfind(" ", 0, max(1, first - length // 4)) + 1
+    spans = Analyser().spans(text)
+    first, last = next(((s, e) for s, e, term in spans if term in terms), (0, 0))
+    begin = 0
+    if last > length * 3 // 4:
+        begin = first - length // 4
+        blank = text.find(" ", begin, first)
+        begin = blank + 1 if blank >= 0 else begin
     end = begin + length
-    cut = text[begin:end] if end >= len(text) else text[begin:end].rsplit(" ", 1)[0] + "\u00a0…"
-    return ("…\u00a0" if begin else "") + cut
+    if end < len(text):
+        blank = text.rfind(" ", max(last, begin + length // 2), end)
+        end = blank if blank >= 0 else end
+    cut = text[begin:end]
+    return ("…\u00a0" if begin else "") + cut + ("\u00a0…" if end < len(text) else "")
 
 
 def authors_line(authors: tuple[str, ...], most: int = 4) -> str:
     """Names with commas; after `most` of them how many more there are."""
     more = len(authors) - most
     return ", ".join(authors[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def printable(text: str) -> str:
+    """The text with control characters as spaces: a terminal would obey them."""
+    return _CONTROL.sub(" ", text)
 
 
 def ranking_html(ranking: Ranking) -> str:
@@ -75,7 +91,7 @@ def ranking_text(ranking: Ranking) -> str:
             f"     {authors_line(hit.paper.authors)}" + (f" ({place})" if place else ""),
             f"     {shorten(hit.passage.text, terms, 160)}",
         ]
-    return "\n".join(lines)
+    return "\n".join(printable(line) for line in lines)
 
 
 def _tools() -> dict[str, Any]:

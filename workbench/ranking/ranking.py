@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
 from workbench.engines.base import Engine
 from workbench.errors import QueryError, WeightError
@@ -19,6 +19,9 @@ from workbench.records import Hit, SignalShare
 
 if TYPE_CHECKING:
     import pandas as pd
+
+
+MAX_K = 10_000
 
 
 class Ranking(Sequence[Hit]):
@@ -36,6 +39,7 @@ class Ranking(Sequence[Hit]):
         normalised: Matrix | None = None,
     ) -> None:
         started = time.perf_counter()
+        _check_k(k)
         self.profile = profile
         self.candidates = retrieved.candidates
         self._retrieved = retrieved
@@ -96,23 +100,30 @@ class Ranking(Sequence[Hit]):
             profile = profile.replace(normaliser=normaliser)
         known = self._normalised if same else None
         retrieved = Retrieved(self.candidates, self.notes)
-        return Ranking(retrieved, profile, self._engine, k or self._k, known)
+        return Ranking(retrieved, profile, self._engine, self._k if k is None else k, known)
 
-    def explain(self, hit: Hit | int | str) -> Explanation:
-        """Why a paper stands where it does: a hit, its rank from 1, or a paper id."""
-        if isinstance(hit, int):
-            if not 1 <= hit <= len(self.hits):
-                raise QueryError(f"no hit at rank {hit}; the ranks are 1 to {len(self.hits)}")
-            hit = self.hits[hit - 1]
-        if isinstance(hit, str):
+    def explain(self, hit: Hit | SupportsIndex | str) -> Explanation:
+        """Why a paper stands where it does: a hit, its rank from 1, or a paper id.
+
+        Raises QueryError for what is no hit of this ranking.
+        """
+        found: Hit | None = None
+        if isinstance(hit, Hit):
+            found = hit if hit in self.hits else None
+            hit = hit.paper.id
+        elif isinstance(hit, str):
             found = next((h for h in self.hits if h.paper.id == hit), None)
-            if found is None:
-                raise QueryError(f"paper {hit!r} is not among the {len(self.hits)} hits; raise k")
-            hit = found
-        return explain(self.candidates.query, hit, self._engine)
+        elif isinstance(hit, SupportsIndex) and 1 <= int(hit) <= len(self.hits):
+            found = self.hits[int(hit) - 1]
+        if found is None:
+            raise QueryError(
+                f"{hit!r} is none of the {len(self.hits)} hits; give a hit of this ranking, a rank "
+                "from 1, or the id of a paper in it (raise k for more)"
+            )
+        return explain(self.candidates.query, found, self._engine)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a hit, columns rank, paper_id, title, ..., and per signal value and share."""
+        """One row a hit: rank, paper_id, title, ..., and NAME_value, NAME_share a signal."""
         import pandas as pd
 
         return pd.DataFrame([_row(hit) for hit in self.hits])
@@ -186,6 +197,11 @@ class Ranking(Sequence[Hit]):
         }
 
 
+def _check_k(k: int) -> None:
+    if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
+        raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
+
+
 def complete_weights(
     given: Mapping[str, float], base: Mapping[str, float], signals: Sequence[str]
 ) -> dict[str, float]:
@@ -194,6 +210,8 @@ def complete_weights(
     Signals left out share what is missing to 1, in the proportions of `base`: with bm25 and dense
     in use, {"dense": 0.7} means bm25 0.3. Named weights that sum to 1 or more leave them nothing.
     """
+    if not isinstance(given, Mapping):
+        raise WeightError(f"weights are {given!r}; give a mapping like {{'dense': 0.7}}")
     weight_vector({**dict.fromkeys(signals, 1.0), **given}, signals)
     others = {name: base.get(name, 0.0) for name in signals if name not in given}
     whole = sum(others.values())
@@ -220,6 +238,6 @@ def _row(hit: Hit) -> dict[str, Any]:
         "passage": hit.passage.text,
     }
     for name, signal in hit.signals.items():
-        row[name] = signal.value
+        row[f"{name}_value"] = signal.value
         row[f"{name}_share"] = signal.share
     return row

@@ -42,11 +42,12 @@ class Retriever:
             raise QueryError(
                 f"the query has {len(text):,} characters, the limit is {MAX_QUERY:,}; shorten it"
             )
+        text = _encodable(text)
         counts = self._analyser.counts(text)
         return Query(
             text=text,
             terms={term: float(count) for term, count in counts.items()},
-            vector=self._embedder.encode_query(_encodable(text)),
+            vector=self._embedder.encode_query(text),
             id=query_id,
         )
 
@@ -58,11 +59,11 @@ class Retriever:
         candidates = self.engine.candidates(query, n, filters)
         done = time.perf_counter()
         timings = {"query": (prepared - started) * 1e3, "candidates": (done - prepared) * 1e3}
-        return Retrieved(candidates, self._notes(candidates), timings)
+        return Retrieved(candidates, self._notes(candidates, filters), timings)
 
-    def _notes(self, candidates: Candidates) -> tuple[str, ...]:
+    def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
-            return ("No paper passes the filters.",)
+            return ("No paper passes the filters." if filters else "The corpus has no papers.",)
         if not candidates.query.terms:
             return ("The query has only stop words or signs: BM25 is 0 for every paper.",)
         if not candidates.column("bm25").any():
@@ -71,5 +72,5 @@ class Retriever:
 
 
 def _encodable(text: str) -> str:
-    """The text with lone surrogates replaced, which no tokenizer accepts."""
+    """The text with lone surrogates replaced, which no tokenizer or page accepts."""
     return text.encode("utf-8", errors="replace").decode("utf-8")

@@ -1,0 +1,107 @@
+"""Passages a second of our encoder against sentence-transformers with the same weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import (
+    SOURCES,
+    Figure,
+    Timing,
+    arguments,
+    cores,
+    heading,
+    interleave,
+    need,
+    note,
+    table,
+    targets,
+)
+from contenders import Vectors, sentence_transformer
+
+from workbench.corpus.chunking import cut_papers, embedding_text
+from workbench.corpus.parsing import parse_paper
+from workbench.corpus.readers import read_entries
+from workbench.models.embedder import OnnxEmbedder
+
+OURS = "workbench"
+BATCHES = (8, 32, 64)
+SLICE = 200
+"""Passages that one contender encodes before the next one's turn."""
+
+Encode = Callable[[list[str]], Vectors]
+
+
+def main() -> None:
+    """Measure and print."""
+    parser = arguments(__doc__)
+    parser.add_argument("--passages", type=int, default=600)
+    parser.add_argument("--rounds", type=int, default=2, help="how often all passages are encoded")
+    given = parser.parse_args()
+    sources = {name: need(given.data / SOURCES[name].file) for name in ("arxiv", "scifact")}
+    embedder, model = OnnxEmbedder(), sentence_transformer()
+    heading("Indexing")
+    note(f"{cores()} threads each; slices of {SLICE} passages in turn, {given.rounds} rounds")
+    contenders: dict[str, Encode] = {OURS: embedder.encode}
+    contenders |= {_name(size): _encode_with(model, size) for size in BATCHES}
+    figures = []
+    for name, source in sources.items():
+        texts = list(islice(_passages(source, embedder), given.passages))
+        slices = [texts[start : start + SLICE] for start in range(0, len(texts), SLICE)]
+        interleave(contenders, [texts[:8]])
+        timings = interleave(contenders, slices * given.rounds)
+        speeds = {who: _speed(timing) for who, timing in timings.items()}
+        best = max(speed for who, speed in speeds.items() if who != OURS)
+        cosines = _cosines(timings[OURS], timings[_name(32)])
+        rows = [
+            (who, f"{speed:.1f}", f"{speeds[OURS] / speed:.2f}") for who, speed in speeds.items()
+        ]
+        title = f"{len(texts)} passages of {name}, {np.mean([len(t) for t in texts]):.0f} letters"
+        table(title, ("encoder", "passages/s", "ours / this"), rows)
+        note(f"Cosine of ours to sentence-transformers': lowest {cosines.min():.4f}, "
+             f"mean {cosines.mean():.4f}")  # fmt: skip
+        figures += [
+            Figure(f"{name}, ours / its best", speeds[OURS] / best, 4, "x", least=True),
+            Figure(f"{name}, lowest cosine", float(cosines.min()), 0.99, least=True),
+        ]
+    targets(figures)
+
+
+def _name(size: int) -> str:
+    return f"sentence-transformers, batch {size}"
+
+
+def _encode_with(model: Any, size: int) -> Encode:
+    def encode(texts: list[str]) -> Vectors:
+        vectors: Vectors = model.encode(
+            texts, batch_size=size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return vectors
+
+    return encode
+
+
+def _speed(timing: Timing) -> float:
+    return sum(map(len, timing.answers)) / sum(timing.seconds)
+
+
+def _cosines(ours: Timing, theirs: Timing) -> Vectors:
+    pairs = zip(ours.answers, theirs.answers, strict=True)
+    return np.concatenate([(one * other).sum(axis=1) for one, other in pairs])
+
+
+def _passages(source: Path, embedder: OnnxEmbedder) -> Iterator[str]:
+    """The first passages of a source, as the index embeds them."""
+    papers = (parse_paper(entry.record) for entry in read_entries(source) if entry.record)
+    while batch := list(islice(papers, 64)):
+        spans = cut_papers([(paper.title, paper.text) for paper in batch], embedder)
+        for paper, cuts in zip(batch, spans, strict=True):
+            yield from (embedding_text(paper.title, paper.text[a:b]) for a, b in cuts)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Readers to index: what a source becomes, and that nothing is lost on the way."""

@@ -1,0 +1,117 @@
+"""A tiny deterministic embedder, papers to index with it, and a process that does.
+
+`python fakes.py FOLDER SOURCE LOG SECONDS` indexes in a process of its own, for tests that kill it.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import sys
+import time
+from collections.abc import Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.corpus.ingest import IngestReport
+from workbench.engines.indexing import Indexer
+from workbench.session import Workbench
+
+WORD = re.compile(r"\S+")
+VOCABULARY = WORD.findall(
+    "retrieval ranking query document passage dense sparse vector index encoder training negative "
+    "sampling relevance feedback expansion term weighting posting list compression latency recall "
+    "precision judgment collection distillation transformer attention summary citation graph "
+    "entity table question answer reading evidence claim verification translation speech"
+)
+
+
+class WordCounter:
+    """Each word between white space is a token."""
+
+    def __init__(self, window: int = 64) -> None:
+        self.window = window
+
+    def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        return [np.array([m.start() for m in WORD.finditer(text)], np.int64) for text in texts]
+
+
+class FakeEmbedder(WordCounter):
+    """Sums of one pseudo-random vector a word; counts and logs what it encodes."""
+
+    name = "fake"
+
+    def __init__(
+        self,
+        *,
+        fingerprint: str = "fake-1",
+        window: int = 64,
+        dimension: int = 32,
+        log: Path | None = None,
+        seconds: float = 0.0,
+    ) -> None:
+        super().__init__(window)
+        self.fingerprint = fingerprint
+        self.dimension = dimension
+        self.encoded: list[str] = []
+        self._log = log
+        self._seconds = seconds
+
+    def encode(
+        self, texts: Sequence[str], *, progress: bool = False, **_: Any
+    ) -> NDArray[np.float32]:
+        self.encoded.extend(texts)
+        if self._log is not None:
+            lines = (blake2b(text.encode(), digest_size=8).hexdigest() + "\n" for text in texts)
+            with open(self._log, "a") as stream:
+                stream.write("".join(lines))
+        time.sleep(self._seconds)
+        rows = [self._vector(text) for text in texts]
+        return np.array(rows, np.float32).reshape(len(texts), self.dimension)
+
+    def encode_query(self, text: str) -> NDArray[np.float32]:
+        return self._vector(text)
+
+    def _vector(self, text: str) -> NDArray[np.float32]:
+        words = WORD.findall(text.lower()) or [""]
+        digests = b"".join(blake2b(w.encode(), digest_size=self.dimension).digest() for w in words)
+        total = np.frombuffer(digests, np.uint8).reshape(len(words), -1).sum(axis=0) - 127.5
+        return (total / np.linalg.norm(total)).astype(np.float32)
+
+
+def long_record(number: int, sentences: int = 15) -> dict[str, Any]:
+    """A paper of several passages, always the same for the same number."""
+    words = random.Random(number)
+    body = [" ".join(words.choices(VOCABULARY, k=12)).capitalize() + "." for _ in range(sentences)]
+    return {
+        "id": f"long{number:04d}",
+        "title": " ".join(words.sample(VOCABULARY, 4)),
+        "abstract": " ".join(body[:3]),
+        "body": " ".join(body[3:]),
+        "year": 1990 + number % 30,
+    }
+
+
+def build(
+    folder: Path, source: Any, embedder: FakeEmbedder | None = None, **options: Any
+) -> IngestReport:
+    """Index a source with the fake embedder."""
+    return Indexer(folder, embedder or FakeEmbedder()).add(source, **options)
+
+
+def found(folder: Path, query: str = "dense retrieval feedback", k: int = 20) -> list[Any]:
+    """What a search gives, comparable: paper, score, passage."""
+    with Workbench(folder, embedder=FakeEmbedder()) as bench:
+        hits = bench.search(query, k).hits
+    return [(hit.paper.id, hit.score, hit.passage.text) for hit in hits]
+
+
+if __name__ == "__main__":
+    _folder, _source, _log, _seconds = sys.argv[1:]
+    print(os.getpid(), flush=True)
+    build(Path(_folder), _source, FakeEmbedder(log=Path(_log), seconds=float(_seconds)))

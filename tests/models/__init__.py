@@ -1,0 +1,1 @@
+"""Models: where weights come from, how they are exported, what vectors they give."""
