@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import shutil
 import subprocess
@@ -118,5 +117,4 @@ def _cache() -> Check:
         remedy = "set WORKBENCH_CACHE to a folder that you may write to"
         return Check("cache", False, f"{folder}: {error}", remedy)
     free = shutil.disk_usage(folder).free / 2**30
-    source = "WORKBENCH_CACHE" if os.environ.get("WORKBENCH_CACHE") else "default"
-    return Check("cache", True, f"{folder} ({source}), {free:.0f} GiB free")
+    return Check("cache", True, f"{folder}, {free:.0f} GiB free (WORKBENCH_CACHE moves it)")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
@@ -54,8 +55,10 @@ class EmbeddedEngine:
         dense = None if query.vector is None else self._dense(query.vector)
         if dense is not None:
             arms.append(dense.best(n, mask))
-        rows = np.unique(np.concatenate(arms))
         index = self._generation.rows
+        found = np.zeros(len(index.paper_of), dtype=bool)
+        found[np.concatenate(arms)] = True
+        rows = np.flatnonzero(found)
         papers = index.paper_of[rows]
         canonical = np.argsort(index.order[papers], kind="stable")
         rows, papers = rows[canonical], papers[canonical]
@@ -71,24 +74,25 @@ class EmbeddedEngine:
         )
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
-        return [self._cached_paper(paper_id)[1] for paper_id in ids]
+        return [self._cached_paper(paper_id).paper for paper_id in ids]
 
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         found = []
         for paper_id, number in keys:
-            _, paper, place = self._span(paper_id, number)
-            text = paper.text[place.start : place.end]
+            stored = self._cached_paper(paper_id)
+            place = stored.place(number)
+            text = stored.paper.text[place.start : place.end]
             found.append(Passage(paper_id, number, place.start, place.end, text))
         return found
 
     def term_scores(
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:
-        paper, _, place = self._span(paper_id, number)
+        stored = self._cached_paper(paper_id)
         names = {no: term for term, no in self._store.term_numbers(list(query.terms)).items()}
         terms = self._numbered(query)
-        body = self._generation.body.parts(terms, place.no)
-        title = self._generation.title.parts(terms, paper)
+        body = self._generation.body.parts(terms, stored.place(number).no)
+        title = self._generation.title.parts(terms, stored.row)
         return {
             "bm25": {names[no]: part for no, part in body.items()},
             "title": {names[no]: part for no, part in title.items()},
@@ -118,27 +122,29 @@ class EmbeddedEngine:
         rows: Rows = first[papers].astype(np.intp)
         return rows
 
-    def _read_paper(self, paper_id: str) -> tuple[int, Paper]:
+    def _read_paper(self, paper_id: str) -> _StoredPaper:
         found = self._store.paper(paper_id, self.manifest.paper_rows)
-        if found is None:
-            raise self._unknown(paper_id)
         rows = self._generation.rows
-        if not rows.alive[rows.first_passage[found[0]]]:
-            raise self._unknown(paper_id)
-        return found
+        if found is None or not rows.alive[rows.first_passage[found[0]]]:
+            raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
+        return _StoredPaper(*found, tuple(self._store.paper_passages(found[0])))
 
-    def _unknown(self, paper_id: str) -> CorpusError:
-        return CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
 
-    def _span(self, paper_id: str, number: int) -> tuple[int, Paper, PassageRow]:
-        """(paper row, paper, where the passage stands)."""
-        row, paper = self._cached_paper(paper_id)
-        places = self._store.paper_passages(row)
-        if not 0 <= number < len(places):
+@dataclass(frozen=True, slots=True)
+class _StoredPaper:
+    """A paper, its row, and where its passages stand."""
+
+    row: int
+    paper: Paper
+    places: tuple[PassageRow, ...]
+
+    def place(self, number: int) -> PassageRow:
+        if not 0 <= number < len(self.places):
             raise CorpusError(
-                f"paper {paper_id!r} has no passage {number}; it has 0 to {len(places) - 1}"
+                f"paper {self.paper.id!r} has no passage {number}; it has 0 to "
+                f"{len(self.places) - 1}"
             )
-        return row, paper, places[number]
+        return self.places[number]
 
 
 def _best_matching(scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:

@@ -58,6 +58,9 @@ class FieldIndex:
         import bm25s
 
         self._index: Any = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
+        for name in ("data", "indices", "indptr"):
+            # The same pages as plain arrays: memmap's subclass costs a call on every slice.
+            self._index.scores[name] = np.asarray(self._index.scores[name])
 
     def scores(self, terms: Mapping[int, float]) -> Scores:
         """Score of every row, float32 (rows,), for term numbers and their weights in the query."""
