@@ -115,3 +115,24 @@ def test_zero_vectors_have_zero_codes() -> None:
 def test_no_rows_give_no_scores(tmp_path: Path) -> None:
     query = index_of(np.zeros((0, 8), dtype=np.float32), tmp_path).ask(np.ones(8, dtype=np.float32))
     assert len(query.best(5, None)) == 0
+
+
+@given(
+    values=st.lists(st.integers(-5, 5), min_size=1, max_size=300),
+    data=st.data(),
+    sorted_=st.booleans(),
+)
+def test_the_nth_best_is_found_wherever_the_sample_leads(
+    values: list[int], data: st.DataObject, sorted_: bool
+) -> None:
+    scores = np.array(sorted(values) if sorted_ else values, dtype=np.float32)
+    n = data.draw(st.integers(1, len(values)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dense, "SAMPLE", 7)
+        assert dense.nth_best(scores, n) == np.sort(scores)[-n]
+
+
+def test_masked_out_rows_do_not_mislead_the_sample() -> None:
+    scores = np.full(50_000, -np.inf, dtype=np.float32)
+    scores[1:4000:3] = np.arange(1333)  # none of them at a place of the sample
+    assert dense.nth_best(scores, 10) == 1323

@@ -22,6 +22,8 @@ Mask = NDArray[np.bool_]
 SCAN_FROM = 32_768
 """Rows from which the scan pays; fewer are scored outright."""
 
+SAMPLE = 4096
+
 BLOCK = 16_384
 FLOAT_ERROR = 1e-5
 """Bound on rounding in float32 products of unit vectors."""
@@ -79,30 +81,45 @@ class DenseQuery:
     def __init__(self, index: DenseIndex, query: Vectors) -> None:
         self._index = index
         self._query = query
-        self._all: Scores | None = None
+        self._rows: Rows | None = None
+        self._scores = np.zeros(0)
         if len(index.vectors) < SCAN_FROM:
-            self._all = self._products(index.vectors)
+            self._scores = self._products(index.vectors)
 
     def scores(self, rows: Rows) -> Scores:
         """Inner products with some rows, float64 (len(rows),)."""
-        if self._all is not None:
-            return self._all[rows]
-        return self._products(self._index.vectors[rows])
+        if self._outright:
+            return self._scores[rows]
+        if self._rows is None or not len(self._rows):
+            return self._gathered(rows)
+        places = np.minimum(np.searchsorted(self._rows, rows), len(self._rows) - 1)
+        known = self._rows[places] == rows
+        result = self._scores[places]
+        result[~known] = self._gathered(rows[~known])
+        return result
 
     def best(self, n: int, mask: Mask | None) -> Rows:
         """The `n` best rows under the mask, ascending; of equal ones at the end, the first."""
         rows = self.reachable(n, mask)
-        return rows[best_places(self.scores(rows), n)]
+        scores = self.scores(rows)
+        if not self._outright:
+            self._rows, self._scores = rows, scores  # most of the union's rows are among them
+        return rows[best_places(scores, n)]
+
+    @property
+    def _outright(self) -> bool:
+        """Few enough rows that all were scored at once."""
+        return len(self._index.vectors) < SCAN_FROM
 
     def reachable(self, n: int, mask: Mask | None) -> Rows:
         """Rows among which the `n` best under the mask certainly are."""
         every = len(self._index.vectors)
-        if self._all is not None or n >= every:
+        if self._outright or n >= every:
             return np.arange(every) if mask is None else np.flatnonzero(mask)
         approximate, bound = self.scan()
         if mask is not None:
             approximate = np.where(mask, approximate, np.float32(-np.inf))
-        nth = np.partition(approximate, every - n)[every - n]
+        nth = nth_best(approximate, n)
         # Both the n-th best and a row left out may be off by the bound, in opposite directions.
         return np.flatnonzero((approximate >= nth - 2 * bound) & (approximate > -np.inf))
 
@@ -122,6 +139,10 @@ class DenseQuery:
         approximate = np.asarray(products, dtype=np.float32).ravel() * (index.scales * scale[0])
         return approximate, np.float32(bound)
 
+    def _gathered(self, rows: Rows) -> Scores:
+        # In clip mode `take` writes straight into the result, a third faster than indexing.
+        return self._products(np.take(self._index.vectors, rows, axis=0, mode="clip"))
+
     def _products(self, vectors: Vectors) -> Scores:
         import simsimd
 
@@ -131,11 +152,25 @@ class DenseQuery:
         return np.asarray(products, dtype=np.float64).ravel()
 
 
+def nth_best(scores: NDArray[np.floating[Any]], n: int) -> Any:
+    """The n-th largest value, 1 <= n <= len(scores).
+
+    A sample tells where to cut, so that only few values have to be ordered (a tenth of the time
+    for 1,000 of 124,245); where the sample misled, all are.
+    """
+    sample = scores[:: max(1, len(scores) // SAMPLE)]
+    place = min(len(sample), 3 * n * len(sample) // len(scores) + 8)
+    high = scores[scores >= np.partition(sample, len(sample) - place)[len(sample) - place]]
+    if len(high) < n:
+        high = scores
+    return np.partition(high, len(high) - n)[len(high) - n]
+
+
 def best_places(scores: NDArray[np.floating[Any]], n: int) -> Rows:
     """Places of the `n` best, ascending; of equal ones at the end of the list, the first."""
     if n >= len(scores):
         return np.arange(len(scores))
-    least = np.partition(scores, len(scores) - n)[len(scores) - n]
+    least = nth_best(scores, n)
     over = np.flatnonzero(scores > least)
     level = np.flatnonzero(scores == least)[: n - len(over)]
     return np.sort(np.concatenate([over, level]))

@@ -18,6 +18,7 @@ from workbench.models.runtime_onnx import cores, open_session
 from workbench.models.source import DEFAULT_MODEL, ModelFolder, find_model
 
 Vectors = NDArray[np.float32]
+QUERY_THREADS = 4
 QUERY_CACHE = 4096
 """Query vectors kept, 6 MB at 384 dimensions."""
 
@@ -70,6 +71,7 @@ class OnnxEmbedder:
         self._folder = find_model(model) if isinstance(model, str) else model
         self._lock = threading.Lock()
         self._session: Any = None
+        self._query_session: Any = None
         self._tokenizer: Any = None
         self._queries: OrderedDict[str, Vectors] = OrderedDict()
 
@@ -96,21 +98,14 @@ class OnnxEmbedder:
     @property
     def loaded(self) -> bool:
         """Whether the weights are in memory."""
-        return self._session is not None
+        return self._session is not None or self._query_session is not None
 
     def load(self) -> None:
-        """Load tokenizer and weights now rather than at the first text."""
-        with self._lock:
-            if self._session is None:
-                graph = int8_graph(self._folder)
-                self._tokenizer = _tokenizer(self._folder)
-                self._session = open_session(graph)
+        """Load tokenizer and weights for queries now rather than at the first one."""
+        self._for_queries()
 
     def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        with self._lock:
-            if self._tokenizer is None:
-                self._tokenizer = _tokenizer(self._folder)
-        encodings = self._tokenizer.encode_batch(list(texts), add_special_tokens=False)
+        encodings = self._own_tokenizer().encode_batch(list(texts), add_special_tokens=False)
         return [
             np.array([start for part in (e, *e.overflowing) for start, _ in part.offsets], np.int64)
             for e in encodings
@@ -119,9 +114,9 @@ class OnnxEmbedder:
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         from tqdm.auto import tqdm
 
-        self.load()
+        session = self._for_documents()
         prompt = self._folder.prompt("document")
-        rows = self._tokenizer.encode_batch([prompt + text for text in texts])
+        rows = self._own_tokenizer().encode_batch([prompt + text for text in texts])
         vectors = np.empty((len(rows), self.dimension), dtype=np.float32)
         longest_first = sorted(range(len(rows)), key=lambda i: -len(rows[i].ids))
         with (
@@ -130,7 +125,9 @@ class OnnxEmbedder:
             ) as bar,
             ThreadPoolExecutor(cores()) as pool,
         ):
-            done: Iterator[Vectors] = pool.map(lambda i: self._run(rows[i].ids), longest_first)
+            done: Iterator[Vectors] = pool.map(
+                lambda i: self._run(session, rows[i].ids), longest_first
+            )
             for row, vector in zip(longest_first, done, strict=True):
                 vectors[row] = vector
                 bar.update()
@@ -142,9 +139,9 @@ class OnnxEmbedder:
             if known is not None:
                 self._queries.move_to_end(text)
                 return known
-        self.load()
+        session = self._for_queries()
         prompt = self._folder.prompt("query")
-        vector = self._run(self._tokenizer.encode(prompt + text).ids)
+        vector = self._run(session, self._own_tokenizer().encode(prompt + text).ids)
         vector.setflags(write=False)
         with self._lock:
             self._queries[text] = vector
@@ -152,8 +149,29 @@ class OnnxEmbedder:
                 self._queries.popitem(last=False)
         return vector
 
-    def _run(self, ids: list[int]) -> Vectors:
-        tokens = self._session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})[0][0]
+    def _own_tokenizer(self) -> Any:
+        with self._lock:
+            if self._tokenizer is None:
+                self._tokenizer = _tokenizer(self._folder)
+            return self._tokenizer
+
+    def _for_documents(self) -> Any:
+        """One thread a text: nothing is shared between texts that run side by side."""
+        with self._lock:
+            if self._session is None:
+                self._session = open_session(int8_graph(self._folder))
+            return self._session
+
+    def _for_queries(self) -> Any:
+        """Several threads a text: a query comes alone, and the person waits for it."""
+        with self._lock:
+            if self._query_session is None:
+                threads = min(cores(), QUERY_THREADS)
+                self._query_session = open_session(int8_graph(self._folder), threads)
+            return self._query_session
+
+    def _run(self, session: Any, ids: list[int]) -> Vectors:
+        tokens = session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})[0][0]
         pooled = tokens[0] if self._folder.pooling == "cls" else tokens.mean(axis=0)
         vector: Vectors = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
         return vector

@@ -9,8 +9,8 @@ from typing import Any
 from workbench.errors import MissingDependency
 
 
-def open_session(graph: Path) -> Any:
-    """An inference session that uses one thread a call, so that calls run beside each other."""
+def open_session(graph: Path, threads: int = 1) -> Any:
+    """An inference session that uses `threads` a call; with one, calls run beside each other."""
     try:
         import onnxruntime
     except ImportError:
@@ -18,7 +18,7 @@ def open_session(graph: Path) -> Any:
             "encoding on the CPU needs onnxruntime; pip install onnxruntime"
         ) from None
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
+    options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # The fused kernel is slower than the addition and the norm by themselves (measured: 10 %).
