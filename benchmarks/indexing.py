@@ -30,6 +30,9 @@ from workbench.models.embedder import OnnxEmbedder
 
 OURS = "workbench"
 BATCHES = (8, 32, 64)
+DEFAULT = 32
+"""Batch size of sentence-transformers' encode where nobody sets one."""
+
 SLICE = 200
 """Passages that one contender encodes before the next one's turn."""
 
@@ -55,7 +58,7 @@ def main() -> None:
         interleave(contenders, [texts[:8]])
         timings = interleave(contenders, slices * given.rounds)
         speeds = {who: _speed(timing) for who, timing in timings.items()}
-        best = max(speed for who, speed in speeds.items() if who != OURS)
+        own, best = speeds[_name(DEFAULT)], max(speeds[_name(size)] for size in BATCHES)
         cosines = _cosines(timings[OURS], timings[_name(32)])
         rows = [
             (who, f"{speed:.1f}", f"{speeds[OURS] / speed:.2f}") for who, speed in speeds.items()
@@ -65,7 +68,8 @@ def main() -> None:
         note(f"Cosine of ours to sentence-transformers': lowest {cosines.min():.4f}, "
              f"mean {cosines.mean():.4f}")  # fmt: skip
         figures += [
-            Figure(f"{name}, ours / its best", speeds[OURS] / best, 4, "x", least=True),
+            Figure(f"{name}, ours / its own encode", speeds[OURS] / own, 4, "x", least=True),
+            Figure(f"{name}, ours / its best batch", speeds[OURS] / best, 4, "x", least=True),
             Figure(f"{name}, lowest cosine", float(cosines.min()), 0.99, least=True),
         ]
     targets(figures)

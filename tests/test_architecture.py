@@ -20,6 +20,7 @@ ORDER = (
     ("models",),
     ("engines",),
     ("ranking",),
+    ("evaluation",),
     ("session",),
     ("cli", "doctor", "__main__", "__init__"),
 )

@@ -153,6 +153,20 @@ def test_info_and_delete(corpus: Path, tmp_path: Path) -> None:
     assert "p001" not in [h["paper_id"] for h in search_json(copy, "study", "-k", "20")["hits"]]
 
 
+def test_evaluate_keeps_its_contract(corpus: Path, tmp_path: Path) -> None:
+    queries, qrels = tmp_path / "queries.jsonl", tmp_path / "qrels.tsv"
+    queries.write_text('{"id": "q1", "text": "dense vectors in experiment 5"}\n')
+    qrels.write_text("query-id\tcorpus-id\tscore\nq1\tp005\t1\n")
+    arguments = ("evaluate", str(corpus), "--queries", str(queries), "--qrels", str(qrels))
+    done = run(*arguments, "--metrics", "RR,nDCG@10", "--weight", "bm25=1", "--json")
+    report = json.loads(done.stdout)
+    assert report["metrics"]["RR"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    assert {"metrics", "queries", "judged_at_10"} <= set(report)
+    assert "nDCG@10" in run(*arguments).stdout
+    wrong = run(*arguments, "--metrics", "nDGC@10")
+    assert (wrong.returncode, "nDGC@10" in wrong.stderr) == (1, True)
+
+
 def test_doctor_names_weights_runtime_and_cache() -> None:
     checks = {check["name"]: check for check in json.loads(run("doctor", "--json").stdout)}
     assert checks["weights"]["ok"]
@@ -188,7 +202,7 @@ def test_ctrl_c_leaves_a_build_that_continues(
     assert json.loads(run("info", str(target), "--json").stdout)["papers"] == 600
 
 
-@pytest.mark.parametrize("command", ["", "index", "search", "delete", "info", "doctor"])
+@pytest.mark.parametrize("command", ["", "index", "search", "evaluate", "delete", "info", "doctor"])
 def test_help_is_there_for_every_command(command: str) -> None:
     done = run(*command.split(), "--help")
     assert done.returncode == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -28,8 +29,8 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     landmarks = folder / "data" / "landmarks"
     landmarks.mkdir(parents=True)
-    source = ROOT / "data" / "landmarks" / "papers.jsonl"
-    (landmarks / "papers.jsonl").write_bytes(source.read_bytes())
+    for name in ("papers.jsonl", "queries.jsonl", "qrels.tsv"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, landmarks)
     return folder
 
 

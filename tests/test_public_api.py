@@ -20,6 +20,7 @@ NAMES = [
     "Profile",
     "Query",
     "Ranking",
+    "Report",
     "Workbench",
     "WorkbenchError",
     "index",

@@ -17,6 +17,7 @@ _HOMES = {
     "index": ("workbench.session", "index"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
+    "Report": ("workbench.evaluation.report", "Report"),
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
     "Passage": ("workbench.records", "Passage"),
@@ -41,6 +42,7 @@ __all__ = [
     "Profile",
     "Query",
     "Ranking",
+    "Report",
     "Workbench",
     "WorkbenchError",
     "index",
@@ -52,6 +54,7 @@ __all__ = [
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.errors import WorkbenchError
+    from workbench.evaluation.report import Report
     from workbench.profiles import Profile
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query

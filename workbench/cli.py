@@ -1,15 +1,18 @@
-"""The command line: index, search, delete, info, doctor. Each verb is the package's, printed."""
+"""The command line: each verb is the package's, printed."""
 
 from __future__ import annotations
 
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from workbench.errors import WorkbenchError
+
+if TYPE_CHECKING:
+    from workbench.profiles import Profile
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -19,6 +22,12 @@ app = typer.Typer(
 )
 
 Folder = Annotated[Path, typer.Argument(help="Corpus folder.", show_default=False)]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(help="SIGNAL=NUMBER; repeat for several. The rest share what is left to 1."),
+]
+Normaliser = Annotated[str | None, typer.Option(help="min-max, z-score, theoretical, none or rrf.")]
+ProfileFile = Annotated[Path | None, typer.Option(help="TOML file of a profile.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
@@ -51,14 +60,9 @@ def search(
     folder: Folder,
     query: Annotated[str, typer.Argument(help="What to search for.", show_default=False)],
     k: Annotated[int, typer.Option("-k", help="Number of papers.")] = 10,
-    weight: Annotated[
-        list[str] | None,
-        typer.Option(help="SIGNAL=NUMBER; repeat for several. The rest share what is left to 1."),
-    ] = None,
-    normaliser: Annotated[
-        str | None, typer.Option(help="min-max, z-score, theoretical, none or rrf.")
-    ] = None,
-    profile: Annotated[Path | None, typer.Option(help="TOML file of a profile.")] = None,
+    weight: Weights = None,
+    normaliser: Normaliser = None,
+    profile: ProfileFile = None,
     year: Annotated[str | None, typer.Option(help="2019:2024, 2019:, :2024 or 2019.")] = None,
     venue: Annotated[list[str] | None, typer.Option(help="Words of a venue; repeatable.")] = None,
     author: Annotated[list[str] | None, typer.Option(help="Words of a name; repeatable.")] = None,
@@ -67,14 +71,10 @@ def search(
     as_json: AsJson = False,
 ) -> None:
     """Search a corpus."""
-    from workbench.profiles import Profile
     from workbench.session import open_corpus
 
-    chosen = Profile() if profile is None else Profile.from_toml(profile)
-    if normaliser is not None:
-        chosen = chosen.replace(normaliser=normaliser)
     weights, years = _weights(weight or []), _years(year)
-    with open_corpus(folder, profile=chosen, progress=not as_json) as bench:
+    with open_corpus(folder, profile=_profile(profile, normaliser), progress=not as_json) as bench:
         ranking = bench.search(
             query,
             k,
@@ -89,6 +89,36 @@ def search(
             _print_json(ranking.to_dict())
         else:
             _print_ranking(ranking)
+
+
+@app.command()
+def evaluate(
+    folder: Folder,
+    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
+    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
+    weight: Weights = None,
+    normaliser: Normaliser = None,
+    profile: ProfileFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a corpus's search on judged queries."""
+    from workbench.evaluation.metrics import DEFAULT_METRICS
+    from workbench.session import open_corpus
+
+    weights = _weights(weight or [])
+    with open_corpus(folder, profile=_profile(profile, normaliser), progress=not as_json) as bench:
+        report = bench.evaluate(
+            queries,
+            qrels,
+            metrics or DEFAULT_METRICS,
+            weights=weights or None,
+            progress=not as_json,
+        )
+    if as_json:
+        _print_json(report.to_dict())
+    else:
+        typer.echo(str(report))
 
 
 @app.command()
@@ -147,6 +177,13 @@ def main() -> None:
             "Interrupted. What was stored stays; run the command again to continue.", err=True
         )
         sys.exit(130)
+
+
+def _profile(path: Path | None, normaliser: str | None) -> Profile:
+    from workbench.profiles import Profile
+
+    chosen = Profile() if path is None else Profile.from_toml(path)
+    return chosen if normaliser is None else chosen.replace(normaliser=normaliser)
 
 
 def _weights(options: list[str]) -> dict[str, float]:

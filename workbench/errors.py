@@ -12,6 +12,7 @@ WorkbenchError
 ├── FilterError             a filter that cannot be meant
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
+├── EvaluationError         queries, judgments or metrics that cannot be evaluated
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
@@ -65,6 +66,10 @@ class WeightError(WorkbenchError):
 
 class ProfileError(WorkbenchError):
     """A profile setting that is out of range or unknown."""
+
+
+class EvaluationError(WorkbenchError):
+    """Queries, judgments or metrics that cannot be evaluated."""
 
 
 class ModelError(WorkbenchError):

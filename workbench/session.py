@@ -5,28 +5,31 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, SupportsIndex
+from typing import Any
 
 from workbench.corpus.analysis import Analyser
+from workbench.corpus.collection import read_qrels, read_queries
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import NAME, Manifest, read_manifest
 from workbench.corpus.readers import find_source
 from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.filters import check_filters
+from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
-from workbench.errors import CorpusMismatch, CorpusNotFound, FilterError
+from workbench.errors import CorpusMismatch, CorpusNotFound, EvaluationError
+from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff
+from workbench.evaluation.report import Report, make_report
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.models.source import DEFAULT_MODEL
 from workbench.profiles import Profile
-from workbench.ranking.ranking import Ranking, complete_weights
+from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
-from workbench.records import Filters
+from workbench.records import Judgment, Query
 
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
 
-Texts = str | Iterable[str] | None
-Years = int | tuple[int | None, int | None] | None
+Queries = str | Path | Iterable[Query]
+Judgments = str | Path | Iterable[Judgment]
 
 
 class Workbench:
@@ -72,13 +75,46 @@ class Workbench:
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
         script that the papers do not use, is answered by the dense signal and says so in `notes`.
         """
-        profile = profile or self.profile
-        if weights is not None:
-            full = complete_weights(weights, profile.weights, self.engine.signals)
-            profile = profile.replace(weights=full)
+        profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
         retrieved = self._retriever.retrieve(query, profile.n_candidates, filters)
         return Ranking(retrieved, profile, self.engine, k)
+
+    def evaluate(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metrics: str | Iterable[str] = DEFAULT_METRICS,
+        *,
+        k: int = 1000,
+        weights: Mapping[str, float] | None = None,
+        profile: Profile | None = None,
+        progress: bool = True,
+    ) -> Report:
+        """How good the search is on judged queries: metrics with intervals, values a query.
+
+        `queries` and `judgments` are records or files (`read_queries`, `read_qrels`); metrics go
+        by ir_measures' names and see the best `k` papers. `weights` and `profile` as in `search`.
+        Compare two reports with `report.compare(other)`.
+
+        Raises EvaluationError, what reading the files raises, and what `search` raises.
+        """
+        from tqdm.auto import tqdm
+
+        profile = self._profile(profile, weights)
+        if (depth := deepest_cutoff(metrics)) > k:
+            raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
+        asked = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
+        judged = read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
+        known = {judgment.query_id for judgment in judged}
+        run = {
+            query.id: ranked_ids(
+                self._retriever.retrieve(query.text, profile.n_candidates).candidates, profile, k
+            )
+            for query in tqdm(asked, desc="Queries", unit="", delay=2, disable=not progress)
+            if query.id in known
+        }
+        return make_report(run, asked, judged, metrics, label=profile.name)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
@@ -132,6 +168,14 @@ class Workbench:
 
     def __repr__(self) -> str:
         return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
+
+    def _profile(self, profile: Profile | None, weights: Mapping[str, float] | None) -> Profile:
+        """The profile asked for, or the session's, with the weights asked for."""
+        profile = profile or self.profile
+        if weights is None:
+            return profile
+        full = complete_weights(weights, profile.weights, self.engine.signals)
+        return profile.replace(weights=full)
 
     def _indexer(self, progress: bool) -> Indexer:
         return Indexer(self.folder, self._embedder, progress=progress)
@@ -210,48 +254,6 @@ def index(
     folder = Path(into).expanduser()
     indexer = Indexer(folder, _embedder(folder, model), progress=progress)
     return indexer.add(source, strict=strict)
-
-
-def make_filters(
-    *,
-    year: Years = None,
-    venue: Texts = None,
-    author: Texts = None,
-    field: Texts = None,
-    ids: Texts = None,
-) -> Filters:
-    """Filters from what a person types: one value or several of each kind."""
-    years = (year, year) if isinstance(year, SupportsIndex) else year
-    if years is not None and (not isinstance(years, tuple | list) or len(years) != 2):
-        raise FilterError(f"year is {year!r}; give one year or (first, last)")
-    bounds = None if years is None else (_whole(years[0]), _whole(years[1]))
-    filters = Filters(
-        year=None if bounds == (None, None) else bounds,
-        venue=_several("venue", venue),
-        author=_several("author", author),
-        field=_several("field", field),
-        ids=_several("ids", ids),
-    )
-    check_filters(filters)
-    return filters
-
-
-def _several(name: str, values: Texts) -> tuple[str, ...]:
-    if values is None:
-        return ()
-    given = (values,) if isinstance(values, str) or not isinstance(values, Iterable) else values
-    texts = tuple(given)
-    if not texts or not all(isinstance(text, str) for text in texts):
-        raise FilterError(f"{name} is {values!r}; give a text or several, or leave it out")
-    return texts
-
-
-def _whole(year: Any) -> int | None:
-    if year is None:
-        return None
-    if isinstance(year, bool) or not isinstance(year, SupportsIndex):
-        raise FilterError(f"year is {year!r}; give whole numbers or None")
-    return int(year)
 
 
 def _source_state(source: Path) -> dict[str, Any]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,9 @@ from workbench.records import Filters
 
 Mask = NDArray[np.bool_]
 CACHED = 32
+
+Texts = str | Iterable[str] | None
+Years = int | tuple[int | None, int | None] | None
 
 
 def check_filters(filters: Filters) -> None:
@@ -30,6 +35,48 @@ def check_filters(filters: Filters) -> None:
         for value in getattr(filters, kind):
             if not isinstance(value, str) or not fold_name(value):
                 raise FilterError(f"{kind} {value!r} has no letter or digit; give at least a word")
+
+
+def make_filters(
+    *,
+    year: Years = None,
+    venue: Texts = None,
+    author: Texts = None,
+    field: Texts = None,
+    ids: Texts = None,
+) -> Filters:
+    """Filters from what a person types: one value or several of each kind."""
+    years = (year, year) if isinstance(year, SupportsIndex) else year
+    if years is not None and (not isinstance(years, tuple | list) or len(years) != 2):
+        raise FilterError(f"year is {year!r}; give one year or (first, last)")
+    bounds = None if years is None else (_whole(years[0]), _whole(years[1]))
+    filters = Filters(
+        year=None if bounds == (None, None) else bounds,
+        venue=_several("venue", venue),
+        author=_several("author", author),
+        field=_several("field", field),
+        ids=_several("ids", ids),
+    )
+    check_filters(filters)
+    return filters
+
+
+def _several(name: str, values: Texts) -> tuple[str, ...]:
+    if values is None:
+        return ()
+    given = (values,) if isinstance(values, str) or not isinstance(values, Iterable) else values
+    texts = tuple(given)
+    if not texts or not all(isinstance(text, str) for text in texts):
+        raise FilterError(f"{name} is {values!r}; give a text or several, or leave it out")
+    return texts
+
+
+def _whole(year: Any) -> int | None:
+    if year is None:
+        return None
+    if isinstance(year, bool) or not isinstance(year, SupportsIndex):
+        raise FilterError(f"year is {year!r}; give whole numbers or None")
+    return int(year)
 
 
 class PassageMasks:

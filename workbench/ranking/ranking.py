@@ -15,7 +15,7 @@ from workbench.ranking.explain import Explanation, explain
 from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weight_vector
 from workbench.ranking.present import ranking_html, ranking_text
 from workbench.ranking.retriever import Retrieved
-from workbench.records import Hit, SignalShare
+from workbench.records import Candidates, Hit, SignalShare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -195,6 +195,15 @@ class Ranking(Sequence[Hit]):
             )
             for i, name in enumerate(self.candidates.signals)
         }
+
+
+def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
+    """Ids of the best `k` papers under a profile, best first, without reading their texts."""
+    _check_k(k)
+    weights = weight_vector(profile.weights, candidates.signals)
+    scores = fuse(normalise(candidates, profile.normaliser), weights)
+    rows, _ = rank_papers(candidates, scores, k)
+    return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
 
 
 def _check_k(k: int) -> None:

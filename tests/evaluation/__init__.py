@@ -1,0 +1,1 @@
+"""Evaluation: every figure against another implementation, and nothing left out silently."""

@@ -1,0 +1,68 @@
+"""`Workbench.evaluate`: the numbers are those of ir_measures over what `search` shows."""
+
+from __future__ import annotations
+
+import ir_measures
+import pytest
+
+import workbench as wb
+from tests.conftest import ROOT
+from workbench.errors import CorpusNotFound, EvaluationError, WeightError
+from workbench.session import Workbench
+
+QUERIES = ROOT / "data" / "landmarks" / "queries.jsonl"
+QRELS = ROOT / "data" / "landmarks" / "qrels.tsv"
+
+
+def test_equals_ir_measures_over_the_rankings_that_search_returns(landmarks: Workbench) -> None:
+    queries = wb.read_queries(QUERIES)[:12]
+    names = {query.id for query in queries}
+    judgments = [judgment for judgment in wb.read_qrels(QRELS) if judgment.query_id in names]
+    report = landmarks.evaluate(queries, judgments, "nDCG@10,RR,R@50", k=50, progress=False)
+    run = [
+        ir_measures.ScoredDoc(query.id, hit.paper.id, -hit.rank)
+        for query in queries
+        for hit in landmarks.search(query.text, k=50)
+    ]
+    qrels = [ir_measures.Qrel(j.query_id, j.paper_id, j.grade) for j in judgments]
+    measures = [ir_measures.parse_measure(name) for name in ("nDCG@10", "RR", "R@50")]
+    expected = ir_measures.calc_aggregate(measures, qrels, run)
+    found = {name: interval.mean for name, interval in report.metrics.items()}
+    assert found == pytest.approx({str(m): value for m, value in expected.items()}, abs=1e-12)
+
+
+def test_files_and_records_give_the_same_report(landmarks: Workbench) -> None:
+    records = wb.read_queries(QUERIES), wb.read_qrels(QRELS)
+    from_records = landmarks.evaluate(*records, metrics="nDCG@10", progress=False)
+    from_files = landmarks.evaluate(QUERIES, str(QRELS), metrics="nDCG@10", progress=False)
+    assert from_files.to_dict() == from_records.to_dict()
+
+
+def test_the_default_beats_bm25_alone_on_the_sample_corpus(landmarks: Workbench) -> None:
+    default = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", progress=False)
+    bm25 = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", weights={"bm25": 1}, progress=False)
+    assert default.metrics["nDCG@10"].mean > bm25.metrics["nDCG@10"].mean + 0.05
+    assert default.judged_at_10 == 1.0
+    (row,) = default.compare(bm25).to_frame().to_dict("records")
+    assert row["p_randomisation"] < 0.01
+
+
+def test_a_query_without_judgments_is_listed_not_dropped_silently(landmarks: Workbench) -> None:
+    queries = [*wb.read_queries(QUERIES)[:3], wb.Query("nobody judged this", id="extra")]
+    report = landmarks.evaluate(queries, wb.read_qrels(QRELS), "RR", progress=False)
+    assert report.without_judgments == ("extra",)
+    assert report.queries == 3
+
+
+def test_what_cannot_be_evaluated_is_a_typed_error(landmarks: Workbench) -> None:
+    with pytest.raises(EvaluationError, match="Check that the ids match"):
+        landmarks.evaluate(QUERIES, [wb.Judgment("no such query", "p", 1)], progress=False)
+    with pytest.raises(CorpusNotFound, match=r"missing\.jsonl"):
+        landmarks.evaluate("missing.jsonl", QRELS, progress=False)
+    with pytest.raises(WeightError, match="sparse"):
+        landmarks.evaluate(QUERIES, QRELS, weights={"sparse": 1}, progress=False)
+
+
+def test_a_metric_deeper_than_k_is_refused(landmarks: Workbench) -> None:
+    with pytest.raises(EvaluationError, match="100"):
+        landmarks.evaluate(QUERIES, QRELS, "R@100", k=10, progress=False)

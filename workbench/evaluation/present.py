@@ -1,0 +1,88 @@
+"""Reports and comparisons for people: HTML for notebooks, text for terminals.
+
+All HTML goes through templates that escape what comes from queries and labels.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
+
+from workbench.ranking.present import printable
+
+if TYPE_CHECKING:
+    from workbench.evaluation.comparison import Comparison
+    from workbench.evaluation.report import Report
+
+
+def report_html(report: Report) -> str:
+    """The table that a notebook shows."""
+    return str(_template("report.html").render(report=report, **_tools()))
+
+
+def comparison_html(comparison: Comparison) -> str:
+    """The table that a notebook shows for `Report.compare`."""
+    return str(_template("comparison.html").render(comparison=comparison, **_tools()))
+
+
+def report_text(report: Report) -> str:
+    """Plain text, one metric a line: mean and 95 % interval."""
+    width = max(len(name) for name in report.metrics)
+    lines = [f"{report.label or 'Report'}: {count_queries(report.queries)}"]
+    lines += [
+        f"  {name:<{width}}  {value.mean:.4f}  [{value.low:.4f}, {value.high:.4f}]"
+        for name, value in report.metrics.items()
+    ]
+    lines += [f"judged in the first 10: {report.judged_at_10:.1%}", *report.notes]
+    return "\n".join(printable(line) for line in lines)
+
+
+def comparison_text(comparison: Comparison) -> str:
+    """Plain text, two lines a contrast."""
+    lines = [f"{comparison.label or 'Report'} against {', '.join(comparison.pairs)}"]
+    for c in comparison.contrasts:
+        lines += [
+            f"  {c.metric} - {c.other}: {c.mean:.4f} - {c.other_mean:.4f} = {c.difference:+.4f} "
+            f"over {count_queries(c.queries)}, d {number(c.effect_size)}",
+            f"    randomisation p {p_value(c.p['randomisation'])}, Holm "
+            f"{p_value(c.holm['randomisation'])}, t {p_value(c.p['t'])}, Wilcoxon "
+            f"{p_value(c.p['wilcoxon'])}; win {c.win}, tie {c.tie}, loss {c.loss}",
+        ]
+    return "\n".join(printable(line) for line in [*lines, *comparison.notes])
+
+
+def count_queries(count: int) -> str:
+    """The count with its noun."""
+    return f"{count:,} {'query' if count == 1 else 'queries'}"
+
+
+def first_ids(ids: Sequence[str], most: int = 5) -> str:
+    """Ids with commas; after `most` of them how many more there are."""
+    more = len(ids) - most
+    return ", ".join(ids[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def p_value(p: float) -> str:
+    """Four decimals, or that it is below them."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def number(value: float) -> str:
+    """Two decimals with sign; a dash where undefined."""
+    return "–" if math.isnan(value) else f"{value:+.2f}"
+
+
+def _tools() -> dict[str, Any]:
+    return {"p_value": p_value, "number": number, "count_queries": count_queries}
+
+
+@lru_cache(maxsize=8)
+def _template(name: str) -> Any:
+    from jinja2 import Environment, PackageLoader
+
+    environment = Environment(
+        loader=PackageLoader("workbench.evaluation"), autoescape=True, trim_blocks=True
+    )
+    return environment.get_template(name)
