@@ -6,6 +6,7 @@ How many rows count is kept in the store, so bytes after them are an interrupted
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,8 @@ from numpy.typing import NDArray
 from workbench.errors import CorpusDamaged
 
 Vectors = NDArray[np.float32]
+
+BLOCK = 4096
 
 
 def append_vectors(path: Path, rows: int, vectors: Vectors) -> int:
@@ -25,6 +28,16 @@ def append_vectors(path: Path, rows: int, vectors: Vectors) -> int:
         stream.flush()
         os.fsync(stream.fileno())
     return rows + len(vectors)
+
+
+def read_blocks(path: Path, rows: int, dimension: int) -> Iterator[Vectors]:
+    """The first `rows` rows, BLOCK at a time, without mapping the file."""
+    if not rows:
+        return
+    with open(path, "rb") as stream:
+        for start in range(0, rows, BLOCK):
+            count = min(BLOCK, rows - start) * dimension
+            yield np.fromfile(stream, dtype="<f4", count=count).reshape(-1, dimension)
 
 
 def whole_rows(path: Path, dimension: int) -> int:

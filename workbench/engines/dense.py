@@ -7,9 +7,10 @@ where the float32 product takes 10 (one of two cores, AVX-512 VNNI).
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,26 +25,29 @@ SCAN_FROM = 32_768
 
 SAMPLE = 4096
 
-BLOCK = 16_384
 FLOAT_ERROR = 1e-5
 """Bound on rounding in float32 products of unit vectors."""
 
 
-def write_codes(vectors: Vectors, folder: Path) -> None:
-    """Quantise rows to int8, each by its own scale: `codes`, `scales` and the largest `error`."""
+def write_codes(blocks: Iterable[Vectors], rows: int, dimension: int, folder: Path) -> None:
+    """Quantise rows to int8, each by its own scale: `codes`, `scales` and the largest `error`.
+
+    Takes the rows block by block and writes through plain files: mapped pages would stay counted
+    as this process's memory, and grow with the corpus.
+    """
     folder.mkdir(parents=True)
-    shape = (max(len(vectors), 1), vectors.shape[1])
-    codes = np.lib.format.open_memmap(folder / "codes.npy", mode="w+", dtype=np.int8, shape=shape)
-    scales = np.zeros(shape[0], dtype=np.float32)
-    error = 0.0
-    for start in range(0, len(vectors), BLOCK):
-        block = np.asarray(vectors[start : start + BLOCK])
-        part, scale = quantise(block)
-        codes[start : start + len(block)] = part
-        scales[start : start + len(block)] = scale
-        lost = block - part * scale[:, None]
-        error = max(error, float(np.linalg.norm(lost, axis=1).max()))
-    codes.flush()
+    scales = np.zeros(rows, dtype=np.float32)
+    error, done = 0.0, 0
+    with open(folder / "codes.npy", "wb") as stream:
+        header = {"descr": "|i1", "fortran_order": False, "shape": (rows, dimension)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for block in blocks:
+            codes, scale = quantise(block)
+            stream.write(codes.tobytes())
+            scales[done : done + len(block)] = scale
+            done += len(block)
+            lost = block - codes * scale[:, None]
+            error = max(error, float(np.linalg.norm(lost, axis=1).max()))
     np.save(folder / "scales.npy", scales)
     np.save(folder / "error.npy", np.float32(error))
 
@@ -66,8 +70,9 @@ class DenseIndex:
     @staticmethod
     def load(vectors: Vectors, folder: Path) -> DenseIndex:
         """Map what `write_codes` wrote."""
-        codes = np.asarray(np.load(folder / "codes.npy", mmap_mode="r"))[: len(vectors)]
-        scales = np.load(folder / "scales.npy")[: len(vectors)]
+        mode: Literal["r"] | None = "r" if len(vectors) else None  # nothing cannot be mapped
+        codes = np.asarray(np.load(folder / "codes.npy", mmap_mode=mode))
+        scales = np.load(folder / "scales.npy")
         return DenseIndex(vectors, codes, scales, float(np.load(folder / "error.npy")))
 
     def ask(self, query: Vectors) -> DenseQuery:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
 from workbench.corpus.store import Store
-from workbench.corpus.vectors import map_vectors
+from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.dense import DenseIndex, write_codes
 from workbench.engines.lexical import FieldIndex, build_field
 from workbench.errors import CorpusDamaged, CorpusMismatch
@@ -30,8 +30,8 @@ def write_generation(store: Store, folder: Path, manifest: Manifest) -> None:
     shutil.rmtree(partial, ignore_errors=True)
     build_field(store, "body", manifest.passage_rows, partial / "body", manifest.k1, manifest.b)
     build_field(store, "title", manifest.paper_rows, partial / "title", manifest.k1, manifest.b)
-    vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
-    write_codes(vectors, partial / "dense")
+    shape = manifest.passage_rows, manifest.dimension
+    write_codes(read_blocks(folder / VECTORS, *shape), *shape, partial / "dense")
     _write_rows(store, partial)
     shutil.rmtree(folder / manifest.folder, ignore_errors=True)
     os.replace(partial, folder / manifest.folder)

@@ -86,12 +86,14 @@ def _piece_steps(
     """The same on one piece of the paper's envelope; the first start is the piece's left end."""
     left, right, _, _ = piece
     until, since = _above(lines, low, high, piece)
-    always = until >= since
-    if np.count_nonzero(always) >= depth:
+    crosses = until < since
+    always = len(until) - np.count_nonzero(crosses)
+    if always >= depth:
         return np.array([left]), np.array([depth + 1])
-    rank = 1 + np.count_nonzero(always | (until > left) | (since <= left))
-    down = until[~always & (until > left) & (until < right)]
-    up = since[~always & (since > left) & (since < right)]
+    until, since = until[crosses], since[crosses]
+    rank = 1 + always + np.count_nonzero((until > left) | (since <= left))
+    down = until[(until > left) & (until < right)]
+    up = since[(since > left) & (since < right)]
     starts = np.concatenate((down, up))
     order = np.argsort(starts)
     changes = np.where(order < len(down), -1, 1)
