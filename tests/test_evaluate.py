@@ -66,3 +66,18 @@ def test_what_cannot_be_evaluated_is_a_typed_error(landmarks: Workbench) -> None
 def test_a_metric_deeper_than_k_is_refused(landmarks: Workbench) -> None:
     with pytest.raises(EvaluationError, match="100"):
         landmarks.evaluate(QUERIES, QRELS, "R@100", k=10, progress=False)
+
+
+def test_the_tuned_weight_has_the_value_that_evaluate_finds(landmarks: Workbench) -> None:
+    curve = landmarks.tune(QUERIES, QRELS, progress=False)
+    best = curve.best
+    dense = {"bm25": 1 - best.weight, "title": 0, "dense": best.weight}
+    report = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", weights=dense, progress=False)
+    assert report.metrics["nDCG@10"].mean == pytest.approx(best.value, abs=1e-12)
+    default = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", progress=False)
+    assert best.value >= default.metrics["nDCG@10"].mean
+
+
+def test_tuning_an_unknown_signal_is_a_typed_error(landmarks: Workbench) -> None:
+    with pytest.raises(WeightError, match="sparse"):
+        landmarks.tune(QUERIES, QRELS, signals=("bm25", "sparse"), progress=False)

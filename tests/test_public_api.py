@@ -21,6 +21,7 @@ NAMES = [
     "Query",
     "Ranking",
     "Report",
+    "WeightCurve",
     "Workbench",
     "WorkbenchError",
     "index",

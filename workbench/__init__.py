@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.session", "open_corpus"),
     "index": ("workbench.session", "index"),
+    "WeightCurve": ("workbench.evaluation.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
     "Report": ("workbench.evaluation.report", "Report"),
@@ -43,6 +44,7 @@ __all__ = [
     "Query",
     "Ranking",
     "Report",
+    "WeightCurve",
     "Workbench",
     "WorkbenchError",
     "index",
@@ -54,6 +56,7 @@ __all__ = [
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.errors import WorkbenchError
+    from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.report import Report
     from workbench.profiles import Profile
     from workbench.ranking.ranking import Ranking

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -16,14 +16,16 @@ from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, CorpusNotFound, EvaluationError
-from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff
+from workbench.evaluation.curve import CurveItem, WeightCurve, weight_curve
+from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.report import Report, make_report
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.models.source import DEFAULT_MODEL
 from workbench.profiles import Profile
+from workbench.ranking.fusion import normalise
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
-from workbench.records import Judgment, Query
+from workbench.records import Candidates, Judgment, Query
 
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
@@ -99,22 +101,40 @@ class Workbench:
 
         Raises EvaluationError, what reading the files raises, and what `search` raises.
         """
-        from tqdm.auto import tqdm
-
         profile = self._profile(profile, weights)
         if (depth := deepest_cutoff(metrics)) > k:
             raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
-        asked = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-        judged = read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
-        known = {judgment.query_id for judgment in judged}
+        asked, judged = _queries(queries), _judgments(judgments)
+        known = grades_by_query(judged)
         run = {
-            query.id: ranked_ids(
-                self._retriever.retrieve(query.text, profile.n_candidates).candidates, profile, k
-            )
-            for query in tqdm(asked, desc="Queries", unit="", delay=2, disable=not progress)
-            if query.id in known
+            query.id: ranked_ids(candidates, profile, k)
+            for query, candidates in self._candidates(asked, known, profile, progress)
         }
         return make_report(run, asked, judged, metrics, label=profile.name)
+
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: tuple[str, str] = ("bm25", "dense"),
+        profile: Profile | None = None,
+        progress: bool = True,
+    ) -> WeightCurve:
+        """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
+
+        Queries without any judgment are left out, as in `evaluate`. The value at the optimum is
+        of the queries it was tuned on: check it on others with `evaluate`.
+        Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
+        """
+        profile = profile or self.profile
+        asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
+        items = [
+            CurveItem(candidates, normalise(candidates, profile.normaliser), grades[query.id])
+            for query, candidates in self._candidates(asked, grades, profile, progress)
+        ]
+        return weight_curve(items, signals, metric)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
@@ -168,6 +188,16 @@ class Workbench:
 
     def __repr__(self) -> str:
         return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
+
+    def _candidates(
+        self, queries: list[Query], judged: Collection[str], profile: Profile, progress: bool
+    ) -> Iterator[tuple[Query, Candidates]]:
+        """The candidates of each judged query, with a bar past two seconds."""
+        from tqdm.auto import tqdm
+
+        chosen = [query for query in queries if query.id in judged]
+        for query in tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress):
+            yield query, self._retriever.retrieve(query.text, profile.n_candidates).candidates
 
     def _profile(self, profile: Profile | None, weights: Mapping[str, float] | None) -> Profile:
         """The profile asked for, or the session's, with the weights asked for."""
@@ -254,6 +284,14 @@ def index(
     folder = Path(into).expanduser()
     indexer = Indexer(folder, _embedder(folder, model), progress=progress)
     return indexer.add(source, strict=strict)
+
+
+def _queries(queries: Queries) -> list[Query]:
+    return read_queries(queries) if isinstance(queries, str | Path) else list(queries)
+
+
+def _judgments(judgments: Judgments) -> list[Judgment]:
+    return read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
 
 
 def _source_state(source: Path) -> dict[str, Any]:

@@ -16,6 +16,11 @@ Ranks = NDArray[np.int64]
 Piece = tuple[float, float, float, float]
 """left, right, and the scores that the piece's whole line has at weight 0 and 1."""
 
+MERGED = 1e-12
+"""Crossings closer than this are at one weight: their own rounding is about 1e-16."""
+
+_ALWAYS = 2.0
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Lines:
@@ -33,12 +38,13 @@ def rank_steps(
 
     `papers` holds first row and row after the last of each, at least one paper. Returns starts,
     float64 (n,), ascending from 0, and ranks, int64 (papers, n), on the open interval from each
-    start to the next. A rank above `depth` is given as depth + 1.
+    start to the next. A rank above `depth` is given as depth + 1. Starts within MERGED of each
+    other stand where several papers meet: there a tie may give a rank of neither side.
     """
     each = [_paper_steps(lines, low, high, depth) for low, high in papers]
     if len(each) == 1:
         return each[0][0], each[0][1][None, :]
-    starts = np.unique(np.concatenate([own for own, _ in each]))
+    starts = np.sort(np.concatenate([own for own, _ in each]))
     ranks = [rank[np.searchsorted(own, starts, side="right") - 1] for own, rank in each]
     return starts, np.stack(ranks)
 
@@ -86,7 +92,7 @@ def _piece_steps(
     """The same on one piece of the paper's envelope; the first start is the piece's left end."""
     left, right, _, _ = piece
     until, since = _above(lines, low, high, piece)
-    crosses = until < since
+    crosses = until <= since + MERGED
     always = len(until) - np.count_nonzero(crosses)
     if always >= depth:
         return np.array([left]), np.array([depth + 1])
@@ -95,17 +101,23 @@ def _piece_steps(
     down = until[(until > left) & (until < right)]
     up = since[(since > left) & (since < right)]
     starts = np.concatenate((down, up))
-    order = np.argsort(starts)
+    # What meets goes down before it goes up, so that the cutoff hides no tie that it lets pass.
+    order = np.argsort(np.concatenate((down, up + MERGED)))
+    starts = np.maximum.accumulate(starts[order])
     changes = np.where(order < len(down), -1, 1)
     ranks = np.minimum(np.concatenate(([rank], rank + np.cumsum(changes))), depth + 1)
     # Most crossings happen far below the cutoff: only those that the metric can see go on.
     seen = np.concatenate(([True], ranks[1:] != ranks[:-1]))
-    return np.concatenate(([left], starts[order]))[seen], ranks[seen]
+    starts, ranks = np.concatenate(([left], starts))[seen], ranks[seen]
+    if left > 0 and (np.abs(until - left) <= MERGED).any():
+        # Another paper touches the corner between two pieces and is above neither.
+        return np.concatenate(([left], starts)), np.concatenate((ranks[:1], ranks))
+    return starts, ranks
 
 
 def _above(lines: Lines, low: int, high: int, piece: Piece) -> tuple[Vector, Vector]:
     """Of each other paper that is ever above the piece's line: it is until one weight and again
-    since another. Both of shape (papers,); until >= since means everywhere.
+    since another. Both of shape (papers,); _ALWAYS and 1 mean everywhere, 0 and 1 nowhere.
 
     A paper minus a line is convex, so what lies above is an interval at each end. A row equal to
     the line ties everywhere and counts as above where its paper has the smaller id.
@@ -117,7 +129,7 @@ def _above(lines: Lines, low: int, high: int, piece: Piece) -> tuple[Vector, Vec
     wins = (x >= 0) & (y >= 0) & ((x > 0) | (y > 0) | (rows < low))
     falls, rises = (x > 0) & (y < 0), (x < 0) & (y > 0)
     crossings = x / np.where(falls | rises, x - y, 1.0)
-    until = np.where(falls, crossings, wins)
+    until = np.where(falls, crossings, _ALWAYS * wins)
     since = np.where(rises, crossings, 1.0)
     return _per_paper(lines.paper_ids[rows], until, since)
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.evaluation.crossings import MERGED
+
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-MERGED = 1e-12
-"""Crossings closer than this are one breakpoint: their own rounding is about 1e-16."""
 
 UNIT = 2.0**45
 """Values are added as whole multiples of 1 / UNIT (3e-14): sums are exact, equals stay equal."""
@@ -36,17 +35,23 @@ class Steps:
 
 def sweep(each: list[tuple[Vector, Integers]]) -> tuple[Vector, Steps]:
     """All queries' steps in order of weight: breakpoints (n,), and the steps behind them."""
-    base = np.array([values[0] for _, values in each])
-    weights = np.concatenate([starts[1:] for starts, _ in each])
-    delta = np.concatenate([np.diff(values) for _, values in each])
-    query = np.repeat(np.arange(len(each)), [len(starts) - 1 for starts, _ in each])
-    counts = np.flatnonzero((delta != 0) & (weights < 1 - MERGED))
-    order = counts[np.argsort(weights[counts], kind="stable")]
+    weights = np.concatenate([starts for starts, _ in each])
+    values = np.concatenate([values for _, values in each])
+    query = np.repeat(np.arange(len(each)), [len(starts) for starts, _ in each])
+    first = np.searchsorted(query, np.arange(len(each)))
+    delta = np.diff(values, prepend=0)
+    near = np.abs(np.diff(weights)) <= MERGED
+    # Where a query's papers meet, a tie may score otherwise, even with the same value around it.
+    kept = (delta != 0) | np.append(False, near) | np.append(near, False)
+    kept[first] = False
+    kept &= weights < 1 - MERGED
+    order = np.flatnonzero(kept)
+    order = order[np.argsort(weights[order], kind="stable")]
     weights = weights[order]
     # What lies within MERGED of 0 belongs to the first interval.
     opens = np.diff(weights, prepend=0.0) > MERGED
     ends = np.append(np.flatnonzero(opens), len(weights))
-    return weights[opens], Steps(base, query[order], delta[order], ends)
+    return weights[opens], Steps(values[first], query[order], delta[order], ends)
 
 
 def best_run(sums: Integers, edges: Vector) -> tuple[int, int]:
