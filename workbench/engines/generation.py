@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
@@ -19,6 +20,9 @@ from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.dense import DenseIndex, write_codes
 from workbench.engines.lexical import FieldIndex, build_field
 from workbench.errors import CorpusDamaged, CorpusMismatch
+
+# numpy parses headers with `ast`, which in CPython 3.11 fails when two threads do (gh-106905).
+_OPENING = threading.RLock()
 
 STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
@@ -146,7 +150,8 @@ class Generation:
     def _readable(self) -> Iterator[None]:
         """Files can be damaged, or removed by later builds before they were first needed."""
         try:
-            yield
+            with _OPENING:
+                yield
         except (OSError, ValueError) as error:
             if not self._arrays.is_dir():
                 raise CorpusMismatch(
