@@ -27,7 +27,7 @@ $(READY): requirements.lock pyproject.toml
 
 lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
 	$(BIN)/workbench info data/landmarks
-	$(BIN)/jupyter lab $(LAB_FLAGS) $(NOTEBOOK)
+	$(BIN)/jupyter lab $(LAB_FLAGS) --LabApp.default_url=/lab/tree/$(NOTEBOOK)
 
 test: $(READY)  ## Set up, fetch what the tests need, run the whole suite
 	@bash tests/real_parts.sh
