@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,11 @@ def shared(name: str) -> Path:
     path = ROOT.parent / "shared" / name
     need(path.exists(), f"public data {path.name}", f"put it at {path}")
     return path
+
+
+def hear_ctrl_c() -> None:
+    """For `preexec_fn`: a shell's background jobs ignore SIGINT, and hand that down."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 @pytest.fixture(scope="session")

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import paper_record
+from tests.conftest import hear_ctrl_c, paper_record
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -189,7 +189,7 @@ def test_ctrl_c_leaves_a_build_that_continues(
     source = write_jsonl([paper_record(n, abstract=f"Text {n}. " * 40) for n in range(600)])
     target = tmp_path / "corpus"
     command = [sys.executable, "-m", "workbench", "index", str(source), "--into", str(target)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
     while not (target / "vectors.f32").exists():
         assert process.poll() is None
         time.sleep(0.05)

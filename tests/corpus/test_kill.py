@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from tests.conftest import hear_ctrl_c
 from workbench.corpus.manifest import NAME, read_manifest
 from workbench.engines.generation import VECTORS
 from workbench.engines.indexing import BLOCK
@@ -59,6 +60,7 @@ def _started(arguments: list[str]) -> subprocess.Popen[str]:
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
+        preexec_fn=hear_ctrl_c,
     )
     assert process.stdout is not None
     assert process.stdout.readline(), process.communicate()[1]
