@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from workbench.models.embedder import OnnxEmbedder
-from workbench.session import Workbench, open_corpus
+from workbench.opening import open_corpus
+from workbench.session import Workbench
 
 ROOT = Path(__file__).parent.parent
 

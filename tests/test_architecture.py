@@ -22,6 +22,7 @@ ORDER = (
     ("ranking",),
     ("evaluation",),
     ("session",),
+    ("opening",),
     ("cli", "doctor", "__main__", "__init__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

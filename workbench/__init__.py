@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "open": ("workbench.session", "open_corpus"),
-    "index": ("workbench.session", "index"),
+    "open": ("workbench.opening", "open_corpus"),
+    "index": ("workbench.opening", "index"),
     "WeightCurve": ("workbench.evaluation.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
@@ -58,11 +58,12 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.report import Report
+    from workbench.opening import index
+    from workbench.opening import open_corpus as open
     from workbench.profiles import Profile
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
-    from workbench.session import Workbench, index
-    from workbench.session import open_corpus as open
+    from workbench.session import Workbench
 
 
 def __getattr__(name: str) -> Any:

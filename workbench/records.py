@@ -75,7 +75,9 @@ class Filters:
 
     `year` is an inclusive range, either end open with None. `venue`, `author` and `field` hold
     alternatives; each matches as whole words in sequence, without case and accents ("manning"
-    matches "Christopher D. Manning"). `ids` are exact paper ids. Kinds combine with AND.
+    matches "Christopher D. Manning"). `ids` are exact paper ids. `terms` are index terms, as the
+    corpus's analyser makes them, all of which a passage or its title must have. Kinds combine with
+    AND.
     """
 
     year: tuple[int | None, int | None] | None = None
@@ -83,9 +85,10 @@ class Filters:
     author: tuple[str, ...] = ()
     field: tuple[str, ...] = ()
     ids: tuple[str, ...] = ()
+    terms: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return any((self.year, self.venue, self.author, self.field, self.ids))
+        return any((self.year, self.venue, self.author, self.field, self.ids, self.terms))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

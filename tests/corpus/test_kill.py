@@ -33,7 +33,7 @@ SECONDS = 0.04
 
 REAL = """
 import sys
-from workbench.session import index
+from workbench.opening import index
 print("started", flush=True)
 index(sys.argv[2], sys.argv[1], progress=False)
 """

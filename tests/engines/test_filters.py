@@ -17,11 +17,10 @@ from workbench.corpus.manifest import read_manifest
 from workbench.corpus.store import Store
 from workbench.engines.base import Engine
 from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.filters import CACHED, PassageMasks, check_filters
+from workbench.engines.filters import CACHED, PassageMasks, check_filters, make_filters
 from workbench.engines.generation import STORE, Generation
 from workbench.errors import FilterError
 from workbench.records import Filters, Paper
-from workbench.session import make_filters
 
 
 @pytest.fixture

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 
 from workbench.corpus.analysis import Analyser
 from workbench.models.embedder import OnnxEmbedder
+from workbench.opening import index
 from workbench.ranking.present import SHOWN, authors_line, marked, shorten
-from workbench.session import Workbench, index
+from workbench.session import Workbench
 
 EVIL = """<script>alert("1 & 2")</script><img src=x onerror='alert(1)'>"""
 ARABIC = "استرجاع المعلومات باستخدام المتجهات الكثيفة"

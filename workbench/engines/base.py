@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 SIGNALS = ("bm25", "title", "dense")
 """Signals of every engine: BM25 over title and body, BM25 over the title, cosine."""
+
+FEEDBACK = ("bm25_feedback", "dense_feedback")
+"""Further signals where a query comes with its expansion: its BM25 and its cosine."""
 
 
 class Engine(Protocol):
@@ -24,11 +30,31 @@ class Engine(Protocol):
         """Equal for two engines that give the same candidates."""
         ...
 
-    def candidates(self, query: Query, n: int, filters: Filters = Filters()) -> Candidates:
-        """The union of each arm's best `n` passages, with every signal's true value for each.
+    def candidates(
+        self,
+        query: Query,
+        n: int,
+        filters: Filters = Filters(),
+        *,
+        n_keyword: int | None = None,
+        expanded: Query | None = None,
+    ) -> Candidates:
+        """The union of each arm's best passages, with every signal's true value for each.
 
-        An arm leaves out passages that match nothing of it. Raises FilterError.
+        `n` from the bm25 and the dense arm, `n_keyword` papers (`n` where None) from the title
+        arm. With `expanded`, the same query after relevance feedback, its bm25 and its dense arm
+        retrieve `n` more each, and the columns FEEDBACK follow the SIGNALS. An arm leaves out
+        passages that match nothing of it. Raises FilterError.
         """
+        ...
+
+    def vectors(self, keys: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
+        """The vectors of passages by (paper id, number), float32 (len(keys), dimension)."""
+        ...
+
+    def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
+        """In how many passages (title included) each known index term occurs, and how many
+        passages there are; a term that none has is left out."""
         ...
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:

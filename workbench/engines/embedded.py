@@ -6,13 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.corpus.store import PassageRow, Store
-from workbench.engines.base import SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS
 from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
 from workbench.engines.generation import STORE, Generation
@@ -20,6 +21,7 @@ from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 LOWER = np.array([0.0, 0.0, -1.0])
+FEEDBACK_LOWER = np.array([0.0, -1.0])
 """Theoretical minimum of each signal: no term matches, opposite vectors."""
 
 Scores = NDArray[np.float32]
@@ -47,14 +49,24 @@ class EmbeddedEngine:
     def close(self) -> None:
         self._store.close()
 
-    def candidates(self, query: Query, n: int, filters: Filters = Filters()) -> Candidates:
+    def candidates(
+        self,
+        query: Query,
+        n: int,
+        filters: Filters = Filters(),
+        *,
+        n_keyword: int | None = None,
+        expanded: Query | None = None,
+    ) -> Candidates:
         mask = self._masks.mask(filters)
         terms = self._numbered(query)
-        body, title = self._generation.body.scores(terms), self._generation.title.scores(terms)
-        arms = [_best_matching(body, n, mask), self._title_arm(title, n, mask)]
-        dense = None if query.vector is None else self._dense(query.vector)
-        if dense is not None:
-            arms.append(dense.best(n, mask))
+        title = self._generation.title.scores(terms)
+        asked = [_Arms(self._generation.body.scores(terms), self._dense(query.vector))]
+        if expanded is not None:
+            more = self._generation.body.scores(self._numbered(expanded))
+            asked.append(_Arms(more, self._dense(expanded.vector)))
+        arms = [rows for arm in asked for rows in arm.best(n, mask)]
+        arms.append(self._title_arm(title, n if n_keyword is None else n_keyword, mask))
         index = self._generation.rows
         found = np.zeros(len(index.paper_of), dtype=bool)
         found[np.concatenate(arms)] = True
@@ -62,16 +74,27 @@ class EmbeddedEngine:
         papers = index.paper_of[rows]
         canonical = np.argsort(index.order[papers], kind="stable")
         rows, papers = rows[canonical], papers[canonical]
-        cosines = np.zeros(len(rows)) if dense is None else dense.scores(rows)
+        columns = [column for arm in asked for column in arm.scores(rows)]
+        columns.insert(1, title[papers])
         return Candidates(
             query=query,
-            signals=self.signals,
+            signals=self.signals if expanded is None else self.signals + FEEDBACK,
             paper_ids=index.ids[papers],
             numbers=index.number_of[rows],
-            values=np.stack([body[rows], title[papers], cosines], axis=1).astype(np.float64),
-            lower=LOWER,
+            values=np.stack(columns, axis=1).astype(np.float64),
+            lower=LOWER if expanded is None else np.concatenate([LOWER, FEEDBACK_LOWER]),
             fingerprint=self.fingerprint,
         )
+
+    def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
+        rows = [self._cached_paper(paper_id).place(number).no for paper_id, number in keys]
+        return self._generation.dense.vectors[rows]
+
+    def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
+        known = self._store.term_numbers(list(terms))
+        body = self._generation.body
+        found = {t: body.frequency(no) for t, no in known.items() if no < self.manifest.terms}
+        return {term: count for term, count in found.items() if count}, self.manifest.passages
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]
@@ -107,7 +130,9 @@ class EmbeddedEngine:
             if known.get(term, in_index) < in_index
         }
 
-    def _dense(self, vector: Vectors) -> DenseQuery:
+    def _dense(self, vector: Vectors | None) -> DenseQuery | None:
+        if vector is None:
+            return None
         if vector.shape != (self.manifest.dimension,):
             raise CorpusMismatch(
                 f"query vector has shape {vector.shape}, the index has "
@@ -128,6 +153,24 @@ class EmbeddedEngine:
         if found is None or not rows.alive[rows.first_passage[found[0]]]:
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
         return _StoredPaper(*found, tuple(self._store.paper_passages(found[0])))
+
+
+@dataclass(frozen=True, slots=True)
+class _Arms:
+    """The lexical and the dense arm of one query."""
+
+    body: Scores
+    dense: DenseQuery | None
+
+    def best(self, n: int, mask: NDArray[np.bool_] | None) -> list[Rows]:
+        """The `n` best rows of each."""
+        lexical = _best_matching(self.body, n, mask)
+        return [lexical] if self.dense is None else [lexical, self.dense.best(n, mask)]
+
+    def scores(self, rows: Rows) -> list[NDArray[np.floating[Any]]]:
+        """The value of each row, in both."""
+        cosines = np.zeros(len(rows)) if self.dense is None else self.dense.scores(rows)
+        return [self.body[rows], cosines]
 
 
 @dataclass(frozen=True, slots=True)

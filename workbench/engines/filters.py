@@ -44,6 +44,7 @@ def make_filters(
     author: Texts = None,
     field: Texts = None,
     ids: Texts = None,
+    terms: Texts = None,
 ) -> Filters:
     """Filters from what a person types: one value or several of each kind."""
     years = (year, year) if isinstance(year, SupportsIndex) else year
@@ -56,6 +57,7 @@ def make_filters(
         author=_several("author", author),
         field=_several("field", field),
         ids=_several("ids", ids),
+        terms=_several("terms", terms),
     )
     check_filters(filters)
     return filters
@@ -96,7 +98,8 @@ class PassageMasks:
             if filters not in self._masks:
                 check_filters(filters)
                 rows = self._generation.rows
-                self._masks[filters] = self._papers(filters)[rows.paper_of] & rows.alive
+                mask = self._papers(filters)[rows.paper_of] & rows.alive
+                self._masks[filters] = mask & self._with_terms(filters.terms)
                 if len(self._masks) > CACHED:
                     self._masks.popitem(last=False)
             return self._masks[filters]
@@ -116,6 +119,18 @@ class PassageMasks:
                 )
         if filters.ids:
             mask &= self._any_of([self._store.papers_with_ids(filters.ids)])
+        return mask
+
+    def _with_terms(self, terms: tuple[str, ...]) -> Mask:
+        """Passages that have every one of the index terms."""
+        mask = np.ones(self._generation.manifest.passage_rows, dtype=bool)
+        known = self._store.term_numbers(terms)
+        for term in terms:
+            number = known.get(term, self._generation.manifest.terms)
+            has = np.zeros_like(mask)
+            if number < self._generation.manifest.terms:
+                has[self._generation.body.rows_with(number)] = True
+            mask &= has
         return mask
 
     def _any_of(self, rows: list[NDArray[np.int64]]) -> Mask:

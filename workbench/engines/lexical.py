@@ -80,9 +80,20 @@ class FieldIndex:
         ordered = sorted(terms, key=lambda number: terms[number] != 1.0)
         return {n: float(np.float32(terms[n]) * self._at(n, row)) for n in ordered}
 
-    def _at(self, number: int, row: int) -> np.float32:
+    def frequency(self, number: int) -> int:
+        """How many rows have the term."""
         start, stop = self._index.scores["indptr"][number : number + 2]
-        rows = self._index.scores["indices"][start:stop]
+        return int(stop - start)
+
+    def rows_with(self, number: int) -> NDArray[np.int32]:
+        """The rows that have the term, ascending."""
+        start, stop = self._index.scores["indptr"][number : number + 2]
+        rows: NDArray[np.int32] = self._index.scores["indices"][start:stop]
+        return rows
+
+    def _at(self, number: int, row: int) -> np.float32:
+        start = self._index.scores["indptr"][number]
+        rows = self.rows_with(number)
         place = int(np.searchsorted(rows, row))
         if place < len(rows) and rows[place] == row:
             return np.float32(self._index.scores["data"][start + place])

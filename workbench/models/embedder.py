@@ -149,6 +149,20 @@ class OnnxEmbedder:
                 self._queries.popitem(last=False)
         return vector
 
+    def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
+        """The vector of every token of each document, special tokens included, for late
+        interaction: float32 (tokens, dimension) a text, rows of unit length."""
+        session = self._for_documents()
+        prompt = self._folder.prompt("document")
+        rows = self._own_tokenizer().encode_batch([prompt + text for text in texts])
+        with ThreadPoolExecutor(cores()) as pool:
+            return list(pool.map(lambda row: _unit(self._tokens(session, row.ids)), rows))
+
+    def query_token_vectors(self, text: str) -> Vectors:
+        """The same of a query: float32 (tokens, dimension)."""
+        ids = self._own_tokenizer().encode(self._folder.prompt("query") + text).ids
+        return _unit(self._tokens(self._for_queries(), ids))
+
     def _own_tokenizer(self) -> Any:
         with self._lock:
             if self._tokenizer is None:
@@ -171,10 +185,19 @@ class OnnxEmbedder:
             return self._query_session
 
     def _run(self, session: Any, ids: list[int]) -> Vectors:
-        tokens = session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})[0][0]
+        tokens = self._tokens(session, ids)
         pooled = tokens[0] if self._folder.pooling == "cls" else tokens.mean(axis=0)
         vector: Vectors = pooled / max(float(np.linalg.norm(pooled)), 1e-12)
         return vector
+
+    def _tokens(self, session: Any, ids: list[int]) -> Vectors:
+        tokens: Vectors = session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})[0][0]
+        return tokens
+
+
+def _unit(rows: Vectors) -> Vectors:
+    unit: Vectors = rows / np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+    return unit
 
 
 def _tokenizer(folder: ModelFolder) -> Any:

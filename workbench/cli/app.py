@@ -1,0 +1,41 @@
+"""The application: its verbs, and what happens to errors."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+
+from workbench.cli import corpus, evaluation, machine, search
+from workbench.errors import WorkbenchError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Search papers with BM25 and semantic weights, without a server or a GPU.",
+)
+
+for command in (
+    corpus.index,
+    search.search,
+    evaluation.evaluate,
+    corpus.delete,
+    corpus.info,
+    machine.doctor,
+):
+    app.command()(command)
+
+
+def main() -> None:
+    """Run the command line. Exit code 1 for an error of the package, 2 for wrong usage."""
+    try:
+        app()
+    except WorkbenchError as error:
+        typer.echo(f"Error: {error}", err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        typer.echo(
+            "Interrupted. What was stored stays; run the command again to continue.", err=True
+        )
+        sys.exit(130)

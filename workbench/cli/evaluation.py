@@ -1,0 +1,50 @@
+"""Verbs that measure."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import (
+    AsJson,
+    Folder,
+    Normaliser,
+    ProfileFile,
+    Weights,
+    read_profile,
+    read_weights,
+)
+from workbench.cli.printing import print_json
+
+
+def evaluate(
+    folder: Folder,
+    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
+    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
+    weight: Weights = None,
+    normaliser: Normaliser = None,
+    profile: ProfileFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a corpus's search on judged queries."""
+    from workbench.evaluation.metrics import DEFAULT_METRICS
+    from workbench.opening import open_corpus
+
+    weights = read_weights(weight or [])
+    with open_corpus(
+        folder, profile=read_profile(profile, normaliser), progress=not as_json
+    ) as bench:
+        report = bench.evaluate(
+            queries,
+            qrels,
+            metrics or DEFAULT_METRICS,
+            weights=weights or None,
+            progress=not as_json,
+        )
+    if as_json:
+        print_json(report.to_dict())
+    else:
+        typer.echo(str(report))

@@ -1,0 +1,51 @@
+"""Options that several verbs have, and what their texts mean."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from workbench.profiles import Profile
+
+Folder = Annotated[Path, typer.Argument(help="Corpus folder.", show_default=False)]
+Weights = Annotated[
+    list[str] | None,
+    typer.Option(help="SIGNAL=NUMBER; repeat for several. The rest share what is left to 1."),
+]
+Normaliser = Annotated[str | None, typer.Option(help="min-max, z-score, theoretical, none or rrf.")]
+ProfileFile = Annotated[Path | None, typer.Option(help="TOML file of a profile.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def read_profile(path: Path | None, normaliser: str | None) -> Profile:
+    from workbench.profiles import Profile
+
+    chosen = Profile() if path is None else Profile.from_toml(path)
+    return chosen if normaliser is None else chosen.replace(normaliser=normaliser)
+
+
+def read_weights(options: list[str]) -> dict[str, float]:
+    weights = {}
+    for option in options:
+        name, separator, number = option.partition("=")
+        try:
+            weights[name] = float(number)
+        except ValueError:
+            separator = ""
+        if not separator or not name:
+            raise typer.BadParameter(f"--weight {option}: give SIGNAL=NUMBER, like dense=0.7")
+    return weights
+
+
+def read_years(option: str | None) -> tuple[int | None, int | None] | None:
+    if option is None:
+        return None
+    first, separator, last = option.partition(":")
+    try:
+        years = int(first) if first else None, int(last) if last else None
+    except ValueError:
+        raise typer.BadParameter(f"--year {option}: give FIRST:LAST, like 2019:2024") from None
+    return years if separator else (years[0], years[0])

@@ -1,0 +1,56 @@
+"""The verb that searches."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from workbench.cli.options import (
+    AsJson,
+    Folder,
+    Normaliser,
+    ProfileFile,
+    Weights,
+    read_profile,
+    read_weights,
+    read_years,
+)
+from workbench.cli.printing import print_json, print_ranking
+
+
+def search(
+    folder: Folder,
+    query: Annotated[str, typer.Argument(help="What to search for.", show_default=False)],
+    k: Annotated[int, typer.Option("-k", help="Number of papers.")] = 10,
+    weight: Weights = None,
+    normaliser: Normaliser = None,
+    profile: ProfileFile = None,
+    year: Annotated[str | None, typer.Option(help="2019:2024, 2019:, :2024 or 2019.")] = None,
+    venue: Annotated[list[str] | None, typer.Option(help="Words of a venue; repeatable.")] = None,
+    author: Annotated[list[str] | None, typer.Option(help="Words of a name; repeatable.")] = None,
+    field: Annotated[list[str] | None, typer.Option(help="Words of a field; repeatable.")] = None,
+    paper: Annotated[list[str] | None, typer.Option("--id", help="Paper id; repeatable.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Search a corpus."""
+    from workbench.opening import open_corpus
+
+    weights, years = read_weights(weight or []), read_years(year)
+    with open_corpus(
+        folder, profile=read_profile(profile, normaliser), progress=not as_json
+    ) as bench:
+        ranking = bench.search(
+            query,
+            k,
+            weights=weights or None,
+            year=years,
+            venue=venue or None,
+            author=author or None,
+            field=field or None,
+            ids=paper or None,
+        )
+        if as_json:
+            print_json(ranking.to_dict())
+        else:
+            print_ranking(ranking)

@@ -1,0 +1,75 @@
+"""The ledger: which model holds how many bytes on which device, and what happened when.
+
+Models and pools write it; the monitor reads it. Standard library only.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal["load", "release", "evict", "batch", "oom_retry"]
+
+EVENTS = 10_000
+"""Events kept: some 3 MB."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Bytes of one model on one device: its weights, and what its calls have allocated beside."""
+
+    weights: int = 0
+    activations: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryEvent:
+    """Something that changed memory. `time` is in seconds since the epoch; `usage` is the model's
+    afterwards; `note` says why, for a person ("idle for 300 s", "512 texts, 8,192 tokens")."""
+
+    number: int
+    time: float
+    kind: Kind
+    model: str
+    device: str
+    usage: Usage
+    note: str = ""
+
+
+class Ledger:
+    """Bytes by (model, device), and a bounded list of events. Safe to share between threads."""
+
+    def __init__(self, budgets: Mapping[str, int] | None = None) -> None:
+        self.budgets: dict[str, int] = dict(budgets or {})
+        self._lock = threading.Lock()
+        self._usage: dict[tuple[str, str], Usage] = {}
+        self._events: deque[MemoryEvent] = deque(maxlen=EVENTS)
+        self._number = 0
+
+    def record(
+        self, kind: Kind, model: str, device: str, usage: Usage, note: str = ""
+    ) -> MemoryEvent:
+        """Set a model's usage and remember the event; a usage of nothing removes the model."""
+        with self._lock:
+            self._number += 1
+            event = MemoryEvent(self._number, time.time(), kind, model, device, usage, note)
+            self._events.append(event)
+            if usage == Usage():
+                self._usage.pop((model, device), None)
+            else:
+                self._usage[model, device] = usage
+            return event
+
+    def usage(self) -> dict[tuple[str, str], Usage]:
+        """Bytes by (model, device), now."""
+        with self._lock:
+            return dict(self._usage)
+
+    def events(self, after: int = 0) -> list[MemoryEvent]:
+        """Events numbered above `after`, oldest first; older than the last EVENTS are gone."""
+        with self._lock:
+            return [event for event in self._events if event.number > after]

@@ -1,0 +1,83 @@
+"""Making a corpus and opening one: `wb.open` and `wb.index`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from workbench.corpus.ingest import IngestReport
+from workbench.corpus.manifest import NAME, read_manifest
+from workbench.corpus.readers import find_source
+from workbench.engines.indexing import Indexer
+from workbench.errors import CorpusNotFound
+from workbench.models.embedder import OnnxEmbedder
+from workbench.models.source import DEFAULT_MODEL
+from workbench.profiles import Profile
+from workbench.session import Workbench
+
+INDEX = "index"
+"""Folder of the index inside a folder that holds a source."""
+
+
+def open_corpus(
+    path: str | Path,
+    *,
+    profile: Profile | None = None,
+    model: str | None = None,
+    progress: bool = True,
+) -> Workbench:
+    """Open a corpus folder. A folder with a source (papers.jsonl or BEIR's corpus.jsonl) is
+    indexed on first use into its `index` folder, and brought up to date when the source changed.
+
+    `model` is a name or a folder; without it a new index takes the default and an existing one
+    the model it was made with. Raises CorpusNotFound, CorpusMismatch (also for a model other than
+    the index's), CorpusLocked, ModelNotFound.
+    """
+    folder = Path(path).expanduser()
+    if (folder / NAME).is_file():
+        return Workbench(folder, profile=profile, embedder=_embedder(folder, model))
+    source = find_source(folder) if folder.is_dir() else None
+    if source is None:
+        raise CorpusNotFound(
+            f"{folder}: neither an index nor a source (papers.jsonl, corpus.jsonl) is there; "
+            "run `workbench index SOURCE --into DIR` first, or check the path"
+        )
+    index = folder / INDEX
+    state = _source_state(source)
+    embedder = _embedder(index, model)
+    if not (index / NAME).is_file() or read_manifest(index).source != state:
+        indexer = Indexer(index, embedder, progress=progress)
+        indexer.add(source, sync=True, source_state=state)
+    return Workbench(index, profile=profile, embedder=embedder)
+
+
+def _embedder(index: Path, model: str | None) -> OnnxEmbedder:
+    """The model asked for, else the one that an index was made with, else the default."""
+    if model is None and (index / NAME).is_file():
+        model = read_manifest(index).model
+    return OnnxEmbedder(model or DEFAULT_MODEL)
+
+
+def index(
+    source: Any,
+    into: str | Path,
+    *,
+    model: str | None = None,
+    strict: bool = False,
+    progress: bool = True,
+) -> IngestReport:
+    """Index a file, BEIR folder or pandas DataFrame into a corpus folder, new or existing.
+
+    Run it again after an interruption and it continues. Bad records are skipped and listed in
+    the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` as in
+    `open`.
+    """
+    folder = Path(into).expanduser()
+    indexer = Indexer(folder, _embedder(folder, model), progress=progress)
+    return indexer.add(source, strict=strict)
+
+
+def _source_state(source: Path) -> dict[str, Any]:
+    """What tells cheaply whether a source changed."""
+    stat = source.stat()
+    return {"name": source.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
