@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.collection import read_qrels, read_queries
@@ -18,6 +18,7 @@ from workbench.errors import CorpusMismatch, EvaluationError
 from workbench.evaluation.curve import WeightCurve
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.search import WeightSearch
 from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile
@@ -107,6 +108,7 @@ class Workbench:
         }
         return make_report(run, asked, judged, metrics, label=profile.name)
 
+    @overload
     def tune(
         self,
         queries: Queries,
@@ -116,11 +118,33 @@ class Workbench:
         signals: tuple[str, str] = ("bm25", "dense"),
         profile: Profile | None = None,
         progress: bool = True,
-    ) -> WeightCurve:
-        """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
+    ) -> WeightCurve: ...
+    @overload
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: Sequence[str],
+        profile: Profile | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch: ...
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: Sequence[str] = ("bm25", "dense"),
+        profile: Profile | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch:
+        """A metric at every weight between two signals, exactly: `best` is the optimum, `profile`
+        the session's with it. With more signals, a search by exact lines: a `WeightSearch`.
 
-        Queries without any judgment are left out, as in `evaluate`. The value at the optimum is
-        of the queries it was tuned on: check it on others with `evaluate`.
+        Queries without any judgment are left out, as in `evaluate`, and listed in `left_out`. The
+        best value is of the queries it was tuned on: `cross_validate()` says how much too high.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
         profile = profile or self.profile

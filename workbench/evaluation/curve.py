@@ -33,7 +33,7 @@ from workbench.evaluation.crossings import MERGED
 from workbench.evaluation.gains import parse_metric
 from workbench.evaluation.items import CurveItem, Sample, prepare
 from workbench.evaluation.left_out import LeftOut
-from workbench.evaluation.steps import RESOLVED, UNIT, Steps, best_run, weight_inside
+from workbench.evaluation.steps import RESOLVED, UNIT, Steps, around, best_run, weight_inside
 from workbench.profiles import Profile
 from workbench.records import Query
 
@@ -126,12 +126,8 @@ class WeightCurve:
     def tolerance(self) -> tuple[float, float]:
         """How far the weight can move from the best before the metric drops by its standard
         error: the widest interval around it on which the mean stays above that."""
-        low_enough = self.values < self.best.value - self.standard_error
-        here, edges = self._interval(self.best.weight), self.edges
-        before, after = np.flatnonzero(low_enough[:here]), np.flatnonzero(low_enough[here:])
-        low = edges[before[-1] + 1] if len(before) else 0.0
-        high = edges[here + after[0]] if len(after) else 1.0
-        return float(low), float(high)
+        holds = self.values >= self.best.value - self.standard_error
+        return around(holds, self.edges, self.best.weight)
 
     def weights(self, weight: float) -> dict[str, float]:
         """The weights of both signals where the second has this one. Raises WeightError outside
