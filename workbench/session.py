@@ -150,7 +150,8 @@ class Workbench:
         profile = profile or self.profile
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
         found = self._candidates(asked, grades, profile, progress)
-        return tune(found, asked, grades, signals, metric, profile)
+        rare = self.engine.document_frequencies
+        return tune(found, asked, grades, signals, metric, profile, rare)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.

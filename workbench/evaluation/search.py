@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +17,8 @@ from workbench.evaluation.items import Sample
 from workbench.evaluation.left_out import LeftOut
 from workbench.evaluation.simplex import CELLS, Cost, Maximum, cost, maximum
 from workbench.evaluation.steps import UNIT, around, best_run
+from workbench.evaluation.tuned import Tuned, standard_error
 from workbench.profiles import Profile
-from workbench.records import Query
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Kept = TypeVar("Kept")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +67,7 @@ class SearchBootstrap:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WeightSearch:
+class WeightSearch(Tuned):
     """The best weights of three or more signals. Made by `tuning.search_weights`.
 
     `best`: what was found. `path`: the moves that led there, weights in the order of `signals`.
@@ -91,31 +90,14 @@ class WeightSearch:
     _kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
-    def queries(self) -> tuple[Query, ...]:
-        """The queries that the mean is over."""
-        return tuple(query.item.candidates.query for query in self._sample.queries)
-
-    @property
-    def default(self) -> float:
-        """The mean under the weights of `base`, all its signals, by ranking anew."""
-        return float(self.default_values.mean())
-
-    @property
-    def default_values(self) -> Vector:
-        """Each query's value under the weights of `base`, shape (queries,)."""
-        return self._once("default", lambda: self._sample.per_query(self.base.weights))
-
-    @property
     def profile(self) -> Profile:
         """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
-        others = dict.fromkeys(self.base.weights, 0.0)
-        return self.base.replace(name="tuned", weights={**others, **self.best.weights})
+        return self._profile(self.best.weights)
 
     @property
     def standard_error(self) -> float:
         """Of the mean at the best weights, over the queries; 0 for a single query."""
-        values = self.per_query()
-        return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+        return standard_error(self.per_query())
 
     @property
     def reach(self) -> tuple[Reach, ...]:
@@ -242,9 +224,3 @@ class WeightSearch:
         found = climb.run([climb.best_edge(), even])
         weights = dict(zip(self.signals, found.weights.tolist(), strict=True))
         return weights, self._batch.sample.per_query(weights)
-
-    def _once(self, key: Any, make: Callable[[], Kept]) -> Kept:
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: Kept = self._kept[key]
-        return found

@@ -11,6 +11,7 @@ from workbench.errors import EvaluationError, WeightError
 from workbench.evaluation.batch import make_batch
 from workbench.evaluation.climb import Climb, Line, axis, proper
 from workbench.evaluation.curve import WeightCurve, weight_curve
+from workbench.evaluation.features import Frequencies
 from workbench.evaluation.gains import parse_metric
 from workbench.evaluation.items import CurveItem, Sample, prepare
 from workbench.evaluation.left_out import LeftOut, what_is_left_out
@@ -40,6 +41,7 @@ def tune(
     signals: Sequence[str],
     metric: str,
     base: Profile,
+    frequencies: Frequencies | None = None,
 ) -> WeightCurve | WeightSearch:
     """A curve for two signals, a search for more. `found`: the candidates of each judged query;
     `asked`: all queries; `grades`: by query id and paper id.
@@ -63,7 +65,9 @@ def tune(
     left_out = what_is_left_out(asked, grades, items, signals)
     if len(signals) > 2:
         return search_weights(items, signals, metric, base=base, left_out=left_out)
-    return weight_curve(items, signals, metric, base=base, left_out=left_out)
+    return weight_curve(
+        items, signals, metric, base=base, left_out=left_out, frequencies=frequencies
+    )
 
 
 def search_weights(
