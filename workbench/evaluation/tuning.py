@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,7 +54,9 @@ def tune(
     signals = tuple(signals)
     parse_metric(metric)
     items = [
-        CurveItem(candidates, normalise(candidates, base.normaliser), grades[query.id])
+        CurveItem(
+            _named(candidates, query.id), normalise(candidates, base.normaliser), grades[query.id]
+        )
         for query, candidates in found
     ]
     if not items:
@@ -122,6 +125,11 @@ def search_weights(
         _batch=batch,
         _axes=axes,
     )
+
+
+def _named(candidates: Candidates, query_id: str) -> Candidates:
+    """The candidates with the judged query's id, which retrieval does not know."""
+    return replace(candidates, query=replace(candidates.query, id=query_id))
 
 
 def _starts(climb: Climb, base: Profile, restarts: int, seed: int) -> list[Vector]:
