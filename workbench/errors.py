@@ -13,6 +13,7 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
+├── RecordingError          a recording of memory that cannot be read or written
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
@@ -70,6 +71,10 @@ class ProfileError(WorkbenchError):
 
 class EvaluationError(WorkbenchError):
     """Queries, judgments or metrics that cannot be evaluated."""
+
+
+class RecordingError(WorkbenchError):
+    """A recording of memory that cannot be read or written."""
 
 
 class ModelError(WorkbenchError):

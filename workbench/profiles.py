@@ -115,6 +115,12 @@ def hub_folder() -> Path:
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
 
 
+def visible_gpus() -> list[str] | None:
+    """The GPUs that CUDA shows, by number or UUID, from CUDA_VISIBLE_DEVICES; None: all."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
 def _check_weights(weights: Any) -> None:
     """What can be said without knowing an engine's signals."""
     if not isinstance(weights, Mapping):
