@@ -7,9 +7,9 @@ import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
+from importlib.metadata import version
 from typing import Any
 
-from workbench import __version__
 from workbench.profiles import visible_gpus
 
 MISSED = "GPU memory is not sampled: the driver stopped answering ({reason})"
@@ -50,7 +50,7 @@ class Devices:
         import psutil
 
         return {
-            "workbench": __version__,
+            "workbench": version("paper-search-workbench"),
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
             "cpus": os.cpu_count() or 1,
