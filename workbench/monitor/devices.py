@@ -108,11 +108,11 @@ def _handles(nvml: Any) -> list[tuple[str, Any]]:
     named = {str(i): handle for i, handle in enumerate(every)}
     chosen: list[Any] = []
     for name in shown:
-        uuids = [handle for handle in every if _uuid(nvml, handle).startswith(name)]
-        handle = named.get(name) or (uuids[0] if len(uuids) == 1 else None)
-        if handle is None:
+        begun = [handle for handle in every if _uuid(nvml, handle).startswith(name)]
+        found = [named[name]] if name in named else begun
+        if len(found) != 1:
             break  # CUDA shows what stands before the first name that it does not know
-        chosen.append(handle)
+        chosen += found
     return [(f"cuda:{i}", handle) for i, handle in enumerate(chosen)]
 
 

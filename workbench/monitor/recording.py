@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO, get_args
+from typing import Any, get_args
 
 from workbench.errors import RecordingError
 from workbench.models.ledger import Kind, MemoryEvent, Usage
@@ -36,16 +36,21 @@ class Recorder:
     ) -> None:
         self.path = Path(path).expanduser()
         self._written = 0
-        try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._stream: TextIO = self.path.open("w" if replace else "x", encoding="utf-8")
-        except FileExistsError:
+        if self.path.exists() and not replace:
             raise RecordingError(
                 f"{self.path}: there is a file already; give another name, or replace=True"
-            ) from None
+            )
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            # Unbuffered: what is written is there at once, and a full disk is noticed at its line.
+            self._stream = self.path.open("wb", buffering=0)
         except OSError as error:
             raise RecordingError(_unwritable(self.path, error)) from error
-        self._write({"type": "header", "version": VERSION, "machine": dict(machine)})
+        try:
+            self._write({"type": "header", "version": VERSION, "machine": dict(machine)})
+        except RecordingError:
+            self.close()
+            raise
 
     def write(self, entry: Entry) -> None:
         """Append a sample or an event. Raises RecordingError past MAX_BYTES or on a full disk."""
@@ -71,19 +76,21 @@ class Recorder:
         self.close()
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        line = json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
-        size = len(line.encode())
-        if self._written + size > MAX_BYTES:
+        line = (json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        if self._written + len(line) > MAX_BYTES:
             raise RecordingError(
                 f"{self.path}: the recording has reached {self._written:,} bytes, the limit is "
                 f"{MAX_BYTES:,}; what is there is complete, start another for more"
             )
         try:
-            self._stream.write(line)
-            self._stream.flush()
+            while line:
+                line = line[self._count(self._stream.write(line)) :]
         except OSError as error:
             raise RecordingError(_unwritable(self.path, error)) from error
-        self._written += size
+
+    def _count(self, written: int | None) -> int:
+        self._written += written or 0
+        return written or 0
 
 
 def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = False) -> Path:
