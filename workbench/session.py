@@ -19,7 +19,7 @@ from workbench.evaluation.curve import CurveItem, WeightCurve, weight_curve
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.report import Report, make_report
 from workbench.models.embedder import Embedder, OnnxEmbedder
-from workbench.profiles import Profile
+from workbench.profiles import Profile, as_profile
 from workbench.ranking.fusion import normalise
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
@@ -33,10 +33,14 @@ class Workbench:
     """One corpus, opened. Reads are safe from several threads; use `with` or `close()`."""
 
     def __init__(
-        self, folder: Path, *, profile: Profile | None = None, embedder: Embedder | None = None
+        self,
+        folder: Path,
+        *,
+        profile: Profile | str | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self.folder = folder
-        self.profile = profile or Profile()
+        self.profile = as_profile(profile)
         self._analyser = Analyser()
         self.engine = EmbeddedEngine(folder)
         manifest = self.engine.manifest
@@ -55,7 +59,7 @@ class Workbench:
         k: int = 10,
         *,
         weights: Mapping[str, float] | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         year: Years = None,
         venue: Texts = None,
         author: Texts = None,
@@ -74,7 +78,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile.n_candidates, filters)
+        retrieved = self._retriever.retrieve(query, profile.n_retrieval, filters)
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(
@@ -85,7 +89,7 @@ class Workbench:
         *,
         k: int = 1000,
         weights: Mapping[str, float] | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
     ) -> Report:
         """How good the search is on judged queries: metrics with intervals, values a query.
@@ -114,7 +118,7 @@ class Workbench:
         metric: str = "nDCG@10",
         *,
         signals: tuple[str, str] = ("bm25", "dense"),
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
     ) -> WeightCurve:
         """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
@@ -123,7 +127,7 @@ class Workbench:
         of the queries it was tuned on: check it on others with `evaluate`.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
-        profile = profile or self.profile
+        profile = self._profile(profile, None)
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
         items = [
             CurveItem(candidates, normalise(candidates, profile.normaliser), grades[query.id])
@@ -192,11 +196,13 @@ class Workbench:
 
         chosen = [query for query in queries if query.id in judged]
         for query in tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress):
-            yield query, self._retriever.retrieve(query.text, profile.n_candidates).candidates
+            yield query, self._retriever.retrieve(query.text, profile.n_retrieval).candidates
 
-    def _profile(self, profile: Profile | None, weights: Mapping[str, float] | None) -> Profile:
+    def _profile(
+        self, profile: Profile | str | None, weights: Mapping[str, float] | None
+    ) -> Profile:
         """The profile asked for, or the session's, with the weights asked for."""
-        profile = profile or self.profile
+        profile = self.profile if profile is None else as_profile(profile)
         if weights is None:
             return profile
         full = complete_weights(weights, profile.weights, self.engine.signals)
