@@ -19,6 +19,7 @@ NAMES = [
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
     "WeightCurve",

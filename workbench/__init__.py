@@ -22,6 +22,7 @@ _HOMES = {
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
     "Passage": ("workbench.records", "Passage"),
+    "QueryEdits": ("workbench.ranking.editing", "QueryEdits"),
     "Query": ("workbench.records", "Query"),
     "Judgment": ("workbench.records", "Judgment"),
     "Filters": ("workbench.records", "Filters"),
@@ -42,6 +43,7 @@ __all__ = [
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
     "WeightCurve",
@@ -61,6 +63,7 @@ if TYPE_CHECKING:
     from workbench.opening import index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile
+    from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench
