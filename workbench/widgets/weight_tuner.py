@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.evaluation.curve import WeightCurve
+from workbench.corpus.collection import read_qrels, read_queries
 from workbench.evaluation.metrics import grades_by_query
 from workbench.profiles import Profile
-from workbench.session import Judgments, Queries, Workbench, read_all
+from workbench.session import Judgments, Queries, Workbench
 
 if TYPE_CHECKING:
+    from workbench.evaluation.curve import WeightCurve
     from workbench.widgets.search_panel import SearchPanel
 
 
@@ -30,7 +32,10 @@ class Judged:
         signals: tuple[str, str] = ("bm25", "dense"),
     ) -> None:
         self.bench = bench
-        self.queries, self.judgments = read_all(queries, judgments)
+        self.queries = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
+        self.judgments = (
+            read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
+        )
         self.metric = metric
         self.signals = signals
         self._grades = grades_by_query(self.judgments)
@@ -72,8 +77,17 @@ class Judged:
 
     def regrets(self, weight: float, profile: Profile) -> list[dict[str, Any]]:
         """The queries by what they lose at this weight against their own best one, most first."""
-        frame = self.curve(profile).regret(weight)
-        return [dict(row) for row in frame.to_dict("records")]
+        frame = self.curve(profile).regret(weight).to_frame()
+        frame = frame.sort_values("regret", ascending=False, kind="stable")
+        return [
+            {
+                "text": row["query"],
+                "value": row["value"],
+                "best": row["own_best"],
+                "regret": row["regret"],
+            }
+            for row in frame.to_dict("records")
+        ]
 
     def grades_of(self, text: str) -> Mapping[str, int] | None:
         """The judgments of a query of these, by paper id; None for another query."""
