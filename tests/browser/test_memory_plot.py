@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, Lab, screenshot
+from tests.browser.conftest import SCREENSHOTS
 
 Run = Callable[..., Page]
 

@@ -9,6 +9,7 @@ from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
 from workbench.errors import QueryError
 from workbench.models.embedder import Embedder
+from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
 from workbench.records import Candidates, Filters, Query
 
 MAX_QUERY = 100_000
@@ -51,10 +52,15 @@ class Retriever:
             id=query_id,
         )
 
-    def retrieve(self, text: str, n: int, filters: Filters = Filters()) -> Retrieved:
+    def retrieve(
+        self, text: str, n: int, filters: Filters = Filters(), edits: QueryEdits = QueryEdits()
+    ) -> Retrieved:
         """The candidates for a query, `n` from each arm."""
         started = time.perf_counter()
         query = self.prepare(text)
+        if edits:
+            query = edit_query(query, edits, self._analyser, self.engine)
+            filters = edit_filters(filters, edits, self._analyser, self.engine)
         prepared = time.perf_counter()
         candidates = self.engine.candidates(query, n, filters)
         done = time.perf_counter()
