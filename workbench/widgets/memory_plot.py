@@ -93,6 +93,15 @@ class MemoryPlot(anywidget.AnyWidget):
         self._problem = error_content(error)
         self.send({"type": "message", "message": self._problem})
 
+    def _repr_mimebundle_(self, **given: Any) -> Any:
+        # The cell that shows the plot may be followed by one that works for minutes, while which
+        # the page cannot say that it sees the plot: sampling begins now, and ends if it never does.
+        if self._sampler is not None:
+            with self._lock:
+                self._views["shown"] = time.monotonic()
+            self._start()
+        return super()._repr_mimebundle_(**given)
+
     # What the page says
 
     def _hear(self, _: Any, content: Any, __: Any) -> None:
@@ -107,12 +116,14 @@ class MemoryPlot(anywidget.AnyWidget):
             self._send_history()
         elif kind in ("show", "resume") and self._sampler is not None:
             with self._lock:
+                self._views.pop("shown", None)
                 self._views[view] = time.monotonic()
                 if kind == "resume":
                     self._idle = False
             self._start()
         elif kind == "hide":
             with self._lock:
+                self._views.pop("shown", None)
                 self._views.pop(view, None)
                 self._wake.set()
         elif kind == "release":

@@ -151,6 +151,7 @@ function drawBudget(group, budget, top, right, y) {
 function drawMarks(group, now, x, colour) {
   const floor = HEIGHT - EDGE.bottom;
   const ticked = new Set();
+  let beside = -Infinity; // signs of one moment stand side by side
   for (const event of now.events) {
     if (event.t < now.from) continue;
     const at = x(event.t);
@@ -163,7 +164,8 @@ function drawMarks(group, now, x, colour) {
     }
     const bad = event.k === "oom_retry";
     keep(group, `rule${event.i}`, "line", { class: bad ? "wb-rule wb-bad" : "wb-rule", x1: at, x2: at, y1: EDGE.top - 6, y2: floor });
-    const mark = keep(group, `mark${event.i}`, "text", { class: bad ? "wb-sign wb-bad" : "wb-sign", x: at, y: EDGE.top - 10, "text-anchor": "middle", "data-kind": event.k }, KINDS[event.k].sign);
+    beside = Math.min(Math.max(at, beside + 13), at + 39);
+    const mark = keep(group, `mark${event.i}`, "text", { class: bad ? "wb-sign wb-bad" : "wb-sign", x: beside, y: EDGE.top - 10, "text-anchor": "middle", "data-kind": event.k }, KINDS[event.k].sign);
     if (!bad) mark.style.fill = colour(event.n);
   }
 }
@@ -178,7 +180,7 @@ function drawTable(parts, state, now, points, { colour, release, recorded }) {
   parts.table.replaceChildren(...rows.map((name) => {
     const [weights, activations] = held[name] ?? [0, 0];
     const button = !recorded && state.loaded.includes(name)
-      ? [h("button", { class: "wb-button", type: "button", "data-release": name, "aria-label": `Release ${name}`, onclick: () => release(name) }, "Release")]
+      ? [h("button", { class: "wb-button", type: "button", "data-release": name, "aria-label": `Release ${name}`, onclick: (click) => { click.target.disabled = true; setText(click.target, "Asked…"); release(name); } }, "Release")]
       : [];
     return h("tr", {},
       h("td", { dir: "auto" }, h("span", { class: "wb-swatch", style: { background: colour(name) } }), name),

@@ -50,7 +50,12 @@ function render({ model, el }) {
     if (message.type === "history") {
       state.samples = []; state.events = []; state.models = [];
     }
-    if (message.type === "message") { parts.message.replaceChildren(...messageBox(message.message)); return; }
+    if (message.type === "message") {
+      parts.table.key = null;
+      parts.message.replaceChildren(...messageBox(message.message));
+      draw();
+      return;
+    }
     if (message.type === "state") { setLive(message.state); return; }
     add(message);
     if (message.type === "history" && recorded) state.moment = state.end;
