@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import json
 import math
 import os
@@ -108,6 +109,17 @@ def cache_folder() -> Path:
     from platformdirs import user_cache_path
 
     return user_cache_path("workbench")
+
+
+def person() -> str:
+    """Who sits here: WORKBENCH_PERSON, or the login name, or "someone" where there is none."""
+    chosen = os.environ.get("WORKBENCH_PERSON", "").strip()
+    if chosen:
+        return chosen
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "someone"
 
 
 def hub_folder() -> Path:
