@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -137,6 +138,26 @@ class Workbench:
         found = self._candidates(asked, grades, profile, progress)
         return tune(found, asked, grades, signals, metric, profile)
 
+    def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
+        """The workbench in a notebook: search, two settings side by side and, with judged queries,
+        the metric at every weight. `options` as in `widgets.panel`. Raises MissingDependency."""
+        return _widget("panel", "panel")(self, queries, judgments, **options)
+
+    def search_panel(self, query: str = "", **options: Any) -> Any:
+        """Search, query tuning and weights in a notebook; `k` and `profile` as in `search`."""
+        return _widget("search_panel", "SearchPanel")(self, query, **options)
+
+    def weight_tuner(self, queries: Queries, judgments: Judgments, **options: Any) -> Any:
+        """The sliders beside the exact curve of a metric; options as `metric`, `signals` in `tune`.
+
+        Raises what `tune` raises.
+        """
+        return _widget("weight_tuner", "weight_tuner")(self, queries, judgments, **options)
+
+    def compare_panel(self, query: str = "", **options: Any) -> Any:
+        """Two settings, or two engines, side by side in a notebook; `other` is a Workbench."""
+        return _widget("compare", "ComparePanel")(self, query, **options)
+
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
 
@@ -229,6 +250,11 @@ class Workbench:
                     f"{self._embedder.name!r} has {name} {own}; use the model it was made with, "
                     "or index the source into a new folder"
                 )
+
+
+def _widget(module: str, name: str) -> Any:
+    """The one door up to the widgets: opened when called, so that a search needs no ipywidgets."""
+    return getattr(import_module(f"workbench.widgets.{module}"), name)
 
 
 def _queries(queries: Queries) -> list[Query]:

@@ -14,6 +14,7 @@ from workbench.ranking.present import printable
 if TYPE_CHECKING:
     from workbench.evaluation.agreement import Agreement
     from workbench.evaluation.judgments import Judgments
+    from workbench.evaluation.lists import ListComparison
 
 SHOWN = 10
 """Rows of a table that stands for a longer one."""
@@ -54,6 +55,21 @@ def agreement_text(agreement: Agreement) -> str:
         f"{coefficient(k.quadratic)}"
         for k in agreement.kappas
     ]
+    return "\n".join(printable(line) for line in lines)
+
+
+def lists_text(lists: ListComparison) -> str:
+    """Plain text: the coefficients, then one line a paper that did not stay."""
+    heads = ", ".join(f"@{depth} {value:.3f}" for depth, value in lists.jaccard.items())
+    lines = [
+        f"{lists.first} and {lists.second}: {lists.shared} of {len(lists.moves)} papers in both",
+        f"RBO {lists.rbo:.3f} (p {lists.p:g}), Kendall's tau-b {coefficient(lists.tau)} over all, "
+        f"{coefficient(lists.shared_tau)} over the shared papers, Jaccard {heads}",
+    ]
+    for move in lists.moves:
+        ranks = f"{move.first_rank or '-':>4} -> {move.second_rank or '-':>4}"
+        what = f"{move.moved:+d}" if move.moved else move.status
+        lines.append(f"  {ranks}  {what:>5}  {move.title or move.paper_id}")
     return "\n".join(printable(line) for line in lines)
 
 

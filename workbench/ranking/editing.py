@@ -181,7 +181,7 @@ def suggest_terms(ranking: Ranking, n: int = 8) -> list[Suggestion]:
 
     Relevance model by weighted tf x idf (Lavrenko and Croft, SIGIR 2001) over the best passages of
     the top 5. Only terms that two of these have count: they are about the subject, not about one
-    paper; numbers and single letters are left out.
+    paper; numbers and terms of one or two letters are left out.
     """
     analyser, engine = Analyser(), ranking.engine
     known = set(ranking.candidates.query.terms)
@@ -205,7 +205,7 @@ def suggest_terms(ranking: Ranking, n: int = 8) -> list[Suggestion]:
     scored = {
         term: weights[term] * idf(papers, of)
         for term, papers in found.items()
-        if holders[term] > 1 and re.search(r"[^\W\d_]{2}|[^\x00-\x7f]", term)
+        if holders[term] > 1 and re.search(r"[^\W\d_]{3}|[^\x00-\x7f]", term)
     }
     best = sorted(scored, key=lambda term: (-scored[term], term))[:n]
     whole = scored[best[0]] if best else 1.0
