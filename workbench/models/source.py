@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.corpus.manifest import write_atomically
 from workbench.errors import ModelNotFound, ModelRejected
+from workbench.models.safetensors_header import TensorInfo, read_header
 from workbench.profiles import cache_folder, hub_folder
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -42,6 +43,11 @@ class ModelFolder:
                 "reinstall the package that holds it"
             )
         return found
+
+    @cached_property
+    def tensors(self) -> dict[str, TensorInfo]:
+        """Names, shapes and dtypes of the weights, from the file's header."""
+        return read_header(self.path / WEIGHTS)
 
     @cached_property
     def dimension(self) -> int:
