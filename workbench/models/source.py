@@ -50,6 +50,20 @@ class ModelFolder:
         return read_header(self.path / WEIGHTS)
 
     @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json, the encoder's own."""
+        values = self._json("config.json")
+        if not isinstance(values, dict):
+            raise ModelRejected(f"{self.path / 'config.json'}: no table; fetch the model again")
+        return values
+
+    @cached_property
+    def modules(self) -> list[str]:
+        """What sentence-transformers runs in turn: "Transformer", "Pooling", "Normalize", ..."""
+        listed = self._json("modules.json", [])
+        return [str(module.get("type", "")).rpartition(".")[2] for module in listed]
+
+    @cached_property
     def dimension(self) -> int:
         """Length of a vector."""
         return self._number("config.json", "hidden_size")
