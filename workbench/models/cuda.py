@@ -8,7 +8,6 @@ for every thread. Nothing is imported and no context exists before the first cal
 from __future__ import annotations
 
 import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -16,6 +15,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from workbench.errors import MissingDependency, ModelError
+from workbench.models.batching import out_of_memory
 
 Result = TypeVar("Result")
 CONTEXT, WORKSPACES = "(CUDA context)", "(library workspaces)"
@@ -29,7 +29,6 @@ class Cuda:
     def __init__(self, index: int) -> None:
         self.index = index
         self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"cuda-{index}")
-        self._lock = threading.Lock()
         self._before = 0
         self._workspaces = 0
         self._weights = 0
@@ -71,11 +70,17 @@ class Cuda:
 
     def trim(self) -> int:
         """Give what is kept for activations back to the driver; returns the bytes."""
-        return self.run(self._trim)
+        return self.run(self.trim_now)
 
-    def activations(self) -> int:
+    def kept_now(self) -> int:
         """Bytes that the allocator holds beside weights and workspaces."""
         return self.run(self.kept)
+
+    @cached_property
+    def name(self) -> str:
+        """The GPU and the library, as far as they decide what a batch takes."""
+        name = self.torch.cuda.get_device_name(self.index)
+        return f"{name}, PyTorch {self.torch.__version__}"
 
     # On the GPU's thread
 
@@ -103,13 +108,22 @@ class Cuda:
         self._workspaces = max(1, torch.cuda.memory_reserved(self.index) - already)
 
     def kept(self) -> int:
-        """`activations` for callers on the thread."""
+        """`kept_now` for callers on the thread."""
         reserved = int(self.torch.cuda.memory_reserved(self.index))
         return max(0, reserved - self._weights - self._workspaces)
 
     def add_weights(self, size: int) -> None:
         """Count segments that a model's weights took (negative when it gave them back)."""
         self._weights += size
+
+    def reserve(self, size: int) -> None:
+        """See that `size` bytes are kept for activations, in one piece, before a batch needs
+        them: so memory grows here and not half-way through. Raises DeviceFull."""
+        if self.kept() >= size:
+            return
+        with out_of_memory():
+            self.trim_now()
+            self.torch.empty(size, dtype=self.torch.uint8, device=f"cuda:{self.index}")
 
     def _free(self) -> int:
         cuda = self.torch.cuda
@@ -128,7 +142,8 @@ class Cuda:
         context = max(0, own - reserved) if own is not None else 0
         return {CONTEXT: context, WORKSPACES: self._workspaces}
 
-    def _trim(self) -> int:
+    def trim_now(self) -> int:
+        """`trim` for callers on the thread."""
         cuda = self.torch.cuda
         before = cuda.memory_reserved(self.index)
         cuda.synchronize(self.index)

@@ -22,6 +22,15 @@ class Device(Protocol):
         """Bytes that nobody uses now."""
         ...
 
+    @property
+    def name(self) -> str:
+        """What it is, as far as it decides how much a batch takes."""
+        ...
+
+    def kept_now(self) -> int:
+        """Bytes kept for activations, which a batch may use."""
+        ...
+
     def overheads(self) -> dict[str, int]:
         """Bytes that belong to no model, by name; they stay until the process ends."""
         ...
@@ -45,6 +54,13 @@ class Cpu:
         import psutil
 
         return int(psutil.virtual_memory().available)
+
+    @property
+    def name(self) -> str:
+        return "cpu"
+
+    def kept_now(self) -> int:
+        return 0
 
     def overheads(self) -> dict[str, int]:
         return {}

@@ -27,6 +27,8 @@ class LazyModel(ABC):
         """What a person calls the model."""
         self.device = device
         """"cpu" or "cuda:0"."""
+        self.key = name
+        """Its name in the pool's ledger; another model of the same name gets another."""
         self._pool = pool
         self._gate = threading.Lock()
         self._loaded = False

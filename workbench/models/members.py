@@ -73,6 +73,7 @@ class Members:
             taken = {member.key for member in self._all}
             numbered = (f"{model.name} #{n}" for n in range(2, len(taken) + 3))
             key = next(k for k in (model.name, *numbered) if k not in taken)
+            model.key = key
             found = Member(key, model.device, weakref.ref(model))
             # A finaliser may run inside any lock, so it only writes down who is gone.
             weakref.finalize(model, self._gone.append, found).atexit = False

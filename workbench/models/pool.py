@@ -116,12 +116,10 @@ class ModelPool:
     ) -> None:
         """Record what a call took beside the weights. The bytes kept for activations on a device
         are one model's at a time: that of the last batch."""
-        with self._changed:
-            self._sweep()
-            key = self._members.join(model).key
-        self._drop_activations(model.device, but=key)
+        # Without the pool's lock: whoever holds it may be waiting for this very thread's device.
+        self._drop_activations(model.device, but=model.key)
         usage = Usage(model.held().weights, activations)
-        self.ledger.record(kind, key, model.device, usage, note)
+        self.ledger.record(kind, model.key, model.device, usage, note)
 
     def settle(self, model: LazyModel) -> None:
         """A call ended and its activations are given back (on the CPU they are at once)."""

@@ -4,6 +4,7 @@ from workbench.profiles.diff import ProfileDiff
 from workbench.profiles.environment import (
     cache_folder,
     hub_folder,
+    max_batch_tokens,
     person,
     profile_from_environment,
     profiles_folder,
@@ -22,6 +23,7 @@ __all__ = [
     "cache_folder",
     "hub_folder",
     "list_profiles",
+    "max_batch_tokens",
     "person",
     "profile_from_environment",
     "profiles_folder",
