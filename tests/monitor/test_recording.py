@@ -170,5 +170,7 @@ def test_recordings_of_real_runs_are_read_and_small(path: Path) -> None:
     assert timeline.machine["cpus"] >= 1
     assert path.stat().st_size < 200_000
     kinds = {event.kind for event in timeline.events}
-    assert {"load", "batch"} <= kinds
-    assert kinds & {"evict", "release"}
+    assert {"load", "evict"} <= kinds
+    if timeline.machine["gpus"]:
+        assert {"batch", "oom_retry"} <= kinds
+        assert "cuda:0" in timeline.devices

@@ -92,6 +92,5 @@ def test_recorded_runs_become_frames(path: object) -> None:
     assert len(frame) == len(timeline)
     held = frame.loc[frame["entry"] == "sample", ["weights_bytes", "activations_bytes"]].sum(axis=1)
     assert held.max() > 10 * 2**20
-    assert {"load", "batch"} <= set(frame["entry"])
-    devices = set(timeline.devices)
-    assert timeline.peak_bytes(next(d for d in timeline.devices)) > 0 or devices == {"cpu"}
+    assert {"load", "evict"} <= set(frame["entry"])
+    assert timeline.peak_bytes(timeline.devices[0]) >= held.max() / 2

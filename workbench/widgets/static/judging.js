@@ -154,9 +154,10 @@ function render({ model, el }) {
   const take = (message) => heard[message.type]?.(message);
   model.on("msg:custom", take);
 
-  function say(text) { showMessage({ kind: "note", title: "", text }); }
+  // A line that has its place already, so that nothing jumps under a person who presses keys.
+  function say(text) { setText(parts.said, text); }
   function showMessage(message) { parts.message.replaceChildren(...messageBox(message)); }
-  function clearMessage() { parts.message.replaceChildren(); }
+  function clearMessage() { parts.message.replaceChildren(); say(""); }
   function showSaving() {
     const now = performance.now();
     const slow = [...pending.values()].some((one) => now - one.since > SLOW);

@@ -19,6 +19,7 @@ function makeJudging(send) {
     note: h("input", { class: "wb-input wb-note-input", type: "text", maxlength: "2000", placeholder: "Note (N): why this grade", "aria-label": "Note" }),
     reason: h("div", { class: "wb-reason", role: "status", hidden: true }),
     who: h("span", { class: "wb-soft" }),
+    said: h("div", { class: "wb-said", role: "status" }),
     blind: h("input", { type: "checkbox" }),
   };
   const button = (text, title, onclick) => h("button", { class: "wb-button", type: "button", title, onclick }, text);
@@ -30,7 +31,7 @@ function makeJudging(send) {
   const keys = h("div", { class: "wb-keys wb-soft" },
     KEYS.map(([key, what]) => h("span", {}, h("kbd", {}, key), ` ${what}`)));
   const side = h("nav", { class: "wb-side", "aria-label": "Queries" }, parts.queries);
-  const main = h("div", { class: "wb-main" }, parts.query, parts.reason, parts.squares, parts.grades,
+  const main = h("div", { class: "wb-main" }, parts.query, parts.reason, parts.squares, parts.grades, parts.said,
     h("div", { class: "wb-note-row" }, parts.note, parts.retract), parts.card, keys, parts.who);
   parts.root = h("div", { class: "wb wb-judging", role: "region", "aria-label": "Judging", "data-lm-suppress-shortcuts": "true" },
     parts.message, head, h("div", { class: "wb-columns" }, side, main));

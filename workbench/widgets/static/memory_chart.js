@@ -108,7 +108,7 @@ function eventText(event, start) {
     : `at ${durationText(event.t - start, 0.1)}`;
   const holds = event.w + event.a
     ? `, now ${bytesText(event.w)} weights and ${bytesText(event.a)} activations`
-    : ", now nothing";
+    : ["evict", "release"].includes(event.k) ? ", now nothing" : "";
   return `${when}: ${event.n} ${KINDS[event.k].word} on ${event.d}${holds}`
     + (event.o ? ` (${event.o})` : "");
 }

@@ -18,6 +18,12 @@ function makeParts(recorded) {
     plot: h("div", { class: "wb-plot", tabindex: "0", role: "img" }),
     tip: h("div", { class: "wb-tip", hidden: true }),
     table: h("tbody"),
+    legend: h("div", { class: "wb-legend wb-soft" },
+      h("span", {}, h("i", { class: "wb-key-full" }), "weights"),
+      h("span", {}, h("i", { class: "wb-key-hatch" }), "activations"),
+      h("span", {}, h("i", { class: "wb-key-whole" }), h("span", { class: "wb-whole-name" })),
+      h("span", {}, "▲ load"), h("span", {}, "▼ evict"), h("span", {}, "▽ release"),
+      h("span", { class: "wb-bad-text" }, "✖ out of memory, retried"), h("span", {}, "╷ batch")),
     list: h("ol", { class: "wb-event-list" }),
     count: h("summary", {}, "Events"),
   };
@@ -35,7 +41,7 @@ function makeParts(recorded) {
   const table = h("table", { class: "wb-models" }, h("thead", {}, h("tr", {}, head)), parts.table);
   const events = h("details", { class: "wb-events" }, parts.count, parts.list);
   parts.root = h("div", { class: "wb wb-memory", role: "region", "aria-label": "Memory of the models" },
-    parts.message, bar, parts.plot, player, table, events);
+    parts.message, bar, parts.plot, player, parts.legend, table, events);
   return parts;
 }
 
@@ -95,6 +101,7 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   keep(depth.lines, "line", "path", { class: "wb-whole-line", d: brokenLine(shown, whole, x, y) });
   drawBudget(depth.lines, budget, top, right, y);
   drawMarks(depth.marks, now, x, colour);
+  setText(parts.legend.querySelector(".wb-whole-name"), state.device === "cpu" ? "this process" : "in use on the device, by all");
   drawCross(parts, state.hover);
   Object.values(depth).forEach(sweep);
   const what = state.models.length ? `${bytesText(most)} at most in models` : "no model yet";
