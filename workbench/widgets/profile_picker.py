@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 
 from workbench.errors import ProfileError, WorkbenchError
-from workbench.profiles import PRESETS, Profile, list_profiles
+from workbench.profiles import PRESETS, Profile, list_profiles, profiles_folder
 from workbench.profiles.diff import shown
 from workbench.widgets.base import error_content, static
 
@@ -94,7 +94,7 @@ class ProfilePicker(anywidget.AnyWidget):
         try:
             profile = Profile.named(name)
         except WorkbenchError as error:  # a person's own file that is broken stays to be seen
-            return row | {"problem": str(error)}
+            return row | {"problem": f"{profiles_folder() / name}.toml: {error}"}
         changes = _changes(current, profile) or []
         return row | {"changes": changes, "same": not changes}
 

@@ -7,11 +7,13 @@ function render({ model, el }) {
     now: h("span"),
     settings: h("tbody"),
     name: h("input", { class: "wb-input", type: "text", maxlength: "64", placeholder: "name", "aria-label": "Name of the new profile" }),
-    save: h("button", { class: "wb-button wb-primary", type: "submit" }, "Save"),
+    save: h("button", { class: "wb-button wb-primary", type: "button", onclick: () => save(false) }, "Save"),
     exists: h("div", { class: "wb-message", role: "alert", hidden: true }),
   };
   const tell = (content) => model.send(content);
-  const form = h("form", { class: "wb-save", onsubmit: (event) => { event.preventDefault(); save(false); } },
+  // No form: what a page around the notebook does with its submission is not ours to know.
+  parts.name.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); save(false); } });
+  const form = h("div", { class: "wb-save", role: "group" },
     h("span", {}, "Save what is set now as"), parts.name, parts.save);
   const root = h("div", { class: "wb wb-picker", role: "region", "aria-label": "Profiles", "data-lm-suppress-shortcuts": "true" },
     parts.message,
