@@ -27,6 +27,7 @@ NAMES = [
     "Workbench",
     "WorkbenchError",
     "index",
+    "list_profiles",
     "open",
     "read_qrels",
     "read_queries",

@@ -18,6 +18,7 @@ _HOMES = {
     "WeightCurve": ("workbench.evaluation.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
+    "list_profiles": ("workbench.profiles", "list_profiles"),
     "Report": ("workbench.evaluation.report", "Report"),
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
@@ -52,6 +53,7 @@ __all__ = [
     "Workbench",
     "WorkbenchError",
     "index",
+    "list_profiles",
     "open",
     "read_qrels",
     "read_queries",
@@ -65,7 +67,7 @@ if TYPE_CHECKING:
     from workbench.evaluation.report import Report
     from workbench.opening import index
     from workbench.opening import open_corpus as open
-    from workbench.profiles import Profile
+    from workbench.profiles import Profile, list_profiles
     from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query

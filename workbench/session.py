@@ -21,8 +21,9 @@ from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades
 from workbench.evaluation.report import Report, make_report
 from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
-from workbench.profiles import Profile
+from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
 from workbench.records import Candidates, Judgment, Query
@@ -35,10 +36,14 @@ class Workbench:
     """One corpus, opened. Reads are safe from several threads; use `with` or `close()`."""
 
     def __init__(
-        self, folder: Path, *, profile: Profile | None = None, embedder: Embedder | None = None
+        self,
+        folder: Path,
+        *,
+        profile: Profile | str | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self.folder = folder
-        self.profile = profile or Profile()
+        self.profile = as_profile(profile)
         self._analyser = Analyser()
         self.engine = EmbeddedEngine(folder)
         manifest = self.engine.manifest
@@ -57,7 +62,7 @@ class Workbench:
         k: int = 10,
         *,
         weights: Mapping[str, float] | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         year: Years = None,
         venue: Texts = None,
         author: Texts = None,
@@ -78,9 +83,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(
-            query, profile.n_candidates, filters, edits or QueryEdits()
-        )
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits or QueryEdits())
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(
@@ -91,7 +94,7 @@ class Workbench:
         *,
         k: int = 1000,
         weights: Mapping[str, float] | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
     ) -> Report:
         """How good the search is on judged queries: metrics with intervals, values a query.
@@ -120,7 +123,7 @@ class Workbench:
         metric: str = "nDCG@10",
         *,
         signals: tuple[str, str] = ("bm25", "dense"),
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
     ) -> WeightCurve:
         """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
@@ -129,9 +132,9 @@ class Workbench:
         of the queries it was tuned on: check it on others with `evaluate`.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
-        profile = profile or self.profile
+        profile = self._profile(profile, None)
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        found = self._candidates(asked, grades, profile, progress)
+        found = self._candidates(asked, grades, profile, progress, signals)
         return tune(found, asked, grades, signals, metric, profile)
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
@@ -208,22 +211,34 @@ class Workbench:
         return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
 
     def _candidates(
-        self, queries: list[Query], judged: Collection[str], profile: Profile, progress: bool
+        self,
+        queries: list[Query],
+        judged: Collection[str],
+        profile: Profile,
+        progress: bool,
+        signals: Collection[str] = (),
     ) -> Iterator[tuple[Query, Candidates]]:
         """The candidates of each judged query, with a bar past two seconds."""
         from tqdm.auto import tqdm
 
+        self._retriever.signals(profile, signals)
         chosen = [query for query in queries if query.id in judged]
-        for query in tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress):
-            yield query, self._retriever.retrieve(query.text, profile.n_candidates).candidates
+        found = self._retriever.retrieve_all([q.text for q in chosen], profile, signals=signals)
+        bar = tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress)
+        for query, retrieved in zip(bar, found, strict=True):
+            yield query, retrieved.candidates
 
-    def _profile(self, profile: Profile | None, weights: Mapping[str, float] | None) -> Profile:
+    def _profile(
+        self, profile: Profile | str | None, weights: Mapping[str, float] | None
+    ) -> Profile:
         """The profile asked for, or the session's, with the weights asked for."""
-        profile = profile or self.profile
-        if weights is None:
-            return profile
-        full = complete_weights(weights, profile.weights, self.engine.signals)
-        return profile.replace(weights=full)
+        profile = self.profile if profile is None else as_profile(profile)
+        signals = self._retriever.signals(profile)
+        if weights is not None:
+            full = complete_weights(weights, profile.weights, signals)
+            profile = profile.replace(weights=full)
+        weight_vector(profile.weights, signals)
+        return profile
 
     def _indexer(self, progress: bool) -> Indexer:
         return Indexer(self.folder, self._embedder, progress=progress)
