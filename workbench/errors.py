@@ -13,9 +13,11 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
+├── RecordingError          a recording of memory that cannot be read or written
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
+    ├── OutOfMemory         a model or one text that fits no budget, or no memory is left
     └── MissingDependency   names the package to install
 """
 
@@ -72,6 +74,10 @@ class EvaluationError(WorkbenchError):
     """Queries, judgments or metrics that cannot be evaluated."""
 
 
+class RecordingError(WorkbenchError):
+    """A recording of memory that cannot be read or written."""
+
+
 class ModelError(WorkbenchError):
     """Something about a model."""
 
@@ -82,6 +88,10 @@ class ModelNotFound(ModelError):
 
 class ModelRejected(ModelError):
     """Weights that are not safe or not sound to load."""
+
+
+class OutOfMemory(ModelError):
+    """What is needed is more than the budget, or than the device has left."""
 
 
 class MissingDependency(ModelError):

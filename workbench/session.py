@@ -157,6 +157,22 @@ class Workbench:
         """Two settings, or two engines, side by side in a notebook; `other` is a Workbench."""
         return _widget("compare", "ComparePanel")(self, query, **options)
 
+    def memory_plot(self, *, recording: str | Path | None = None) -> Any:
+        """Memory by model over time, live, with buttons to release; or a recording, played.
+        Raises MissingDependency."""
+        pool = getattr(self._embedder, "pool", None)
+        return _widget("memory_plot", "memory_plot")(pool, recording=recording)
+
+    def judge(self, queries: Queries, judgments: Any, **options: Any) -> Any:
+        """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
+        `widgets.judging.judge`. Raises EvaluationError, MissingDependency."""
+        return _widget("judging", "judge")(self, queries, judgments, **options)
+
+    def profile_picker(self, **options: Any) -> Any:
+        """The profiles, what each changes and costs; picks one or saves one. `options` as in
+        `widgets.profile_picker`. Raises MissingDependency."""
+        return _widget("profile_picker", "profile_picker")(self, **options)
+
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
 

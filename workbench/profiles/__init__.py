@@ -4,9 +4,11 @@ from workbench.profiles.diff import ProfileDiff
 from workbench.profiles.environment import (
     cache_folder,
     hub_folder,
+    max_batch_tokens,
     person,
     profile_from_environment,
     profiles_folder,
+    visible_gpus,
 )
 from workbench.profiles.named import PRESETS, as_profile, list_profiles
 from workbench.profiles.profile import (
@@ -27,7 +29,9 @@ __all__ = [
     "cache_folder",
     "hub_folder",
     "list_profiles",
+    "max_batch_tokens",
     "person",
     "profile_from_environment",
     "profiles_folder",
+    "visible_gpus",
 ]

@@ -25,6 +25,17 @@ def cache_folder() -> Path:
     return user_cache_path("workbench")
 
 
+def max_batch_tokens() -> int | None:
+    """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
+    where it is no whole number above 0."""
+    chosen = os.environ.get("MAX_BATCH_TOKENS")
+    if not chosen:
+        return None
+    if not chosen.strip().isdecimal() or int(chosen) < 1:
+        raise ProfileError(f"MAX_BATCH_TOKENS is {chosen!r}; give a whole number above 0")
+    return int(chosen)
+
+
 def hub_folder() -> Path:
     """Where Hugging Face's tools keep downloaded models: HF_HOME, or their default."""
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
