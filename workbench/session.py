@@ -23,6 +23,7 @@ from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
 from workbench.records import Candidates, Judgment, Query
@@ -82,9 +83,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(
-            query, profile.n_retrieval, filters, edits or QueryEdits()
-        )
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits or QueryEdits())
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(
@@ -135,7 +134,7 @@ class Workbench:
         """
         profile = self._profile(profile, None)
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        found = self._candidates(asked, grades, profile, progress)
+        found = self._candidates(asked, grades, profile, progress, signals)
         return tune(found, asked, grades, signals, metric, profile)
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
@@ -228,24 +227,34 @@ class Workbench:
         return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
 
     def _candidates(
-        self, queries: list[Query], judged: Collection[str], profile: Profile, progress: bool
+        self,
+        queries: list[Query],
+        judged: Collection[str],
+        profile: Profile,
+        progress: bool,
+        signals: Collection[str] = (),
     ) -> Iterator[tuple[Query, Candidates]]:
         """The candidates of each judged query, with a bar past two seconds."""
         from tqdm.auto import tqdm
 
+        self._retriever.signals(profile, signals)
         chosen = [query for query in queries if query.id in judged]
-        for query in tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress):
-            yield query, self._retriever.retrieve(query.text, profile.n_retrieval).candidates
+        found = self._retriever.retrieve_all([q.text for q in chosen], profile, signals=signals)
+        bar = tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress)
+        for query, retrieved in zip(bar, found, strict=True):
+            yield query, retrieved.candidates
 
     def _profile(
         self, profile: Profile | str | None, weights: Mapping[str, float] | None
     ) -> Profile:
         """The profile asked for, or the session's, with the weights asked for."""
         profile = self.profile if profile is None else as_profile(profile)
-        if weights is None:
-            return profile
-        full = complete_weights(weights, profile.weights, self.engine.signals)
-        return profile.replace(weights=full)
+        signals = self._retriever.signals(profile)
+        if weights is not None:
+            full = complete_weights(weights, profile.weights, signals)
+            profile = profile.replace(weights=full)
+        weight_vector(profile.weights, signals)
+        return profile
 
     def _indexer(self, progress: bool) -> Indexer:
         return Indexer(self.folder, self._embedder, progress=progress)

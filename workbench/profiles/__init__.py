@@ -11,9 +11,15 @@ from workbench.profiles.environment import (
     visible_gpus,
 )
 from workbench.profiles.named import PRESETS, as_profile, list_profiles
-from workbench.profiles.profile import MAX_CANDIDATES, NORMALISERS, Profile
+from workbench.profiles.profile import (
+    LATE_INTERACTION,
+    MAX_CANDIDATES,
+    NORMALISERS,
+    Profile,
+)
 
 __all__ = [
+    "LATE_INTERACTION",
     "MAX_CANDIDATES",
     "NORMALISERS",
     "PRESETS",

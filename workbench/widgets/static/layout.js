@@ -110,8 +110,9 @@ function render({ model, el }) {
   app.showMessage = (message) => messages.replaceChildren(...messageBox(message));
   app.showSettings = () => { query.show(); filters.show(); weights.show(); code.hide(); };
   app.showResult = () => {
-    const { result } = app, texts = result.notes || [];
-    notes.replaceChildren(...texts.flatMap((text) => messageBox({ kind: "note", text })));
+    const { result } = app, texts = [...(result.notes || [])];
+    if (result.query && !result.rows) texts.push("Widen the filters, or require fewer terms.");
+    notes.replaceChildren(...messageBox({ kind: "note", text: texts.join(" ") }));
     chips.show(result);
     setText(status, result.query
       ? `${Math.min(app.settings.k, result.papers)} of ${result.papers.toLocaleString("en")} papers`
@@ -130,7 +131,8 @@ function render({ model, el }) {
   root.append(
     h("div", { class: "wb-top" }, query.element, filters.element, chips.element, effect, messages),
     h("div", { class: "wb-columns" },
-      h("div", { class: "wb-side" }, app.curve?.element || [], weights.element, plane.element),
+      h("div", { class: "wb-side" }, app.curve?.element || [], weights.element, plane.element,
+        app.curve?.queries || []),
       h("div", { class: "wb-main" }, notes, status, app.list, code.bar, code.code)));
 
   const listeners = {
