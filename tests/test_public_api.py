@@ -15,6 +15,7 @@ NAMES = [
     "Filters",
     "Hit",
     "Judgment",
+    "Judgments",
     "Paper",
     "Passage",
     "Profile",

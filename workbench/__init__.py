@@ -25,6 +25,7 @@ _HOMES = {
     "Passage": ("workbench.records", "Passage"),
     "Query": ("workbench.records", "Query"),
     "Judgment": ("workbench.records", "Judgment"),
+    "Judgments": ("workbench.evaluation.judgments", "Judgments"),
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
@@ -39,6 +40,7 @@ __all__ = [
     "Filters",
     "Hit",
     "Judgment",
+    "Judgments",
     "Paper",
     "Passage",
     "Profile",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
+    from workbench.evaluation.judgments import Judgments
     from workbench.evaluation.report import Report
     from workbench.opening import index
     from workbench.opening import open_corpus as open
