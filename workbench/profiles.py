@@ -115,6 +115,14 @@ def hub_folder() -> Path:
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
 
 
+def elastic_environment() -> dict[str, str]:
+    """What WORKBENCH_ES_* variables say of a cluster, by name in lower case, empty ones left out:
+    url, api_key, user, password, cloud_id, ca_certs, credentials (a file)."""
+    names = ("url", "api_key", "user", "password", "cloud_id", "ca_certs", "credentials")
+    found = {name: os.environ.get(f"WORKBENCH_ES_{name.upper()}", "") for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
 def _check_weights(weights: Any) -> None:
     """What can be said without knowing an engine's signals."""
     if not isinstance(weights, Mapping):
