@@ -15,12 +15,13 @@ from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, EvaluationError
-from workbench.evaluation.curve import CurveItem, WeightCurve, weight_curve
+from workbench.evaluation.curve import WeightCurve
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
-from workbench.ranking.fusion import normalise, weight_vector
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
 from workbench.records import Candidates, Judgment, Query
@@ -129,11 +130,8 @@ class Workbench:
         """
         profile = self._profile(profile, None)
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        items = [
-            CurveItem(candidates, normalise(candidates, profile.normaliser), grades[query.id])
-            for query, candidates in self._candidates(asked, grades, profile, progress, signals)
-        ]
-        return weight_curve(items, signals, metric)
+        found = self._candidates(asked, grades, profile, progress, signals)
+        return tune(found, asked, grades, signals, metric, profile)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
