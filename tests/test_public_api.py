@@ -20,6 +20,7 @@ NAMES = [
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
     "WeightCurve",

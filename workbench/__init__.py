@@ -23,6 +23,7 @@ _HOMES = {
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
     "Passage": ("workbench.records", "Passage"),
+    "QueryEdits": ("workbench.ranking.editing", "QueryEdits"),
     "Query": ("workbench.records", "Query"),
     "Judgment": ("workbench.records", "Judgment"),
     "Judgments": ("workbench.evaluation.judgments", "Judgments"),
@@ -45,6 +46,7 @@ __all__ = [
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
     "WeightCurve",
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
     from workbench.opening import index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
+    from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench

@@ -21,6 +21,7 @@ from workbench.evaluation.report import Report, make_report
 from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
+from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
@@ -66,12 +67,14 @@ class Workbench:
         author: Texts = None,
         field: Texts = None,
         ids: Texts = None,
+        edits: QueryEdits | None = None,
     ) -> Ranking:
         """The best `k` papers for a query.
 
         `weights` by signal; those left out share what is missing to 1, so {"dense": 0.7} means
         bm25 0.3 under the default profile. Filters are described at `Filters`; `year` is one year
-        or an inclusive (first, last), either None for open.
+        or an inclusive (first, last), either None for open. `edits` mute, boost, require or add
+        terms.
 
         Raises QueryError (empty, over 100,000 characters, or nothing searchable under these
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
@@ -79,7 +82,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile, filters)
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(
