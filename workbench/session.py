@@ -83,7 +83,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits or QueryEdits())
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Ranked = Sequence["str | Hit | Tied"]
-"""Best first: ids or hits (a `Ranking` is a sequence of hits); a set holds papers that tie."""
+"""Best first: paper ids or hits (a `Ranking` is a sequence of them); a set holds ids that tie."""
 Tied = frozenset[str] | set[str]
 Vector = NDArray[np.float64]
 

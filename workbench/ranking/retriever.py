@@ -88,7 +88,7 @@ class Retriever:
         profile: Profile,
         filters: Filters = Filters(),
         *,
-        edits: QueryEdits = QueryEdits(),
+        edits: QueryEdits | None = None,
         signals: Collection[str] = (),
     ) -> Retrieved:
         """The candidates for a query, through the stages of the profile and those that compute
