@@ -21,7 +21,7 @@ from workbench.models.runtime_onnx import cores, open_session
 from workbench.models.source import ModelFolder, find_model
 
 LONGEST = 512
-"""Tokens of a pair where the model sets no smaller limit; the passage is cut, not the query."""
+"""Tokens of a pair where the model sets no smaller limit; the longer text is cut."""
 
 Scores = NDArray[np.float64]
 
@@ -177,13 +177,18 @@ class _Torch:
         return found
 
 
-def _check_labels(folder: ModelFolder) -> None:
-    """Refuse before loading what would give a score that means nothing."""
+def _config(folder: ModelFolder) -> dict[str, Any]:
     path = folder.path / "config.json"
     try:
-        config = json.loads(path.read_text("utf-8"))
+        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
     except (OSError, ValueError) as error:
         raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
+    return config
+
+
+def _check_labels(folder: ModelFolder) -> None:
+    """Refuse before loading what would give a score that means nothing."""
+    config = _config(folder)
     kinds = [str(kind) for kind in config.get("architectures") or ()]
     labels = config.get("num_labels") or len(config.get("id2label") or (0,))
     classifies = any(kind.endswith("ForSequenceClassification") for kind in kinds)
@@ -195,6 +200,15 @@ def _check_labels(folder: ModelFolder) -> None:
         )
 
 
+def _longest(folder: ModelFolder) -> int:
+    """Tokens that a pair may have. RoBERTa's family counts positions from its padding id + 1."""
+    config = _config(folder)
+    positions = int(config.get("max_position_embeddings") or LONGEST)
+    if "roberta" in str(config.get("model_type")) or config.get("model_type") == "camembert":
+        positions -= int(config.get("pad_token_id") or 0) + 1
+    return min(LONGEST, positions)
+
+
 def _pair_tokenizer(folder: ModelFolder) -> Any:
     from tokenizers import Tokenizer
 
@@ -204,7 +218,7 @@ def _pair_tokenizer(folder: ModelFolder) -> Any:
     except Exception as error:  # tokenizers raises nothing narrower
         raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
     tokenizer.no_padding()
-    tokenizer.enable_truncation(min(LONGEST, folder.window), strategy="longest_first")
+    tokenizer.enable_truncation(_longest(folder), strategy="longest_first")
     return tokenizer
 
 
