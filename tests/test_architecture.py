@@ -23,6 +23,7 @@ ORDER = (
     ("evaluation",),
     ("session",),
     ("opening",),
+    ("widgets",),
     ("cli", "doctor", "__main__", "__init__"),
 )
 LEVEL = {room: level for level, rooms in enumerate(ORDER) for room in rooms}

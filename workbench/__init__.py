@@ -23,8 +23,10 @@ _HOMES = {
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
     "Passage": ("workbench.records", "Passage"),
+    "QueryEdits": ("workbench.ranking.editing", "QueryEdits"),
     "Query": ("workbench.records", "Query"),
     "Judgment": ("workbench.records", "Judgment"),
+    "Judgments": ("workbench.evaluation.judgments", "Judgments"),
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
@@ -39,10 +41,12 @@ __all__ = [
     "Filters",
     "Hit",
     "Judgment",
+    "Judgments",
     "Paper",
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
     "WeightCurve",
@@ -59,10 +63,12 @@ if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
+    from workbench.evaluation.judgments import Judgments
     from workbench.evaluation.report import Report
     from workbench.opening import index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
+    from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench

@@ -15,12 +15,14 @@ from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, EvaluationError
-from workbench.evaluation.curve import CurveItem, WeightCurve, weight_curve
+from workbench.evaluation.curve import WeightCurve
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
-from workbench.ranking.fusion import normalise, weight_vector
+from workbench.ranking.editing import QueryEdits
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
@@ -66,12 +68,14 @@ class Workbench:
         author: Texts = None,
         field: Texts = None,
         ids: Texts = None,
+        edits: QueryEdits | None = None,
     ) -> Ranking:
         """The best `k` papers for a query.
 
         `weights` by signal; those left out share what is missing to 1, so {"dense": 0.7} means
         bm25 0.3 under the default profile. Filters are described at `Filters`; `year` is one year
-        or an inclusive (first, last), either None for open.
+        or an inclusive (first, last), either None for open. `edits` mute, boost, require or add
+        terms.
 
         Raises QueryError (empty, over 100,000 characters, or nothing searchable under these
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
@@ -79,7 +83,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile, filters)
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(
@@ -130,11 +134,8 @@ class Workbench:
         """
         profile = self._profile(profile, None)
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        items = [
-            CurveItem(candidates, normalise(candidates, profile.normaliser), grades[query.id])
-            for query, candidates in self._candidates(asked, grades, profile, progress, signals)
-        ]
-        return weight_curve(items, signals, metric)
+        found = self._candidates(asked, grades, profile, progress, signals)
+        return tune(found, asked, grades, signals, metric, profile)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.

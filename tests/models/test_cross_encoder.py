@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 
 from workbench.errors import ModelNotFound, ModelRejected
-from workbench.models.cross_encoder import CrossEncoder, _Torch
+from workbench.models.cross_encoder import CrossEncoder
+from workbench.models.cross_encoder_run import TorchPairs
+from workbench.models.pool import ModelPool
 from workbench.models.source import WEIGHTS, find_model
 from workbench.profiles import Profile
 from workbench.session import Workbench
 
+RUN = "workbench.models.cross_encoder_run"
 QUERY = "what keeps bones strong"
 PASSAGES = (
     "Vitamin D supplementation and bone mineral density in postmenopausal women.",
@@ -89,7 +92,7 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def encoder(folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch) -> CrossEncoder:
     monkeypatch.setenv("WORKBENCH_CACHE", str(own_cache))
-    return CrossEncoder(str(folder), device="cpu")
+    return CrossEncoder(str(folder), device="cpu", pool=ModelPool())
 
 
 def test_the_cpu_runtime_agrees_with_sentence_transformers(
@@ -104,11 +107,12 @@ def test_the_cpu_runtime_agrees_with_sentence_transformers(
 def test_the_torch_runtime_agrees_with_sentence_transformers(
     folder: Path, reference: np.ndarray
 ) -> None:
-    runtime = _Torch(find_model(str(folder)), "cpu")
+    model = CrossEncoder(str(folder), device="cpu", pool=ModelPool())
     for batch_size in (1, 4, 50):
-        found = runtime.scores(QUERY, PASSAGES, batch_size)
-        assert found == pytest.approx(reference, abs=1e-4)
-    runtime.close()
+        runtime = TorchPairs(model, find_model(str(folder)), 128, batch_size)
+        assert runtime.weights == 4 * sum(t.count for t in model.folder.tensors.values())
+        assert runtime.scores(QUERY, PASSAGES) == pytest.approx(reference, abs=1e-4)
+        runtime.close()
 
 
 def test_a_score_does_not_depend_on_its_neighbours(encoder: CrossEncoder) -> None:
@@ -125,8 +129,11 @@ def test_nothing_is_loaded_before_the_first_pair(encoder: CrossEncoder) -> None:
     encoder.scores(QUERY, PASSAGES[:1])
     assert encoder.loaded
     assert encoder.device == "cpu"
+    graph = encoder.pool.ledger.usage()[encoder.key, "cpu"].weights
+    assert graph == encoder.held().weights > 900_000
     encoder.release()
     assert not encoder.loaded
+    assert (encoder.key, "cpu") not in encoder.pool.ledger.usage()
     assert encoder.scores(QUERY, PASSAGES[:1]).shape == (1,)
 
 
@@ -196,7 +203,7 @@ def test_corrupt_weights_are_refused_with_the_reason(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(own_cache))
     (broken / WEIGHTS).write_bytes(b"\x08\x00\x00\x00\x00\x00\x00\x00garbage!")
-    with pytest.raises(ModelRejected, match="could not be exported to ONNX"):
+    with pytest.raises(ModelRejected, match=r"model\.safetensors"):
         CrossEncoder(str(broken), device="cpu").scores(QUERY, PASSAGES)
 
 
@@ -206,8 +213,8 @@ class _NoSession:
 
 
 def test_a_broken_tokenizer_is_named(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("workbench.models.cross_encoder.cross_encoder_graph", lambda folder: None)
-    monkeypatch.setattr("workbench.models.cross_encoder.open_session", lambda graph: _NoSession())
+    monkeypatch.setattr(RUN + ".cross_encoder_graph", lambda folder: folder.path / WEIGHTS)
+    monkeypatch.setattr(RUN + ".open_session", lambda graph: _NoSession())
     (broken / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelRejected, match=r"tokenizer\.json: not readable"):
         CrossEncoder(str(broken), device="cpu").scores(QUERY, PASSAGES)

@@ -3,7 +3,10 @@
 from workbench.profiles.diff import ProfileDiff
 from workbench.profiles.environment import (
     cache_folder,
+    elastic_environment,
     hub_folder,
+    max_batch_tokens,
+    person,
     profile_from_environment,
     profiles_folder,
 )
@@ -24,8 +27,11 @@ __all__ = [
     "ProfileDiff",
     "as_profile",
     "cache_folder",
+    "elastic_environment",
     "hub_folder",
     "list_profiles",
+    "max_batch_tokens",
+    "person",
     "profile_from_environment",
     "profiles_folder",
 ]

@@ -9,6 +9,9 @@ from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.engines.base import Engine
 from workbench.errors import QueryError, WeightError
 from workbench.profiles import Profile
@@ -71,6 +74,21 @@ class Ranking(Sequence[Hit]):
     def notes(self) -> tuple[str, ...]:
         """What the person should know about this result, in sentences."""
         return self._retrieved.notes
+
+    @property
+    def engine(self) -> Engine:
+        """The engine that found the candidates and holds the texts."""
+        return self._engine
+
+    @property
+    def normalised(self) -> Matrix:
+        """The candidates' signals as they are added, float64 (n, signals)."""
+        return self._normalised
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """Each hit's row among the candidates: the best passage of its paper."""
+        return self._rows
 
     @property
     def paper_ids(self) -> list[str]:

@@ -17,6 +17,7 @@ from workbench.errors import QueryError
 from workbench.models.embedder import Embedder
 from workbench.models.runtime_onnx import cores
 from workbench.profiles import Profile
+from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
 from workbench.ranking.feedback import PASSAGES, expand
 from workbench.ranking.fusion import fuse, normalise, weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
@@ -88,12 +89,16 @@ class Retriever:
         profile: Profile,
         filters: Filters = Filters(),
         *,
+        edits: QueryEdits | None = None,
         signals: Collection[str] = (),
     ) -> Retrieved:
         """The candidates for a query, through the stages of the profile and those that compute
         `signals`. They do not depend on the profile's weights or normaliser."""
         clock = _Clock()
         query = self.prepare(text)
+        if edits:
+            query = edit_query(query, edits, self._analyser, self.engine)
+            filters = edit_filters(filters, edits, self._analyser, self.engine)
         clock.lap("query")
         n, n_keyword = profile.n_retrieval, profile.n_keyword
         candidates = self.engine.candidates(query, n, filters, n_keyword=n_keyword)
