@@ -24,6 +24,7 @@ from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import weight_vector
+from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
 from workbench.records import Candidates, Judgment, Query
@@ -181,6 +182,11 @@ class Workbench:
         report = self._indexer(progress).add(source, strict=strict)
         self._reopen()
         return report
+
+    def cache_token_vectors(self, *, progress: bool = True) -> TokenCacheReport:
+        """Encode and keep every passage's token vectors (int8, some 60 kB each), so that
+        `reranker="late-interaction"` is fast from the first query. Run it again to continue."""
+        return self._retriever.cache_token_vectors(self.profile, progress=progress)
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Remove papers by id; returns how many there were."""

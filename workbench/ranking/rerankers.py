@@ -30,6 +30,12 @@ class Rerankers:
             names.append(LATE_INTERACTION)
         return [self._make(name, profile) for name in names]
 
+    def late_interaction(self, profile: Profile) -> LateInteraction:
+        """The one that the profile would use. Raises ModelError for an embedder without tokens."""
+        made = self._make(LATE_INTERACTION, profile)
+        assert isinstance(made, LateInteraction)
+        return made
+
     def _make(self, name: str, profile: Profile) -> Reranker:
         late = name == LATE_INTERACTION
         key = (name,) if late else (name, profile.device, str(profile.workers))

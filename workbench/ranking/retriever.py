@@ -20,6 +20,7 @@ from workbench.profiles import Profile
 from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
 from workbench.ranking.feedback import PASSAGES, expand
 from workbench.ranking.fusion import fuse, normalise, weight_vector
+from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
@@ -131,6 +132,10 @@ class Retriever:
                 yield from pool.map(
                     lambda text: self.retrieve(text, profile, signals=signals), window
                 )
+
+    def cache_token_vectors(self, profile: Profile, *, progress: bool = True) -> TokenCacheReport:
+        """Encode every passage for late interaction ahead of the first query."""
+        return self._rerankers.late_interaction(profile).fill(self.engine, progress=progress)
 
     def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
