@@ -45,10 +45,10 @@ first, second = Block("bge-large", 240, pool), Block("minilm <b>", 90, pool)
 """
 PLOT = "plot = memory_plot(pool)\nplot"
 WORK = """
-first.encode(60, 1.2)
-second.encode(30, 1.2)
+first.encode(60, 0.5)
+second.encode(30, 0.5)
 pool.note("oom_retry", second, 15 * MIB, "256 texts after 512")
-first.encode(40, 1.2)
+first.encode(40, 0.5)
 print("WORKED", plot.running)
 """
 
@@ -105,7 +105,7 @@ def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -
     # In use: it says so, and the model goes when the call ends.
     run_cell(
         page,
-        "import threading; t = threading.Thread(target=second.encode, args=(20, 3)); t.start()",
+        "import threading; t = threading.Thread(target=second.encode, args=(20, 2)); t.start()",
     )
     plot.get_by_role("button", name="Release minilm <b>").click(timeout=10_000)
     expect(plot.locator(".wb-message")).to_contain_text("is in use; it is released when")
@@ -113,7 +113,7 @@ def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -
     expect(plot.locator(".wb-models")).to_contain_text("No model is loaded", timeout=10_000)
 
     # Out of sight it stops, in sight it goes on, and a quiet kernel pauses it.
-    run_cell(page, "module.IDLE = 2.5\nplot.layout.display = 'none'")
+    run_cell(page, "module.IDLE = 1.5\nplot.layout.display = 'none'")
     run_cell(page, "time.sleep(0.5); print('HIDDEN', plot.running)")
     expect(output.filter(has_text="HIDDEN False")).to_be_visible(timeout=10_000)
     run_cell(page, "plot.layout.display = None")

@@ -31,7 +31,7 @@ def test_profiles_are_compared_used_and_saved(run_notebook: Run, lab: Lab) -> No
     card = {name: picker.locator(f'[data-profile="{name}"]') for name in ("fast", "broken", "mine")}
     expect(card["fast"]).to_contain_text("n_retrieval")
     row = card["fast"].locator("tr", has_text="n_retrieval").first
-    assert row.locator("td").all_inner_texts() == ["n_retrieval", "33", "→", "50"]
+    assert row.locator("td").all_text_contents() == ["n_retrieval", "33", "→", "50"]
     expect(card["broken"]).to_contain_text("n_retrieval is 0; the limits are 1 and 100000")
     expect(card["broken"].get_by_role("button", name="Use")).to_be_disabled()
     expect(picker.locator(".wb-now summary")).to_contain_text("with changes that no profile has")
