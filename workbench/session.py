@@ -158,10 +158,10 @@ class Workbench:
         """Two settings, or two engines, side by side in a notebook; `other` is a Workbench."""
         return _widget("compare", "ComparePanel")(self, query, **options)
 
-    def memory_plot(self, *, recording: str | Path | None = None) -> Any:
-        """Memory by model over time, live, with buttons to release; or a recording, played.
-        Raises MissingDependency."""
-        pool = getattr(self._embedder, "pool", None)
+    def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
+        """Memory by model over time, live, with buttons to release; or a recording, played. `pool`
+        is a ModelPool, by default the one of this session's models."""
+        pool = pool or getattr(self._embedder, "pool", None)
         return _widget("memory_plot", "memory_plot")(pool, recording=recording)
 
     def judge(self, queries: Queries, judgments: Any, **options: Any) -> Any:

@@ -138,5 +138,6 @@ def test_blind_hides_ranks_and_arms_and_shuffles(run_notebook: Run, lab: Lab) ->
     widget.locator(".wb-card").click()
     page.keyboard.press("2")
     expect(widget.get_by_role("alert")).to_contain_text("blind.jsonl", timeout=10_000)
+    expect(widget.locator(".wb-saved")).to_have_text("Not saved")
     expect(widget.locator(".wb-square", has_text="2")).to_have_count(0)
     widget.screenshot(path=SCREENSHOTS / "judging-unwritable-1600.png")

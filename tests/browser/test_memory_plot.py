@@ -70,19 +70,11 @@ def tip_over(page: Page, mark: Locator) -> Locator:
     return page.locator(".wb-memory .wb-tip")
 
 
-def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -> None:
-    page = run_notebook("memory.ipynb", MODELS, PLOT, WORK, "1")
-    plot = page.locator(".wb-memory")
-    output = page.locator(".jp-OutputArea-output pre")
-    expect(plot).to_be_visible(timeout=30_000)
-    expect(output.filter(has_text="WORKED True")).to_be_visible(timeout=30_000)
-
-    marks = plot.locator(".wb-sign")
+def look(page: Page, plot: Locator) -> None:
+    """Marks, layers, budget, and what the pointer and the arrow keys read."""
     expect(plot.locator(".wb-sign[data-kind=evict]")).to_have_count(2, timeout=10_000)
-    assert [m.get_attribute("data-kind") for m in marks.all()] == [
-        *("load", "evict", "load"),
-        *("oom_retry", "evict", "load"),
-    ]
+    kinds = [mark.get_attribute("data-kind") for mark in plot.locator(".wb-sign").all()]
+    assert kinds == ["load", "evict", "load", "oom_retry", "evict", "load"]
     expect(plot.locator(".wb-layer[fill^=url]").first).to_be_attached()  # activations apart
     expect(plot.locator(".wb-budget-text")).to_have_text("budget 300 MiB")
     plot.scroll_into_view_if_needed()
@@ -96,23 +88,25 @@ def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -
     page.keyboard.press("Escape")
     expect(tip).to_be_hidden()
 
+
+def release(page: Page, plot: Locator, output: Locator) -> None:
+    """An idle model goes at once; of one in use it says so, and it goes when the call ends."""
     plot.get_by_role("button", name="Release bge-large").click()
     expect(plot.locator(".wb-sign[data-kind=release]")).to_have_count(1, timeout=10_000)
     expect(plot.locator(".wb-models")).to_contain_text("No model is loaded")
     run_cell(page, "print('FREE', first.loaded, pool.ledger.usage())")
     expect(output.filter(has_text="FREE False {}")).to_be_visible(timeout=10_000)
-
-    # In use: it says so, and the model goes when the call ends.
-    run_cell(
-        page,
-        "import threading; t = threading.Thread(target=second.encode, args=(20, 2)); t.start()",
-    )
+    use = "import threading; t = threading.Thread(target=second.encode, args=(20, 2)); t.start()"
+    run_cell(page, use)
     plot.get_by_role("button", name="Release minilm <b>").click(timeout=10_000)
     expect(plot.locator(".wb-message")).to_contain_text("is in use; it is released when")
     plot.screenshot(path=SCREENSHOTS / "memory-in-use-1600.png")
     expect(plot.locator(".wb-models")).to_contain_text("No model is loaded", timeout=10_000)
+    expect(plot.locator(".wb-message")).to_have_count(0)  # it is released, so that is past
 
-    # Out of sight it stops, in sight it goes on, and a quiet kernel pauses it.
+
+def hide_and_rest(page: Page, plot: Locator, output: Locator) -> None:
+    """Out of sight it stops, in sight it goes on, and a quiet kernel pauses it."""
     run_cell(page, "module.IDLE = 1.5\nplot.layout.display = 'none'")
     run_cell(page, "time.sleep(0.5); print('HIDDEN', plot.running)")
     expect(output.filter(has_text="HIDDEN False")).to_be_visible(timeout=10_000)
@@ -123,8 +117,24 @@ def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -
     expect(output.filter(has_text="WOKEN True")).to_be_visible(timeout=10_000)
     expect(plot.get_by_role("button", name="Resume")).to_be_hidden()
 
+
+def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -> None:
+    page = run_notebook("memory.ipynb", MODELS, PLOT, WORK, "1")
+    plot, output = page.locator(".wb-memory"), page.locator(".jp-OutputArea-output pre")
+    expect(plot).to_be_visible(timeout=30_000)
+    expect(output.filter(has_text="WORKED True")).to_be_visible(timeout=30_000)
+    look(page, plot)
+    release(page, plot, output)
+
+    # 300 updates leave the page as large as it was.
+    count = "e => e.querySelectorAll('*').length"
+    elements = plot.evaluate(count)
+    run_cell(page, "for _ in range(300): plot._send_update(*plot._sampler.take())\nprint('SENT')")
+    expect(output.filter(has_text="SENT")).to_be_visible(timeout=10_000)
+    assert abs(plot.evaluate(count) - elements) <= 10  # ticks of the axis come and go
+
+    hide_and_rest(page, plot, output)
     # Its output cleared, nobody sees it.
-    plot.scroll_into_view_if_needed()
     page.get_by_role("menuitem", name="Edit", exact=True).click()
     page.get_by_role("menuitem", name="Clear Outputs of All Cells").click()
     expect(plot).to_have_count(0)
@@ -159,4 +169,5 @@ def test_a_recording_is_played_and_a_damaged_one_explained(run_notebook: Run, la
     expect(plot.get_by_role("button", name="Play")).to_be_visible()
     expect(plots.last.get_by_role("alert")).to_contain_text("broken.jsonl, line 2: damaged")
     expect(plots.last.get_by_role("alert")).to_contain_text("record again")
+    expect(plots.last.get_by_role("button", name="Play")).to_be_hidden()
     plots.last.screenshot(path=SCREENSHOTS / "recording-broken-1600.png")

@@ -148,6 +148,7 @@ function render({ model, el }) {
       const paper = state.papers.find((one) => one.id === message.of.paper);
       if (paper) { Object.assign(paper, asked.before, { pending: false }); state.at = state.papers.indexOf(paper); }
       showSaving();
+      if (!pending.size) setText(parts.saved, "Not saved");
       draw();
     },
   };
