@@ -26,7 +26,7 @@ from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
-from workbench.ranking.retriever import Retriever
+from workbench.ranking.retriever import Retriever, with_stages
 from workbench.records import Candidates, Judgment, Query
 
 Queries = str | Path | Iterable[Query]
@@ -73,10 +73,10 @@ class Workbench:
     ) -> Ranking:
         """The best `k` papers for a query.
 
-        `weights` by signal; those left out share what is missing to 1, so {"dense": 0.7} means
-        bm25 0.3 under the default profile. Filters are described at `Filters`; `year` is one year
-        or an inclusive (first, last), either None for open. `edits` mute, boost, require or add
-        terms.
+        `weights` by signal; those left out share what is missing to 1 in the profile's proportions,
+        so {"dense": 0.7} leaves 0.3 to the others. Filters are described at `Filters`; `year` is
+        one year or an inclusive (first, last), either None for open. `edits` mute, boost, require
+        or add terms.
 
         Raises QueryError (empty, over 100,000 characters, or nothing searchable under these
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
@@ -129,13 +129,15 @@ class Workbench:
     ) -> WeightCurve:
         """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
 
+        Signals of a stage that the profile leaves out, like `bm25_feedback`, are computed too.
         Queries without any judgment are left out, as in `evaluate`. The value at the optimum is
         of the queries it was tuned on: check it on others with `evaluate`.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
-        profile = self._profile(profile, None)
+        profile = with_stages(self._profile(profile, None), signals)
+        weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        found = self._candidates(asked, grades, profile, progress, signals)
+        found = self._candidates(asked, grades, profile, progress)
         return tune(found, asked, grades, signals, metric, profile)
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
@@ -238,14 +240,12 @@ class Workbench:
         judged: Collection[str],
         profile: Profile,
         progress: bool,
-        signals: Collection[str] = (),
     ) -> Iterator[tuple[Query, Candidates]]:
         """The candidates of each judged query, with a bar past two seconds."""
         from tqdm.auto import tqdm
 
-        self._retriever.signals(profile, signals)
         chosen = [query for query in queries if query.id in judged]
-        found = self._retriever.retrieve_all([q.text for q in chosen], profile, signals=signals)
+        found = self._retriever.retrieve_all([q.text for q in chosen], profile)
         bar = tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress)
         for query, retrieved in zip(bar, found, strict=True):
             yield query, retrieved.candidates

@@ -17,7 +17,7 @@ from workbench.models.embedder import OnnxEmbedder, Vectors
 from workbench.models.token_store import TokenStore, quantised
 from workbench.profiles import Profile
 from workbench.ranking.late_interaction import LateInteraction, max_sim
-from workbench.ranking.retriever import Retriever
+from workbench.ranking.retriever import Retriever, with_stages
 from workbench.session import Workbench
 
 QUERY = "late interaction retrieval"
@@ -202,7 +202,9 @@ def test_a_signal_that_is_asked_for_is_computed_without_a_reranker(
     landmarks: Workbench, embedder: OnnxEmbedder
 ) -> None:
     retriever = Retriever(landmarks.engine, embedder, Analyser())
-    plain = Profile(feedback=False)
-    found = retriever.retrieve(QUERY, plain, signals=("bm25", "late_interaction")).candidates
+    plain = Profile(feedback=False, weights={"bm25": 1.0})
+    profile = with_stages(plain, ("bm25", "late_interaction"))
+    assert profile.weights == plain.weights
+    found = retriever.retrieve(QUERY, profile).candidates
     assert found.signals == ("bm25", "title", "dense", "late_interaction")
-    assert found.signals == retriever.signals(plain, ("late_interaction",))
+    assert found.signals == retriever.signals(profile)
