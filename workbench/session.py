@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.collection import read_qrels, read_queries
+from workbench.corpus.collection import read_queries
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
 from workbench.engines.embedded import EmbeddedEngine
@@ -16,8 +16,13 @@ from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, EvaluationError
 from workbench.evaluation.curve import CurveItem, WeightCurve, weight_curve
+from workbench.evaluation.judge_next import judge_next
+from workbench.evaluation.judgments import read_judgments, settled
+from workbench.evaluation.lists import ListComparison, compare_lists
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
+from workbench.evaluation.overlap import Ranked
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.suggestions import Suggestions
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise
@@ -90,22 +95,23 @@ class Workbench:
     ) -> Report:
         """How good the search is on judged queries: metrics with intervals, values a query.
 
-        `queries` and `judgments` are records or files (`read_queries`, `read_qrels`); metrics go
-        by ir_measures' names and see the best `k` papers. `weights` and `profile` as in `search`.
-        Compare two reports with `report.compare(other)`.
+        `queries` and `judgments` are records or files (`read_queries`, `read_qrels`, a file of
+        `Judgments`); metrics go by ir_measures' names and see the best `k` papers. `weights` and
+        `profile` as in `search`. Compare two reports with `report.compare(other)`.
 
         Raises EvaluationError, what reading the files raises, and what `search` raises.
         """
         profile = self._profile(profile, weights)
         if (depth := deepest_cutoff(metrics)) > k:
             raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
-        asked, judged = _queries(queries), _judgments(judgments)
+        asked, judged = _queries(queries), read_judgments(judgments)
         known = grades_by_query(judged)
         run = {
             query.id: ranked_ids(candidates, profile, k)
             for query, candidates in self._candidates(asked, known, profile, progress)
         }
-        return make_report(run, asked, judged, metrics, label=profile.name)
+        count = settled(judgments)
+        return make_report(run, asked, judged, metrics, label=profile.name, settled=count)
 
     def tune(
         self,
@@ -124,12 +130,47 @@ class Workbench:
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
         profile = profile or self.profile
-        asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
+        asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
         items = [
             CurveItem(candidates, normalise(candidates, profile.normaliser), grades[query.id])
             for query, candidates in self._candidates(asked, grades, profile, progress)
         ]
         return weight_curve(items, signals, metric)
+
+    def judge_next(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        n: int = 20,
+        *,
+        metric: str = "nDCG@10",
+        signals: Sequence[str] = ("bm25", "dense"),
+        profile: Profile | None = None,
+        progress: bool = True,
+        **options: Any,
+    ) -> Suggestions:
+        """The unjudged pairs whose judgment could most change which weights win, with the reason.
+
+        Queries that nobody judged yet count too. `options` as in `evaluation.judge_next`:
+        contenders, depth, grades. Raises what that and `evaluate` raise.
+        """
+        profile = profile or self.profile
+        asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
+        every = {query.id for query in asked}
+        items = {
+            query.id: CurveItem(
+                found, normalise(found, profile.normaliser), grades.get(query.id, {})
+            )
+            for query, found in self._candidates(asked, every, profile, progress)
+        }
+        return judge_next(items, n, metric, signals, papers=self.engine.papers, **options)
+
+    def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:
+        """Two rankings (or lists of paper ids) side by side: overlap, order, and what moved.
+
+        `p` is the persistence of RBO. Raises EvaluationError for two empty lists or a paper twice.
+        """
+        return compare_lists(first, second, p=p)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
@@ -225,7 +266,3 @@ class Workbench:
 
 def _queries(queries: Queries) -> list[Query]:
     return read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-
-
-def _judgments(judgments: Judgments) -> list[Judgment]:
-    return read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)

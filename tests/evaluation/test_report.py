@@ -297,7 +297,20 @@ def evil() -> Report:
 
 
 def test_ids_and_labels_do_not_become_markup(evil: Report) -> None:
-    tags = {"style", "div", "b", "table", "thead", "tbody", "tr", "th", "td", "span"}
+    tags = {
+        "style",
+        "div",
+        "b",
+        "table",
+        "thead",
+        "tbody",
+        "details",
+        "summary",
+        "tr",
+        "th",
+        "td",
+        "span",
+    }
     for shown in (evil, evil.compare(evil)):
         html = shown._repr_html_()
         page = Tags(html)
