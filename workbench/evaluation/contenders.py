@@ -118,6 +118,15 @@ def middle_of_best(values: Vector, tolerance: float) -> int:
     return int(run[(len(run) - 1) // 2])
 
 
+def by_distance(contenders: Sequence[Mapping[str, float]], one: int) -> Columns:
+    """Numbers of the contenders, the nearest to that one first, itself before all."""
+    names = sorted({name for weights in contenders for name in weights})
+    places = np.array([[weights.get(name, 0.0) for name in names] for weights in contenders])
+    distances = np.abs(places - places[one]).sum(axis=1)
+    distances[one] = -1.0
+    return np.argsort(np.round(distances, 12), kind="stable")
+
+
 def weights_text(weights: Mapping[str, Any]) -> str:
     """Of two signals the second's weight, of more all that are not 0."""
     shown = list(weights.items())[1:] if len(weights) == 2 else list(weights.items())

@@ -8,8 +8,15 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import EvaluationError
-from workbench.evaluation.contenders import Table, as_matrix, middle_of_best, score_table, spread
+from workbench.errors import EvaluationError, WeightError
+from workbench.evaluation.contenders import (
+    Table,
+    as_matrix,
+    by_distance,
+    middle_of_best,
+    score_table,
+    spread,
+)
 from workbench.evaluation.curve import CurveItem
 from workbench.evaluation.gains import RankMetric, parse_metric
 from workbench.evaluation.metrics import whole_grade
@@ -62,12 +69,14 @@ def judge_next(
     cannot be tuned for; WeightError for an unknown signal or contenders that define no order.
     """
     measure = parse_metric(metric)
-    depth = depth or measure.cutoff or DEPTH
+    depth = measure.cutoff or DEPTH if depth is None else depth
     if min(n, depth) < 1 or not items:
         raise EvaluationError(
             f"n is {n}, depth {depth}, queries {len(items)}; give at least 1 of each"
         )
     weights = spread(signals) if contenders is None else [dict(c) for c in contenders]
+    if not weights:
+        raise WeightError("contenders are none; give the weights to tell apart, or leave them out")
     tried = _grades(items, grades)
     effects = [
         _effects(query_id, item, weights, measure, depth, tried) for query_id, item in items.items()
@@ -75,7 +84,8 @@ def judge_next(
     total = np.sum([each.values for each in effects], axis=0)
     count = sum(each.judged for each in effects)
     winner = middle_of_best(total, ROUNDING * max(1, count))
-    found = [s for each in effects for s in _suggest(each, total, count, winner)]
+    nearest = by_distance(weights, winner)
+    found = [s for each in effects for s in _suggest(each, total, count, nearest)]
     best = sorted(found, key=lambda s: (-round(s[0], 15), s[1:3]))[:n]
     named = [_suggestion(s, items[s[1]], weights[s[4]], weights[winner], metric) for s in best]
     return Suggestions(
@@ -94,31 +104,28 @@ _Found = tuple[float, str, str, int, int]
 """Gain, query, paper, grade, rival."""
 
 
-def _suggest(each: _Effects, total: Vector, count: int, winner: int) -> Iterator[_Found]:
-    """The strongest grade of each paper that helps some contender against the winner."""
+def _suggest(
+    each: _Effects, total: Vector, count: int, nearest: NDArray[np.intp]
+) -> Iterator[_Found]:
+    """The strongest grade of each paper that helps some contender against the winner, the first of
+    `nearest`; of several contenders as strong the nearest."""
     if not each.added or not len(each.paper_ids):
         return
     size = count if each.judged else count + 1
-    behind = total - total[winner]
-    gains = np.stack(
-        [
-            # Where the grade helps nothing against the winner, it cannot change who wins.
-            np.where(
-                added - added[:, winner, None] > ROUNDING,
-                behind[None, :] + added - added[:, winner, None],
-                -np.inf,
-            )
-            for added in each.added.values()
-        ]
-    )
-    tried = list(each.added)
-    flat = gains.transpose(1, 0, 2).reshape(len(each.paper_ids), -1)
-    for paper, place in enumerate(np.argmax(flat, axis=1)):
+    behind = (total - total[nearest[0]])[nearest]
+    gains = []
+    for added in each.added.values():
+        helped = (added - added[:, nearest[0], None])[:, nearest]
+        # Where the grade helps nothing against the winner, it cannot change who wins.
+        gains.append(np.where(helped > ROUNDING, behind + helped, -np.inf))
+    tried, flat = list(each.added), np.concatenate(gains, axis=1)
+    # To 12 digits, so that rounding does not choose between contenders that are equally strong.
+    for paper, place in enumerate(np.argmax(np.round(flat, 12), axis=1)):
         gain = flat[paper, place]
         if gain > -np.inf:
             grade, rival = divmod(int(place), len(total))
             name = str(each.paper_ids[paper])
-            yield float(gain / size), each.query_id, name, tried[grade], rival
+            yield float(gain / size), each.query_id, name, tried[grade], int(nearest[rival])
 
 
 def _effects(
@@ -133,6 +140,11 @@ def _effects(
     if not len(found):
         values = np.zeros(len(contenders))
         return _Effects(query_id, bool(item.grades), values, found.paper_ids, {})
+    if not np.isfinite(item.normalised).all():
+        raise WeightError(
+            f"query {query_id!r} has values that are not finite; the engine must give every "
+            "candidate a number (0 where nothing matched)"
+        )
     table = score_table(found, item.normalised, as_matrix(contenders, found.signals))
     pool, ranks = _ranked(table, measure, depth, item.grades)
     ids = table.paper_ids[pool]

@@ -45,7 +45,7 @@ def _bounds_text(bounds: Bounds | None) -> str:
     """What the unjudged papers leave open, where there are some."""
     if bounds is None or not bounds.holes:
         return ""
-    return f"  {bounds.low:.4f} to {bounds.high:.4f} with {bounds.holes:,} papers unjudged"
+    return f"  {bounds.low:.4f} to {bounds.high:.4f} with {bounds.holes:,} unjudged"
 
 
 def comparison_text(comparison: Comparison) -> str:

@@ -46,6 +46,8 @@ class Suggestion:
         rival, winner = weights_text(self.rival), weights_text(self.winner)
         if self.changes_winner:
             what = f"{rival} would beat {winner} by {self.gain:.2g} {self.metric}"
+        elif self.gain >= -ROUNDING:
+            what = f"{rival} would draw level with {winner} in {self.metric}"
         else:
             what = f"{rival} would come within {-self.gain:.2g} {self.metric} of {winner}"
         return f"With grade {self.grade}, {what}: rank {self.rank_then} there, {self.rank_now} here"
