@@ -43,7 +43,7 @@ def test_a_disagreement_needs_a_rule_and_is_counted(
     settled = wb.Judgments(judgments.path, conflicts="lowest")
     report = landmarks.evaluate(QUERIES, settled, "RR", progress=False)
     assert report.settled == 1
-    assert "1 pairs judged differently" in str(report)
+    assert "1 pair judged differently" in str(report)
 
 
 def test_the_loop_of_judging_closes(landmarks: Workbench, judgments: wb.Judgments) -> None:

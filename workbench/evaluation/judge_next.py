@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +79,10 @@ def judge_next(
     if not weights:
         raise WeightError("contenders are none; give the weights to tell apart, or leave them out")
     tried = _grades(items, grades)
+    matrix = cache(lambda known: as_matrix(weights, known))
     effects = [
-        _effects(query_id, item, weights, measure, depth, tried) for query_id, item in items.items()
+        _effects(query_id, item, matrix(item.candidates.signals), measure, depth, tried)
+        for query_id, item in items.items()
     ]
     total = np.sum([each.values for each in effects], axis=0)
     count = sum(each.judged for each in effects)
@@ -131,7 +134,7 @@ def _suggest(
 def _effects(
     query_id: str,
     item: CurveItem,
-    contenders: Sequence[Mapping[str, float]],
+    contenders: NDArray[np.float64],
     measure: RankMetric,
     depth: int,
     tried: Sequence[int],
@@ -145,7 +148,7 @@ def _effects(
             f"query {query_id!r} has values that are not finite; the engine must give every "
             "candidate a number (0 where nothing matched)"
         )
-    table = score_table(found, item.normalised, as_matrix(contenders, found.signals))
+    table = score_table(found, item.normalised, contenders)
     pool, ranks = _ranked(table, measure, depth, item.grades)
     ids = table.paper_ids[pool]
     given = np.array([item.grades.get(str(paper), -1) for paper in ids])

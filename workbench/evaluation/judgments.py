@@ -192,7 +192,8 @@ class Judgments(Ledger):
         return judgments_text(self)
 
     def _repr_html_(self) -> str:
-        return rendered("judgments.html", judgments=self, facts=self.to_dict())
+        newest_last = self._by_age(self.entries())
+        return rendered("judgments.html", judgments=self, facts=self.to_dict(), entries=newest_last)
 
 
 def read_judgments(source: str | Path | Iterable[Judgment]) -> list[Judgment]:

@@ -25,10 +25,10 @@ class Ledger:
         self._journal = Journal(Path(path).expanduser())
         self._standing = Standing()
         self._mutex = threading.Lock()
-        expected = self._journal.header.get("snapshot", self.fingerprint)
-        if self.fingerprint != expected:
+        stated = self._journal.header.get("snapshot")
+        if stated is not None and stated != self.fingerprint:
             raise EvaluationError(
-                f"{self.path} says it is snapshot {expected}, but its grades are "
+                f"{self.path} says it is snapshot {stated}, but its grades are "
                 f"{self.fingerprint}; it was changed, take the original"
             )
 

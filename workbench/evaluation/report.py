@@ -97,7 +97,8 @@ class Report:
         if self.negative_grades:
             notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
         if self.settled:
-            notes.append(f"{self.settled:,} pairs judged differently, one grade taken by the rule")
+            pairs = "pair" if self.settled == 1 else "pairs"
+            notes.append(f"{self.settled:,} {pairs} judged differently, settled by the rule")
         return tuple(notes)
 
     def compare(self, *others: Report, flips: int = 100_000, seed: int = 0) -> Comparison:
