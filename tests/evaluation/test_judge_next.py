@@ -164,6 +164,15 @@ def test_of_rivals_as_strong_the_nearest_is_named() -> None:
     assert "dense 0.49 would draw level with dense 0.75 in nDCG@1" in first.reason
 
 
+def test_a_paper_below_the_cutoff_can_make_its_query_count_for_less() -> None:
+    rows = [("a", [1.0, 0, 0.0]), ("b", [0.0, 0, 1.0]), ("c", [0.5, 0, 0.4])]
+    items = {"q1": item(rows, {"a": 1, "b": 0}), "q2": item(rows, {"b": 1, "a": 0, "c": 0})}
+    (only,) = judge_next(items, 5, "nDCG@1", depth=3, grades=[2])
+    assert (only.query_id, only.paper_id, only.rank_now, only.rank_then) == ("q1", "c", 3, 3)
+    assert only.gain == pytest.approx((1 - 1 / 2) / 2)
+    assert only.reason.endswith("so that what stands above 1 would count for less")
+
+
 def test_a_query_that_nobody_judged_joins_with_its_first_judgment() -> None:
     rows = [("a", [1.0, 0, 0.0]), ("b", [0.0, 0, 1.0])]
     items = {"old": item(rows, {"a": 1}), "new": item(rows, {})}

@@ -90,7 +90,7 @@ def judge_next(
     nearest = by_distance(weights, winner)
     found = [s for each in effects for s in _suggest(each, total, count, nearest)]
     best = sorted(found, key=lambda s: (-round(s[0], 15), s[1:3]))[:n]
-    named = [_suggestion(s, items[s[1]], weights[s[4]], weights[winner], metric) for s in best]
+    named = [_suggestion(s, items[s[1]], weights[s[4]], weights[winner], measure) for s in best]
     return Suggestions(
         metric=metric,
         winner=weights[winner],
@@ -222,7 +222,7 @@ def _suggestion(
     item: CurveItem,
     rival: Mapping[str, float],
     winner: Mapping[str, float],
-    metric: str,
+    measure: RankMetric,
 ) -> Suggestion:
     gain, query_id, paper_id, grade, _ = found
     candidates = item.candidates
@@ -230,7 +230,17 @@ def _suggestion(
     table = score_table(candidates, item.normalised, two)
     now, then = table.ranks(np.flatnonzero(table.paper_ids == paper_id))[:, 0].tolist()
     return Suggestion(
-        query_id, paper_id, grade, rival, gain, now, then, metric, winner, candidates.query.text
+        query_id=query_id,
+        paper_id=paper_id,
+        grade=grade,
+        rival=rival,
+        gain=gain,
+        rank_now=now,
+        rank_then=then,
+        metric=measure.name,
+        winner=winner,
+        query=candidates.query.text,
+        cutoff=measure.cutoff,
     )
 
 

@@ -20,7 +20,8 @@ class Suggestion:
 
     Were it graded `grade`, the weights `rival` would be ahead of those that win now by `gain` in
     the mean metric; below 0, they would come that close. `rank_now` and `rank_then` are the paper's
-    ranks under the two.
+    ranks under the two. A paper that stands below the metric's `cutoff` under both still matters:
+    one more relevant paper makes the query's other papers count for less.
     """
 
     query_id: str
@@ -34,6 +35,7 @@ class Suggestion:
     winner: Mapping[str, float]
     query: str = ""
     title: str = ""
+    cutoff: int | None = None
 
     @property
     def changes_winner(self) -> bool:
@@ -50,7 +52,10 @@ class Suggestion:
             what = f"{rival} would draw level with {winner} in {self.metric}"
         else:
             what = f"{rival} would come within {-self.gain:.2g} {self.metric} of {winner}"
-        return f"With grade {self.grade}, {what}: rank {self.rank_then} there, {self.rank_now} here"
+        ranks = f"rank {self.rank_then} there, {self.rank_now} here"
+        if self.cutoff is not None and min(self.rank_now, self.rank_then) > self.cutoff:
+            ranks += f", so that what stands above {self.cutoff} would count for less"
+        return f"With grade {self.grade}, {what}: {ranks}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
