@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.collection import read_qrels, read_queries
+from workbench.corpus.collection import read_queries
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
 from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, EvaluationError
-from workbench.evaluation.curve import WeightCurve
+from workbench.evaluation.curve import CurveItem, WeightCurve
+from workbench.evaluation.judge_next import judge_next
+from workbench.evaluation.judgments import read_judgments, settled
+from workbench.evaluation.lists import ListComparison, compare_lists
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
+from workbench.evaluation.overlap import Ranked
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.suggestions import Suggestions
 from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
-from workbench.ranking.fusion import weight_vector
+from workbench.ranking.fusion import normalise, weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever, with_stages
@@ -100,22 +105,23 @@ class Workbench:
     ) -> Report:
         """How good the search is on judged queries: metrics with intervals, values a query.
 
-        `queries` and `judgments` are records or files (`read_queries`, `read_qrels`); metrics go
-        by ir_measures' names and see the best `k` papers. `weights` and `profile` as in `search`.
-        Compare two reports with `report.compare(other)`.
+        `queries` and `judgments` are records or files (`read_queries`, `read_qrels`, a file of
+        `Judgments`); metrics go by ir_measures' names and see the best `k` papers. `weights` and
+        `profile` as in `search`. Compare two reports with `report.compare(other)`.
 
         Raises EvaluationError, what reading the files raises, and what `search` raises.
         """
         profile = self._profile(profile, weights)
         if (depth := deepest_cutoff(metrics)) > k:
             raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
-        asked, judged = _queries(queries), _judgments(judgments)
+        asked, judged = _queries(queries), read_judgments(judgments)
         known = grades_by_query(judged)
         run = {
             query.id: ranked_ids(candidates, profile, k)
             for query, candidates in self._candidates(asked, known, profile, progress)
         }
-        return make_report(run, asked, judged, metrics, label=profile.name)
+        count = settled(judgments)
+        return make_report(run, asked, judged, metrics, label=profile.name, settled=count)
 
     def tune(
         self,
@@ -136,7 +142,7 @@ class Workbench:
         """
         profile = with_stages(self._profile(profile, None), signals)
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
-        asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
+        asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
         found = self._candidates(asked, grades, profile, progress)
         return tune(found, asked, grades, signals, metric, profile)
 
@@ -175,6 +181,41 @@ class Workbench:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
         `widgets.profile_picker`. Raises MissingDependency."""
         return _widget("profile_picker", "profile_picker")(self, **options)
+
+    def judge_next(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        n: int = 20,
+        *,
+        metric: str = "nDCG@10",
+        signals: Sequence[str] = ("bm25", "dense"),
+        profile: Profile | None = None,
+        progress: bool = True,
+        **options: Any,
+    ) -> Suggestions:
+        """The unjudged pairs whose judgment could most change which weights win, with the reason.
+
+        Queries that nobody judged yet count too. `options` as in `evaluation.judge_next`:
+        contenders, depth, grades. Raises what that and `evaluate` raise.
+        """
+        profile = with_stages(self._profile(profile, None), signals)
+        asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
+        every = {query.id for query in asked}
+        items = {
+            query.id: CurveItem(
+                found, normalise(found, profile.normaliser), grades.get(query.id, {})
+            )
+            for query, found in self._candidates(asked, every, profile, progress)
+        }
+        return judge_next(items, n, metric, signals, papers=self.engine.papers, **options)
+
+    def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:
+        """Two rankings (or lists of paper ids) side by side: overlap, order, and what moved.
+
+        `p` is the persistence of RBO. Raises EvaluationError for two empty lists or a paper twice.
+        """
+        return compare_lists(first, second, p=p)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
@@ -290,7 +331,3 @@ def _widget(module: str, name: str) -> Any:
 
 def _queries(queries: Queries) -> list[Query]:
     return read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-
-
-def _judgments(judgments: Judgments) -> list[Judgment]:
-    return read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
