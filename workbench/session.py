@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.collection import read_queries
@@ -23,6 +23,7 @@ from workbench.evaluation.lists import ListComparison, compare_lists
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.overlap import Ranked
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.search import WeightSearch
 from workbench.evaluation.suggestions import Suggestions
 from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
@@ -123,6 +124,7 @@ class Workbench:
         count = settled(judgments)
         return make_report(run, asked, judged, metrics, label=profile.name, settled=count)
 
+    @overload
     def tune(
         self,
         queries: Queries,
@@ -132,19 +134,42 @@ class Workbench:
         signals: tuple[str, str] = ("bm25", "dense"),
         profile: Profile | str | None = None,
         progress: bool = True,
-    ) -> WeightCurve:
-        """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
+    ) -> WeightCurve: ...
+    @overload
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: Sequence[str],
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch: ...
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: Sequence[str] = ("bm25", "dense"),
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch:
+        """A metric at every weight between two signals, exactly: `best` is the optimum, `profile`
+        the session's with it. With more signals, a search by exact lines: a `WeightSearch`.
 
         Signals of a stage that the profile leaves out, like `bm25_feedback`, are computed too.
-        Queries without any judgment are left out, as in `evaluate`. The value at the optimum is
-        of the queries it was tuned on: check it on others with `evaluate`.
+        Queries without any judgment are left out, as in `evaluate`, and listed in `left_out`. The
+        best value is of the queries it was tuned on: `cross_validate()` says how much too high.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
         profile = with_stages(self._profile(profile, None), signals)
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
         found = self._candidates(asked, grades, profile, progress)
-        return tune(found, asked, grades, signals, metric, profile)
+        rare = self.engine.document_frequencies
+        return tune(found, asked, grades, signals, metric, profile, rare)
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
         """The workbench in a notebook: search, two settings side by side and, with judged queries,
