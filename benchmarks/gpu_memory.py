@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import random
 import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ from gpu_models import abstracts, any_length, random_model
 from gpu_sampling import Sampler, Snapshot, record
 
 from workbench.models.cuda import driver_used
+from workbench.models.devices import device_of
 from workbench.models.pool import ModelPool
 from workbench.models.runtime_torch import TorchEmbedder
 from workbench.models.source import ModelFolder, find_model
@@ -215,21 +218,8 @@ def hog(setting: Setting) -> list[Figure]:
     embedder = setting.embedder("bge-large", pool)
     texts = setting.texts * 8
     expected = embedder.encode(texts)
-    embedder.pool.refresh(DEVICE)
-    from workbench.models.devices import device_of
-
-    device_of(DEVICE).trim()
-    command = [sys.executable, "-c", HOG, str(700 * 2**20)]
-    with subprocess.Popen(
-        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdin is not None
-        assert other.stdout is not None
-        other.stdout.readline()
-        timer = threading.Timer(1.5, lambda: other.stdin and other.stdin.close())
-        timer.start()
+    with other_process(700 * 2**20, seconds=1.5):
         found = embedder.encode(texts)
-        timer.join()
     worst = (found * expected).sum(axis=1).min()
     events = pool.ledger.events()
     retries = [event.note for event in events if event.kind == "oom_retry"]
@@ -237,6 +227,27 @@ def hog(setting: Setting) -> list[Figure]:
          f"{[event.note for event in events if event.kind == 'batch'][-2:]}")  # fmt: skip
     embedder.release()
     return [Figure("another process: lowest cosine", float(worst), 0.9995, least=True)]
+
+
+@contextmanager
+def other_process(leave: int, seconds: float | None = None) -> Iterator[None]:
+    """A process that holds all but `leave` bytes of the GPU, until the block ends or for so many
+    seconds; what we kept for batches is up for grabs."""
+    device_of(DEVICE).trim()
+    command = [sys.executable, "-c", HOG, str(leave)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdin is not None
+        assert other.stdout is not None
+        other.stdout.readline()
+        timer = threading.Timer(seconds or 600, other.stdin.close)
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            other.stdin.close()
 
 
 def recording(setting: Setting) -> list[Figure]:
@@ -253,13 +264,10 @@ def recording(setting: Setting) -> list[Figure]:
         time.sleep(0.3)
         one.encode(setting.texts[:300])
         two.encode(setting.texts)
-        import torch
-
-        total = torch.cuda.get_device_properties(0).total_memory
-        cap = torch.cuda.memory_reserved() + 60 * 2**20
-        torch.cuda.set_per_process_memory_fraction(cap / total)
-        two.encode(any_length(400))
-        torch.cuda.set_per_process_memory_fraction(1.0)
+        os.environ["MAX_BATCH_TOKENS"] = "60000"  # more than is left: it will be halved
+        with other_process(400 * 2**20):
+            two.encode(setting.texts)
+        del os.environ["MAX_BATCH_TOKENS"]
         three.encode(setting.texts[:300])
         three.release()
         time.sleep(0.3)

@@ -8,6 +8,7 @@ for every thread. Nothing is imported and no context exists before the first cal
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -28,7 +29,8 @@ class Cuda:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"cuda-{index}")
+        self._name = f"cuda-{index}_"
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
         self._before = 0
         self._workspaces = 0
         self._weights = 0
@@ -50,7 +52,9 @@ class Cuda:
         return self._executor.submit(self._on_thread, job, *given)
 
     def run(self, job: Callable[..., Result], *given: Any) -> Result:
-        """The same, and wait for the result."""
+        """The same, and wait for the result; at once where this is the GPU's thread already."""
+        if threading.current_thread().name.startswith(self._name):
+            return job(*given)
         return self.submit(job, *given).result()
 
     @property

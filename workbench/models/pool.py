@@ -215,12 +215,12 @@ class ModelPool:
     def _make_room(self, model: LazyModel) -> None:
         """Evict until the model fits; wait for leases of others; raise where neither helps."""
         device, need = model.device, model.need()
-        wanted = need.weights + need.activations
         budget = self.budget(device)
         self.refresh(device)
         own = sum(device_of(device).overheads().values())
-        if wanted + own > budget:
+        if need.weights + need.activations + own > budget:
             raise OutOfMemory(_never(model, need, budget, own))
+        wanted = need.weights + need.activations
         while _sum(self.ledger, device, "weights") + wanted > budget:
             if self.evict_idle(device):
                 continue

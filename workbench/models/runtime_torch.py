@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, OutOfMemory
 from workbench.models import memory_model
-from workbench.models.batching import Row, TokenBudget, run_batches, token_rows
+from workbench.models.batching import DeviceFull, Row, TokenBudget, run_batches, token_rows
+from workbench.models.budget import readable
 from workbench.models.cuda import import_torch
 from workbench.models.devices import device_of
 from workbench.models.encoding import LazyEmbedder, Vectors, check_finite
@@ -30,6 +31,12 @@ Dtype = Literal["fp32", "bf16", "fp16"]
 NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 MOST_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 """Tokens of a batch past which it only gets larger, not faster."""
+
+WORKING = 4_096
+"""Tokens that a batch should be able to have before a model is worth loading."""
+
+SLACK = 48 * 2**20
+"""Bytes left free on a GPU: the allocator takes small things in pieces of 2 and 20 MiB."""
 
 
 class TorchEmbedder(LazyEmbedder):
@@ -133,13 +140,21 @@ class TorchEmbedder(LazyEmbedder):
         """Run rows through the device; the caller holds a lease."""
         run = self._run
         assert run is not None
-        budget = TokenBudget(self.batch_tokens(), self.padded)
+        limit = None if max_batch_tokens() else lambda: self._memory.tokens(self._room())
+        budget = TokenBudget(self.batch_tokens(), self.padded, limit)
 
         def submit(batch: list[Row]) -> Future[Any]:
             size = self._memory.bytes(budget.cost(batch))
             note = f"{len(batch)} texts, {sum(len(row.ids) for row in batch):,} tokens"
-            return run.submit([row.ids for row in batch], tokens, size,
-                              lambda kept: self.pool.note("batch", self, kept, note))  # fmt: skip
+
+            def before() -> None:
+                if size > self.pool.room(self.device):  # another model was loaded meanwhile
+                    raise DeviceFull("the pool's budget")
+
+            def kept(held: int) -> None:
+                self.pool.note("batch", self, held, note)
+
+            return run.submit([row.ids for row in batch], tokens, size, before, kept)
 
         def full(batch: list[Row], failures: int) -> None:
             need = self._memory.bytes(budget.cost(batch))
@@ -158,8 +173,11 @@ class TorchEmbedder(LazyEmbedder):
         if chosen is not None:
             return chosen
         device = device_of(self.device)
-        room = min(self.pool.room(self.device), device.free + device.kept_now())
+        room = min(self._room(), device.free + device.kept_now() - SLACK)
         return min(MOST_TOKENS[self.device.partition(":")[0]], max(1, self._memory.tokens(room)))
+
+    def _room(self) -> int:
+        return self.pool.room(self.device) - (SLACK if self.device != "cpu" else 0)
 
     @property
     def _memory(self) -> MemoryModel:
@@ -172,13 +190,27 @@ class TorchEmbedder(LazyEmbedder):
 
     def _need(self, dtype: str) -> Usage:
         _, weights = layout(self.shape, 4 if dtype == "fp32" else 2)
-        return Usage(weights, self._memory.bytes(self.window))
+        least = self._memory.bytes(max(self.window, WORKING))
+        return Usage(weights, least + (SLACK if self.device != "cpu" else 0))
 
     def _open(self) -> None:
         dtype = getattr(import_torch(), NAMES[self.dtype])
         kind = CpuRun if self.device == "cpu" else CudaRun
-        self._run = kind(self.folder, self.device, dtype, self.compiled)
-        self._run.open(lambda size: self.pool.ledger.set(self.key, self.device, Usage(size)))
+        run = kind(self.folder, self.device, dtype, self.compiled)
+        while self._run is None:
+            try:
+                run.open(
+                    lambda size: self.pool.ledger.set(self.key, self.device, Usage(size)),
+                    lambda: self.pool.refresh(self.device),
+                )
+                self._run = run
+            except DeviceFull as full:  # other processes hold what the budget would allow
+                if not self.pool.evict_idle(self.device):
+                    raise OutOfMemory(
+                        f"{self.name} needs {readable(self.need().weights)} on {self.device} and "
+                        f"{readable(device_of(self.device).free)} are free ({full}); end other "
+                        "processes that use it, or take a smaller model or dtype"
+                    ) from None
         _ = self.tokenizer
         if self.device != "cpu":
             known = memory_model.remembered(self._key())

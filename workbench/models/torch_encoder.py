@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -51,12 +52,17 @@ class TorchEncoder:
     """
 
     def __init__(
-        self, folder: ModelFolder, device: str, dtype: Any, compiled: bool = False
+        self,
+        folder: ModelFolder,
+        device: str,
+        dtype: Any,
+        compiled: bool = False,
+        came: Callable[[], None] = lambda: None,
     ) -> None:
         self.shape = shape_of(folder)
         self.device, self.dtype = device, dtype
         self.flash = device.startswith("cuda") and dtype.itemsize == 2 and not self.biased
-        self.weights, self._tensors = load(folder, self.shape, device, dtype)
+        self.weights, self._tensors = load(folder, self.shape, device, dtype, came)
         self._add_norm = add_norm
         if compiled:
             import torch
@@ -141,15 +147,18 @@ def pool(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
     return torch.nn.functional.normalize(pooled, dim=1)
 
 
-def load(folder: ModelFolder, shape: Shape, device: str, dtype: Any) -> tuple[Any, dict[str, Any]]:
+def load(
+    folder: ModelFolder, shape: Shape, device: str, dtype: Any, came: Callable[[], None]
+) -> tuple[Any, dict[str, Any]]:
     """Every parameter in one buffer on the device (so that it is one piece of memory, given back
-    whole), and views of it by name."""
+    whole), and views of it by name; `came` is called as soon as the buffer is there."""
     import torch
     from safetensors import SafetensorError, safe_open
 
     prefix = prefix_of(folder.tensors, folder)
     offsets, size = layout(shape, dtype.itemsize)
     buffer = torch.empty(size, dtype=torch.uint8, device=device)
+    came()
     views = {}
     try:
         with safe_open(folder.path / WEIGHTS, framework="pt") as file:

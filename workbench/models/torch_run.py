@@ -17,6 +17,12 @@ from workbench.models.torch_encoder import Packed, TorchEncoder, pack, pool
 
 Ids = Sequence[NDArray[np.int32]]
 Vectors = NDArray[np.float32]
+Hear = Callable[[], None]
+Heard = Callable[[int], None]
+
+
+FIRST_LAUNCHES = 4
+"""Batches after which the context is measured again: kernels are loaded at their first use."""
 
 
 class Handle(Protocol):
@@ -32,19 +38,20 @@ class Run(Protocol):
 
     weights: int
 
-    def open(self, came: Callable[[int], None]) -> None:
-        """Load; `came` hears how many bytes, as soon as they are there."""
+    def open(self, came: Heard, grown: Hear) -> None:
+        """Load; `came` hears how many bytes, as soon as they are there. `grown` is called where
+        the device's own memory may have grown."""
         ...
 
-    def close(self, gone: Callable[[], None]) -> None:
+    def close(self, gone: Hear) -> None:
         """Free; `gone` hears when."""
         ...
 
     def submit(
-        self, rows: Ids, tokens: bool, size: int, kept: Callable[[int], None]
+        self, rows: Ids, tokens: bool, size: int, before: Hear, kept: Heard
     ) -> Future[Handle]:
-        """Start a batch of `size` bytes: one vector a text, or one a token. `kept` hears what the
-        device holds for activations. The future raises DeviceFull."""
+        """Start a batch of `size` bytes: one vector a text, or one a token. `before` may refuse
+        it; `kept` hears what the device holds for activations. The future raises DeviceFull."""
         ...
 
     def peak(self, rows: Ids) -> int:
@@ -73,29 +80,30 @@ class CpuRun:
         self._encoder: TorchEncoder | None = None
         self.weights = 0
 
-    def open(self, came: Callable[[int], None]) -> None:
+    def open(self, came: Heard, grown: Hear) -> None:
         self._encoder = self._make()
         self.weights = self._encoder.weights.numel()
         came(self.weights)
 
-    def close(self, gone: Callable[[], None]) -> None:
+    def close(self, gone: Hear) -> None:
         self._encoder, self.weights = None, 0
         gone()
 
     def submit(
-        self, rows: Ids, tokens: bool, size: int, kept: Callable[[int], None]
+        self, rows: Ids, tokens: bool, size: int, before: Hear, kept: Heard
     ) -> Future[Handle]:
         future: Future[Handle] = Future()
         try:
-            future.set_result(self._compute(rows, tokens, size, kept))
+            future.set_result(self._compute(rows, tokens, size, before, kept))
         except BaseException as error:
             future.set_exception(error)
         return future
 
-    def _compute(self, rows: Ids, tokens: bool, size: int, kept: Callable[[int], None]) -> Handle:
+    def _compute(self, rows: Ids, tokens: bool, size: int, before: Hear, kept: Heard) -> Handle:
         torch = import_torch()
         encoder = cast("TorchEncoder", self._encoder)
         packed = pack(list(rows), encoder.shape.padding)
+        before()
         kept(size)
         with out_of_memory(), torch.inference_mode():
             arrays = (packed.ids, packed.places, packed.cumulative, packed.lengths)
@@ -113,53 +121,60 @@ class CudaRun:
 
     def __init__(self, folder: ModelFolder, device: str, dtype: Any, compiled: bool) -> None:
         self._device = cast("Cuda", device_of(device))
-        self._make: Callable[[], TorchEncoder] = lambda: TorchEncoder(
-            folder, device, dtype, compiled
+        self._make: Callable[[Hear], TorchEncoder] = lambda came: TorchEncoder(
+            folder, device, dtype, compiled, came
         )
         self._how = folder.pooling
         self._encoder: TorchEncoder | None = None
+        self._grown: Hear = lambda: None
+        self._launches = 0
         self._copies: Any = None
         self.weights = 0
 
-    def open(self, came: Callable[[int], None]) -> None:
+    def open(self, came: Heard, grown: Hear) -> None:
+        self._grown, self._launches = grown, 0
         self._device.run(self._load, came)
 
-    def close(self, gone: Callable[[], None]) -> None:
+    def close(self, gone: Hear) -> None:
         self._device.run(self._unload, gone)
 
     def submit(
-        self, rows: Ids, tokens: bool, size: int, kept: Callable[[int], None]
+        self, rows: Ids, tokens: bool, size: int, before: Hear, kept: Heard
     ) -> Future[Handle]:
-        return self._device.submit(self._launch, rows, tokens, size, kept)
+        return self._device.submit(self._launch, rows, tokens, size, before, kept)
 
     def peak(self, rows: Ids) -> int:
         return self._device.run(self._peak, rows)
 
     # On the GPU's thread
 
-    def _load(self, came: Callable[[int], None]) -> None:
+    def _load(self, came: Heard) -> None:
         cuda = self._device.torch.cuda
         self._device.trim_now()
         before = cuda.memory_reserved(self._device.index)
-        with out_of_memory():
-            self._encoder = self._make()
-        cuda.synchronize(self._device.index)
-        # Segments that the driver gave, not bytes asked for: what the process really holds.
-        self.weights = cuda.memory_reserved(self._device.index) - before
-        self._device.add_weights(self.weights)
-        came(self.weights)
 
-    def _unload(self, gone: Callable[[], None]) -> None:
+        def buffer_came() -> None:
+            # Segments that the driver gave, not bytes asked for: what the process really holds.
+            self.weights = cuda.memory_reserved(self._device.index) - before
+            self._device.add_weights(self.weights)
+            came(self.weights)
+
+        with out_of_memory():
+            self._encoder = self._make(buffer_came)
+        cuda.synchronize(self._device.index)
+
+    def _unload(self, gone: Hear) -> None:
         self._encoder = None
         self._device.trim_now()
         self._device.add_weights(-self.weights)
         self.weights = 0
         gone()
 
-    def _launch(self, rows: Ids, tokens: bool, size: int, kept: Callable[[int], None]) -> Handle:
+    def _launch(self, rows: Ids, tokens: bool, size: int, before: Hear, kept: Heard) -> Handle:
         torch, device = self._device.torch, self._device
         encoder = cast("TorchEncoder", self._encoder)
         packed = pack(list(rows), encoder.shape.padding)
+        before()
         device.reserve(size)
         kept(device.kept())
         with out_of_memory(), torch.inference_mode():
@@ -170,7 +185,10 @@ class CudaRun:
             host.copy_(vectors, non_blocking=True)
             done = torch.cuda.Event(blocking=True)
             done.record()
-            return Launched(host, done)
+        self._launches += 1
+        if self._launches <= FIRST_LAUNCHES:
+            self._grown()
+        return Launched(host, done)
 
     def _copy(self, packed: Packed) -> list[Any]:
         """One pinned copy on a stream of its own, while the batch before is still computed."""
@@ -191,7 +209,7 @@ class CudaRun:
         index = self._device.index
         before = cuda.memory_allocated(index)
         cuda.reset_peak_memory_stats(index)
-        self._launch(rows, False, 0, lambda _: None).result()
+        self._launch(rows, False, 0, lambda: None, lambda _: None).result()
         return int(cuda.max_memory_allocated(index) - before)
 
 
