@@ -30,7 +30,6 @@ def main() -> None:
     parser.add_argument("--minilm", default="all-MiniLM-L6-v2", help="name or folder of MiniLM")
     parser.add_argument("--texts", type=Path, help="papers (.jsonl.xz) instead of --data's arXiv")
     parser.add_argument("--rounds", type=int, default=2)
-    parser.add_argument("--compiled", action="store_true", help="also with torch.compile")
     given = parser.parse_args()
     import torch
 
@@ -50,7 +49,7 @@ def main() -> None:
             "MiniLM": minilm,
         }
         for name, folder in models.items():
-            figures += compare(name, folder, texts, given.rounds, peak, given.compiled)
+            figures += compare(name, folder, texts, given.rounds, peak)
         figures += parity(minilm, texts[:PARITY])
         for kind in ("mpnet", "xlm-roberta"):
             folder = random_model("small", minilm, Path(scratch), kind)
@@ -74,17 +73,11 @@ def matmul_peak() -> float:
     return 2 * SIDE**3 / float(np.median(seconds[5:]))
 
 
-def compare(
-    name: str, folder: Path, texts: list[str], rounds: int, peak: float, compiled: bool
-) -> list[Figure]:
+def compare(name: str, folder: Path, texts: list[str], rounds: int, peak: float) -> list[Figure]:
     """Both encoders over the same texts, in turns."""
     import torch
 
     ours = {"workbench bf16": TorchEmbedder(str(folder), device="cuda:0", pool=ModelPool())}
-    if compiled:
-        ours["workbench bf16, compiled"] = TorchEmbedder(
-            str(folder), device="cuda:0", pool=ModelPool(), compiled=True
-        )
     theirs = reference(folder, torch.bfloat16)
     contenders: dict[str, Callable[[list[str]], Any]] = {n: e.encode for n, e in ours.items()}
     contenders |= {

@@ -196,6 +196,7 @@ def threads(setting: Setting) -> list[Figure]:
             if worst < 0.9995:
                 problems.append(f"{name}: cosine {worst}")
 
+    pool.refresh(DEVICE)
     with Sampler(pool, DEVICE) as sampler, ThreadPoolExecutor(THREADS) as executor:
         list(executor.map(work, range(THREADS)))
     kinds = [event.kind for event in pool.ledger.events()]

@@ -31,13 +31,13 @@ class Snapshot:
 
     @staticmethod
     def take(pool: ModelPool, device: str, others: int = 0) -> Snapshot:
-        """Driver and ledger at one time: read again while the ledger changes meanwhile."""
+        """Driver and ledger at one time: read again where memory moved meanwhile."""
         index = int(device.partition(":")[2])
-        for _ in range(50):
-            before = pool.ledger.usage()
+        for _ in range(500):
+            version, before = pool.ledger.version, pool.ledger.usage()
             used = driver_used(index) or 0
             process = process_used(index)
-            if before == pool.ledger.usage():
+            if version is not None and version == pool.ledger.version:
                 break
         models = {
             name: {"weights": usage.weights, "activations": usage.activations}
@@ -98,7 +98,8 @@ class Sampler:
     def report(self) -> str:
         """One line for a person."""
         over = sum(difference > 0.02 for difference in self.differences)
-        worst = max(self.samples, key=lambda s: abs(s.ledger - s.process), default=None)
+        ours = [sample for sample in self.samples if sample.process and sample.ledger]
+        worst = max(ours, key=lambda s: abs(s.ledger - s.process) / s.process, default=None)
         return (
             f"{len(self.samples)} samples, {over} differ by more than 2 %, worst "
             f"{self.worst:.2%} ({worst})"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.errors import ModelError, OutOfMemory
 from workbench.models import memory_model
 from workbench.models.batching import DeviceFull, Row, TokenBudget, run_batches, token_rows
+from workbench.models.bookkeeping import Bookkeeper
 from workbench.models.budget import readable
 from workbench.models.cuda import import_torch
 from workbench.models.devices import device_of
@@ -31,6 +32,9 @@ Dtype = Literal["fp32", "bf16", "fp16"]
 NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 MOST_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 """Tokens of a batch past which it only gets larger, not faster."""
+
+VERSION = 2
+"""Of the forward pass, as far as it decides how much memory a batch takes."""
 
 WORKING = 4_096
 """Tokens that a batch should be able to have before a model is worth loading."""
@@ -54,7 +58,6 @@ class TorchEmbedder(LazyEmbedder):
         *,
         device: str = "cpu",
         dtype: Dtype | None = None,
-        compiled: bool = False,
         pool: ModelPool | None = None,
     ) -> None:
         super().__init__(model, device, pool)
@@ -62,7 +65,6 @@ class TorchEmbedder(LazyEmbedder):
         self.dtype: Dtype = dtype or ("fp32" if device == "cpu" else "bf16")
         if self.dtype not in NAMES:
             raise ModelError(f"dtype is {dtype!r}; choose one of {', '.join(NAMES)}")
-        self.compiled = compiled
         self.label = f"torch-{self.dtype}"
         self._run: Run | None = None
         self._model: MemoryModel | None = None
@@ -147,14 +149,7 @@ class TorchEmbedder(LazyEmbedder):
             size = self._memory.bytes(budget.cost(batch))
             note = f"{len(batch)} texts, {sum(len(row.ids) for row in batch):,} tokens"
 
-            def before() -> None:
-                if size > self.pool.room(self.device):  # another model was loaded meanwhile
-                    raise DeviceFull("the pool's budget")
-
-            def kept(held: int) -> None:
-                self.pool.note("batch", self, held, note)
-
-            return run.submit([row.ids for row in batch], tokens, size, before, kept)
+            return run.submit([row.ids for row in batch], tokens, size, note)
 
         def full(batch: list[Row], failures: int) -> None:
             need = self._memory.bytes(budget.cost(batch))
@@ -186,7 +181,7 @@ class TorchEmbedder(LazyEmbedder):
 
     def _key(self) -> str:
         name = device_of(self.device).name
-        return f"{self.folder.sha256} {self.dtype} {self.compiled} {name}"
+        return f"{self.folder.sha256} {self.dtype} {VERSION} {name}"
 
     def _need(self, dtype: str) -> Usage:
         _, weights = layout(self.shape, 4 if dtype == "fp32" else 2)
@@ -196,13 +191,10 @@ class TorchEmbedder(LazyEmbedder):
     def _open(self) -> None:
         dtype = getattr(import_torch(), NAMES[self.dtype])
         kind = CpuRun if self.device == "cpu" else CudaRun
-        run = kind(self.folder, self.device, dtype, self.compiled)
+        run = kind(self.folder, self.device, dtype, Bookkeeper(self))
         while self._run is None:
             try:
-                run.open(
-                    lambda size: self.pool.ledger.set(self.key, self.device, Usage(size)),
-                    lambda: self.pool.refresh(self.device),
-                )
+                run.open()
                 self._run = run
             except DeviceFull as full:  # other processes hold what the budget would allow
                 if not self.pool.evict_idle(self.device):
@@ -225,7 +217,7 @@ class TorchEmbedder(LazyEmbedder):
     def _close(self) -> None:
         run, self._run = self._run, None
         if run is not None:
-            run.close(lambda: self.pool.ledger.set(self.key, self.device, Usage()))
+            run.close()
 
 
 def _sum(usage: Usage) -> int:
