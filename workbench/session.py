@@ -16,8 +16,8 @@ from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, EvaluationError
-from workbench.evaluation.curve import CurveItem, WeightCurve
-from workbench.evaluation.judge_next import judge_next
+from workbench.evaluation.curve import WeightCurve
+from workbench.evaluation.judge_next import judge_next, judged_items
 from workbench.evaluation.judgments import read_judgments, settled
 from workbench.evaluation.lists import ListComparison, compare_lists
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
@@ -29,7 +29,7 @@ from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
-from workbench.ranking.fusion import normalise, weight_vector
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever, with_stages
@@ -225,14 +225,9 @@ class Workbench:
         contenders, depth, grades. Raises what that and `evaluate` raise.
         """
         profile = with_stages(self._profile(profile, None), signals)
-        asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
-        every = {query.id for query in asked}
-        items = {
-            query.id: CurveItem(
-                found, normalise(found, profile.normaliser), grades.get(query.id, {})
-            )
-            for query, found in self._candidates(asked, every, profile, progress)
-        }
+        asked = _queries(queries)
+        found = self._candidates(asked, {query.id for query in asked}, profile, progress)
+        items = judged_items(found, read_judgments(judgments), profile.normaliser)
         return judge_next(items, n, metric, signals, papers=self.engine.papers, **options)
 
     def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:
