@@ -118,7 +118,8 @@ class Connection:
         for response in answer["responses"]:
             if "error" in response:
                 raise from_status(int(response.get("status", 500)), response, self.where)
-        return [dict(response) for response in answer["responses"]]
+            response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
+        return list(answer["responses"])
 
     def bulk(self, parts: Iterable[bytes], index: str, *, timeout: float = 60.0) -> dict[str, Any]:
         """Send encoded SMILE parts (`smile.document`); the answer with an item a document."""

@@ -110,7 +110,7 @@ class ElasticEngine:
             body = {"query": {"terms": {"key": part}}, "size": len(part), "_source": False}
             body["fields"] = ["vector", "key"]
             [answer] = self._connection.searches([body], self.live.name)
-            for hit in answer["hits"].get("hits", []):
+            for hit in answer["hits"]["hits"]:
                 values = hit["fields"]
                 rows[values["key"][0]] = np.array(values["vector"], dtype=np.float32)
         for paper_id, number in keys:
@@ -212,7 +212,7 @@ class ElasticEngine:
             return []
         answers = self._connection.searches(bodies, self.live.name)
         return [
-            {hit["fields"]["key"][0]: hit["_score"] for hit in answer["hits"].get("hits", [])}
+            {hit["fields"]["key"][0]: hit["_score"] for hit in answer["hits"]["hits"]}
             for answer in answers
         ]
 
@@ -261,7 +261,7 @@ def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
 def _parts(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:
     """Each known term's part, so ordered and rounded that float32 adds them up to the score."""
     parts = dict.fromkeys(known, 0.0)
-    hits = answer["hits"].get("hits", [])
+    hits = answer["hits"]["hits"]
     if not hits:
         return parts
     parts.update(hits[0].get("matched_queries", {}))
