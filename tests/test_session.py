@@ -132,7 +132,7 @@ def test_an_index_of_another_model_is_refused(bench: Workbench, embedder: OnnxEm
 
 
 def test_a_profile_given_at_opening_is_used(folder: Path) -> None:
-    profile = Profile(name="mine", weights={"bm25": 1.0}, n_candidates=1)
+    profile = Profile(name="mine", weights={"bm25": 1.0}, n_retrieval=1)
     with opened(folder, profile=profile) as session:
         ranking = session.search("lava")
         assert ranking.profile is profile

@@ -22,6 +22,7 @@ WorkbenchError
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
+    ├── OutOfMemory         a model or one text that fits no budget, or no memory is left
     └── MissingDependency   names the package to install
 """
 
@@ -112,6 +113,10 @@ class ModelNotFound(ModelError):
 
 class ModelRejected(ModelError):
     """Weights that are not safe or not sound to load."""
+
+
+class OutOfMemory(ModelError):
+    """What is needed is more than the budget, or than the device has left."""
 
 
 class MissingDependency(ModelError):

@@ -22,16 +22,17 @@ INDEX = "index"
 def open_corpus(
     path: str | Path,
     *,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
     model: str | None = None,
     progress: bool = True,
 ) -> Workbench:
     """Open a corpus folder. A folder with a source (papers.jsonl or BEIR's corpus.jsonl) is
     indexed on first use into its `index` folder, and brought up to date when the source changed.
 
-    `model` is a name or a folder; without it a new index takes the default and an existing one
-    the model it was made with. Raises CorpusNotFound, CorpusMismatch (also for a model other than
-    the index's), CorpusLocked, ModelNotFound.
+    `profile` is a Profile or the name of one; without it the environment decides
+    (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
+    default and an existing one the model it was made with. Raises CorpusNotFound, CorpusMismatch
+    (also for a model other than the index's), CorpusLocked, ModelNotFound, ProfileError.
     """
     folder = Path(path).expanduser()
     if (folder / NAME).is_file():

@@ -15,12 +15,14 @@ from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch, EvaluationError
-from workbench.evaluation.curve import CurveItem, WeightCurve, weight_curve
+from workbench.evaluation.curve import WeightCurve
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
-from workbench.profiles import Profile
-from workbench.ranking.fusion import normalise
+from workbench.profiles import Profile, as_profile
+from workbench.ranking.editing import QueryEdits
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
 from workbench.ranking.retriever import Retriever
 from workbench.records import Candidates, Judgment, Query
@@ -33,10 +35,14 @@ class Workbench:
     """One corpus, opened. Reads are safe from several threads; use `with` or `close()`."""
 
     def __init__(
-        self, folder: Path, *, profile: Profile | None = None, embedder: Embedder | None = None
+        self,
+        folder: Path,
+        *,
+        profile: Profile | str | None = None,
+        embedder: Embedder | None = None,
     ) -> None:
         self.folder = folder
-        self.profile = profile or Profile()
+        self.profile = as_profile(profile)
         self._analyser = Analyser()
         self.engine = EmbeddedEngine(folder)
         manifest = self.engine.manifest
@@ -55,18 +61,20 @@ class Workbench:
         k: int = 10,
         *,
         weights: Mapping[str, float] | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         year: Years = None,
         venue: Texts = None,
         author: Texts = None,
         field: Texts = None,
         ids: Texts = None,
+        edits: QueryEdits | None = None,
     ) -> Ranking:
         """The best `k` papers for a query.
 
         `weights` by signal; those left out share what is missing to 1, so {"dense": 0.7} means
         bm25 0.3 under the default profile. Filters are described at `Filters`; `year` is one year
-        or an inclusive (first, last), either None for open.
+        or an inclusive (first, last), either None for open. `edits` mute, boost, require or add
+        terms.
 
         Raises QueryError (empty, over 100,000 characters, or nothing searchable under these
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
@@ -74,7 +82,7 @@ class Workbench:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile.n_candidates, filters)
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
         return Ranking(retrieved, profile, self.engine, k)
 
     def evaluate(
@@ -85,7 +93,7 @@ class Workbench:
         *,
         k: int = 1000,
         weights: Mapping[str, float] | None = None,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
     ) -> Report:
         """How good the search is on judged queries: metrics with intervals, values a query.
@@ -114,7 +122,7 @@ class Workbench:
         metric: str = "nDCG@10",
         *,
         signals: tuple[str, str] = ("bm25", "dense"),
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
     ) -> WeightCurve:
         """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
@@ -123,13 +131,10 @@ class Workbench:
         of the queries it was tuned on: check it on others with `evaluate`.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
-        profile = profile or self.profile
+        profile = self._profile(profile, None)
         asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        items = [
-            CurveItem(candidates, normalise(candidates, profile.normaliser), grades[query.id])
-            for query, candidates in self._candidates(asked, grades, profile, progress)
-        ]
-        return weight_curve(items, signals, metric)
+        found = self._candidates(asked, grades, profile, progress, signals)
+        return tune(found, asked, grades, signals, metric, profile)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
@@ -185,22 +190,34 @@ class Workbench:
         return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
 
     def _candidates(
-        self, queries: list[Query], judged: Collection[str], profile: Profile, progress: bool
+        self,
+        queries: list[Query],
+        judged: Collection[str],
+        profile: Profile,
+        progress: bool,
+        signals: Collection[str] = (),
     ) -> Iterator[tuple[Query, Candidates]]:
         """The candidates of each judged query, with a bar past two seconds."""
         from tqdm.auto import tqdm
 
+        self._retriever.signals(profile, signals)
         chosen = [query for query in queries if query.id in judged]
-        for query in tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress):
-            yield query, self._retriever.retrieve(query.text, profile.n_candidates).candidates
+        found = self._retriever.retrieve_all([q.text for q in chosen], profile, signals=signals)
+        bar = tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress)
+        for query, retrieved in zip(bar, found, strict=True):
+            yield query, retrieved.candidates
 
-    def _profile(self, profile: Profile | None, weights: Mapping[str, float] | None) -> Profile:
+    def _profile(
+        self, profile: Profile | str | None, weights: Mapping[str, float] | None
+    ) -> Profile:
         """The profile asked for, or the session's, with the weights asked for."""
-        profile = profile or self.profile
-        if weights is None:
-            return profile
-        full = complete_weights(weights, profile.weights, self.engine.signals)
-        return profile.replace(weights=full)
+        profile = self.profile if profile is None else as_profile(profile)
+        signals = self._retriever.signals(profile)
+        if weights is not None:
+            full = complete_weights(weights, profile.weights, signals)
+            profile = profile.replace(weights=full)
+        weight_vector(profile.weights, signals)
+        return profile
 
     def _indexer(self, progress: bool) -> Indexer:
         return Indexer(self.folder, self._embedder, progress=progress)

@@ -303,12 +303,16 @@ def test_the_curve_as_frame_dict_and_text() -> None:
         "high": [0.5, 1.0],
         "value": [0.5, 1.0],
     }
-    assert curve.to_dict() == {
+    contract = {
         "metric": "RR",
         "signals": ["bm25", "dense"],
         "best": {"weights": {"bm25": 0.2, "dense": 0.8}, "interval": [0.5, 1.0], "value": 1.0},
+        "default": {"weights": {"bm25": 0.35, "title": 0.0, "dense": 0.65}, "value": 1.0},
+        "bootstrap": {"interval": [0.75, 0.75], "value": [1.0, 1.0]},
+        "optimism": None,
         "curve": [[0.0, 0.5], [0.5, 1.0]],
     }
+    assert {key: curve.to_dict()[key] for key in contract} == contract
     assert "RR over 1 queries, 1 breakpoints: best 1.0000 at dense 0.8" in repr(curve)
 
 

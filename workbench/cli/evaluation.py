@@ -11,7 +11,7 @@ from workbench.cli.options import (
     AsJson,
     Folder,
     Normaliser,
-    ProfileFile,
+    ProfileName,
     Weights,
     read_profile,
     read_weights,
@@ -26,7 +26,7 @@ def evaluate(
     metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
     weight: Weights = None,
     normaliser: Normaliser = None,
-    profile: ProfileFile = None,
+    profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""

@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 def report_html(report: Report) -> str:
     """The table that a notebook shows."""
-    return str(_template("report.html").render(report=report, **_tools()))
+    return render("report.html", report=report, **_tools())
 
 
 def comparison_html(comparison: Comparison) -> str:
     """The table that a notebook shows for `Report.compare`."""
-    return str(_template("comparison.html").render(comparison=comparison, **_tools()))
+    return render("comparison.html", comparison=comparison, **_tools())
 
 
 def report_text(report: Report) -> str:
@@ -72,6 +72,11 @@ def p_value(p: float) -> str:
 def number(value: float) -> str:
     """Two decimals with sign; a dash where undefined."""
     return "–" if math.isnan(value) else f"{value:+.2f}"
+
+
+def render(template: str, **names: Any) -> str:
+    """A template of this room, filled; what is filled in is escaped."""
+    return str(_template(template).render(**names))
 
 
 def _tools() -> dict[str, Any]:

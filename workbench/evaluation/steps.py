@@ -12,6 +12,9 @@ from workbench.evaluation.crossings import MERGED
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+RESOLVED = 1e-9
+"""Only intervals wider than this are promised to equal re-ranking: see `curve`."""
+
 UNIT = 2.0**45
 """Values are added as whole multiples of 1 / UNIT (3e-14): sums are exact, equals stay equal."""
 
@@ -31,6 +34,13 @@ class Steps:
         changes = np.cumsum(self.delta * counts[self.query])
         start = int(self.base @ counts)
         return np.concatenate(([start], start + changes))[self.ends]
+
+    def at(self, interval: int) -> Integers:
+        """Each query's value on one interval, in units, shape (queries,)."""
+        before = slice(0, self.ends[interval])
+        # Whole numbers below 2^53 add up exactly in floats too.
+        changes = np.bincount(self.query[before], self.delta[before], len(self.base))
+        return self.base + changes.astype(np.int64)
 
 
 def sweep(each: list[tuple[Vector, Integers]]) -> tuple[Vector, Steps]:
@@ -65,3 +75,18 @@ def best_run(sums: Integers, edges: Vector) -> tuple[int, int]:
 
 def to_units(values: Vector) -> Integers:
     return np.rint(values * UNIT).astype(np.int64)
+
+
+def weight_inside(edges: Vector) -> float:
+    """The middle, rounded to as few decimals as lie inside and clear of every breakpoint.
+
+    `edges` holds low, the breakpoints between, and high. Where the middle itself is a breakpoint,
+    the middle of the widest interval stands in.
+    """
+    widest = int(np.argmax(np.diff(edges)))
+    inner = float(edges[widest] + edges[widest + 1]) / 2
+    for middle in (float(edges[0] + edges[-1]) / 2, inner):
+        for weight in (round(middle, decimals) for decimals in range(17)):
+            if edges[0] < weight < edges[-1] and np.abs(edges - weight).min() > RESOLVED:
+                return weight
+    return inner

@@ -64,6 +64,14 @@ class Ledger:
                 self._usage[model, device] = usage
             return event
 
+    def set(self, model: str, device: str, usage: Usage) -> None:
+        """Correct a usage without an event; a usage of nothing removes the entry."""
+        with self._lock:
+            if usage == Usage():
+                self._usage.pop((model, device), None)
+            else:
+                self._usage[model, device] = usage
+
     def usage(self) -> dict[tuple[str, str], Usage]:
         """Bytes by (model, device), now."""
         with self._lock:

@@ -12,6 +12,7 @@ from typing import Any
 
 from workbench.corpus.manifest import write_atomically
 from workbench.errors import ModelNotFound, ModelRejected
+from workbench.models.safetensors_header import TensorInfo, read_header
 from workbench.profiles import cache_folder, hub_folder
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
@@ -42,6 +43,25 @@ class ModelFolder:
                 "reinstall the package that holds it"
             )
         return found
+
+    @cached_property
+    def tensors(self) -> dict[str, TensorInfo]:
+        """Names, shapes and dtypes of the weights, from the file's header."""
+        return read_header(self.path / WEIGHTS)
+
+    @cached_property
+    def config(self) -> dict[str, Any]:
+        """config.json, the encoder's own."""
+        values = self._json("config.json")
+        if not isinstance(values, dict):
+            raise ModelRejected(f"{self.path / 'config.json'}: no table; fetch the model again")
+        return values
+
+    @cached_property
+    def modules(self) -> list[str]:
+        """What sentence-transformers runs in turn: "Transformer", "Pooling", "Normalize", ..."""
+        listed = self._json("modules.json", [])
+        return [str(module.get("type", "")).rpartition(".")[2] for module in listed]
 
     @cached_property
     def dimension(self) -> int:
