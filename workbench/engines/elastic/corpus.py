@@ -114,6 +114,21 @@ class ElasticCorpus:
         """Delete the index with all its versions."""
         self._versions.remove()
 
+    def facts(self) -> dict[str, Any]:
+        """URL, version and size, for `Workbench.info`."""
+        live = self._versions.live()
+        if live is None:
+            return {"url": ", ".join(self.connection.urls), "index": self.connection.spec.index}
+        path = f"/{live.name}/_stats/store"
+        answer = self.connection.call("GET", path, params={"filter_path": "_all.primaries.store"})
+        return {
+            "url": ", ".join(self.connection.urls),
+            "index": live.name,
+            "vectors": live.layout.vectors,
+            "bytes_on_cluster": int(answer["_all"]["primaries"]["store"]["size_in_bytes"]),
+            "deleted_documents": self._versions.deleted(live),
+        }
+
     def _built(
         self, folder: Path, manifest: Manifest, layout: Layout, wanted: str, progress: bool
     ) -> LiveIndex:

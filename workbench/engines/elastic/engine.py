@@ -151,7 +151,7 @@ class ElasticEngine:
         *answers, counted = self._connection.searches([*bodies, counts], self.live.name)
         known = [term for term in terms if term in _counted(counted)]
         return {
-            signal: _parts(answer, known) for signal, answer in zip(places, answers, strict=True)
+            signal: parts_of(answer, known) for signal, answer in zip(places, answers, strict=True)
         }
 
     def _arms(self, query: Query, n: int, n_keyword: int, expanded: Query | None) -> list[Arm]:
@@ -258,7 +258,7 @@ def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
     return {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
 
 
-def _parts(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:
+def parts_of(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:
     """Each known term's part, so ordered and rounded that float32 adds them up to the score."""
     parts = dict.fromkeys(known, 0.0)
     hits = answer["hits"]["hits"]
