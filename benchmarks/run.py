@@ -10,8 +10,15 @@ from pathlib import Path
 from common import ROOT, arguments
 
 NAMES = (
-    *("startup", "cli_search", "search_latency", "indexing", "quality", "indexing_memory"),
-    *("rerank", "signals"),
+    "startup",
+    "cli_search",
+    "search_latency",
+    "indexing",
+    "quality",
+    "judging",
+    "rerank",
+    "signals",
+    "indexing_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

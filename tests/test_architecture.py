@@ -18,6 +18,7 @@ ORDER = (
     ("profiles",),
     ("corpus",),
     ("models",),
+    ("monitor",),
     ("engines",),
     ("ranking",),
     ("evaluation",),

@@ -1,39 +1,29 @@
-"""Workbench: what `wb.open` returns. Holds corpus, engine, model, profile; no logic of its own."""
+"""One corpus, opened: searching it and changing it."""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.collection import read_qrels, read_queries
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
-from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
-from workbench.engines.indexing import Indexer
-from workbench.errors import CorpusMismatch, EvaluationError
-from workbench.evaluation.curve import WeightCurve
-from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
-from workbench.evaluation.report import Report, make_report
-from workbench.evaluation.tuning import tune
+from workbench.engines.keeper import FolderKeeper, Keeper
+from workbench.errors import CorpusMismatch
 from workbench.models.embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
-from workbench.ranking.ranking import Ranking, complete_weights, ranked_ids
-from workbench.ranking.retriever import Retriever, with_stages
-from workbench.records import Candidates, Judgment, Query
-
-Queries = str | Path | Iterable[Query]
-Judgments = str | Path | Iterable[Judgment]
+from workbench.ranking.ranking import Ranking, complete_weights
+from workbench.ranking.retriever import Retriever
 
 
-class Workbench:
-    """One corpus, opened. Reads are safe from several threads; use `with` or `close()`."""
+class Session:
+    """What searches and changes a corpus. Holds engine, model and profile; no logic of its own."""
 
     def __init__(
         self,
@@ -41,11 +31,13 @@ class Workbench:
         *,
         profile: Profile | str | None = None,
         embedder: Embedder | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.folder = folder
         self.profile = as_profile(profile)
         self._analyser = Analyser()
-        self.engine = EmbeddedEngine(folder)
+        self._keeper: Keeper = keeper or FolderKeeper(folder)
+        self.engine = self._keeper.open()
         manifest = self.engine.manifest
         self._embedder = embedder or OnnxEmbedder(manifest.model)
         self._check_model(manifest)
@@ -86,65 +78,12 @@ class Workbench:
         retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
         return Ranking(retrieved, profile, self.engine, k)
 
-    def evaluate(
-        self,
-        queries: Queries,
-        judgments: Judgments,
-        metrics: str | Iterable[str] = DEFAULT_METRICS,
-        *,
-        k: int = 1000,
-        weights: Mapping[str, float] | None = None,
-        profile: Profile | str | None = None,
-        progress: bool = True,
-    ) -> Report:
-        """How good the search is on judged queries: metrics with intervals, values a query.
-
-        `queries` and `judgments` are records or files (`read_queries`, `read_qrels`); metrics go
-        by ir_measures' names and see the best `k` papers. `weights` and `profile` as in `search`.
-        Compare two reports with `report.compare(other)`.
-
-        Raises EvaluationError, what reading the files raises, and what `search` raises.
-        """
-        profile = self._profile(profile, weights)
-        if (depth := deepest_cutoff(metrics)) > k:
-            raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
-        asked, judged = _queries(queries), _judgments(judgments)
-        known = grades_by_query(judged)
-        run = {
-            query.id: ranked_ids(candidates, profile, k)
-            for query, candidates in self._candidates(asked, known, profile, progress)
-        }
-        return make_report(run, asked, judged, metrics, label=profile.name)
-
-    def tune(
-        self,
-        queries: Queries,
-        judgments: Judgments,
-        metric: str = "nDCG@10",
-        *,
-        signals: tuple[str, str] = ("bm25", "dense"),
-        profile: Profile | str | None = None,
-        progress: bool = True,
-    ) -> WeightCurve:
-        """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
-
-        Signals of a stage that the profile leaves out, like `bm25_feedback`, are computed too.
-        Queries without any judgment are left out, as in `evaluate`. The value at the optimum is
-        of the queries it was tuned on: check it on others with `evaluate`.
-        Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
-        """
-        profile = with_stages(self._profile(profile, None), signals)
-        weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
-        asked, grades = _queries(queries), grades_by_query(_judgments(judgments))
-        found = self._candidates(asked, grades, profile, progress)
-        return tune(found, asked, grades, signals, metric, profile)
-
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
         """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
 
         Nothing already stored is read, analysed or embedded again.
         """
-        report = self._indexer(progress).add(source, strict=strict)
+        report = self._keeper.add(source, self._embedder, strict=strict, progress=progress)
         self._reopen()
         return report
 
@@ -155,20 +94,20 @@ class Workbench:
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Remove papers by id; returns how many there were."""
-        count = self._indexer(False).delete([ids] if isinstance(ids, str) else list(ids))
+        names = [ids] if isinstance(ids, str) else list(ids)
+        count = self._keeper.delete(names, self._embedder)
         self._reopen()
         return count
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
         manifest = self.manifest
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         return {
             "folder": str(self.folder),
             "papers": manifest.papers,
             "passages": manifest.passages,
             "terms": manifest.terms,
-            "bytes": size,
+            **self._keeper.facts(),
             "model": manifest.model,
             "dimension": manifest.dimension,
             "analyser": manifest.analyser,
@@ -183,7 +122,7 @@ class Workbench:
         """Let go of the files."""
         self.engine.close()
 
-    def __enter__(self) -> Workbench:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -195,23 +134,7 @@ class Workbench:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
-
-    def _candidates(
-        self,
-        queries: list[Query],
-        judged: Collection[str],
-        profile: Profile,
-        progress: bool,
-    ) -> Iterator[tuple[Query, Candidates]]:
-        """The candidates of each judged query, with a bar past two seconds."""
-        from tqdm.auto import tqdm
-
-        chosen = [query for query in queries if query.id in judged]
-        found = self._retriever.retrieve_all([q.text for q in chosen], profile)
-        bar = tqdm(chosen, desc="Queries", unit="", delay=2, disable=not progress)
-        for query, retrieved in zip(bar, found, strict=True):
-            yield query, retrieved.candidates
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
 
     def _profile(
         self, profile: Profile | str | None, weights: Mapping[str, float] | None
@@ -225,12 +148,9 @@ class Workbench:
         weight_vector(profile.weights, signals)
         return profile
 
-    def _indexer(self, progress: bool) -> Indexer:
-        return Indexer(self.folder, self._embedder, progress=progress)
-
     def _reopen(self) -> None:
         self.engine.close()
-        self.engine = EmbeddedEngine(self.folder)
+        self.engine = self._keeper.open()
         self._retriever = Retriever(self.engine, self._embedder, self._analyser)
 
     def _check_model(self, manifest: Manifest) -> None:
@@ -238,17 +158,9 @@ class Workbench:
             own = getattr(self._embedder, name)
             key = "model_fingerprint" if name == "fingerprint" else name
             made = getattr(manifest, key)
-            if own != made:
+            if made and own != made:  # an attached index does not say with which model it was made
                 raise CorpusMismatch(
-                    f"{self.folder}: made with model {manifest.model!r} ({name} {made}), but "
+                    f"{self._keeper.name}: made with model {manifest.model!r} ({name} {made}), but "
                     f"{self._embedder.name!r} has {name} {own}; use the model it was made with, "
                     "or index the source into a new folder"
                 )
-
-
-def _queries(queries: Queries) -> list[Query]:
-    return read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-
-
-def _judgments(judgments: Judgments) -> list[Judgment]:
-    return read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
