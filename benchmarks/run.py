@@ -16,6 +16,8 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "rerank",
+    "signals",
     "indexing_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
