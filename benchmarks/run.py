@@ -18,6 +18,7 @@ NAMES = (
     "judging",
     "rerank",
     "signals",
+    "tuning",
     "indexing_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"

@@ -20,6 +20,7 @@ for command in (
     corpus.index,
     search.search,
     evaluation.evaluate,
+    evaluation.tune,
     corpus.delete,
     corpus.info,
     machine.doctor,
