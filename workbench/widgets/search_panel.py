@@ -77,6 +77,7 @@ class SearchPanel:
         self.ranking: Ranking | None = None
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         self._result = self._sets = 0
+        self._curve = judged.key(self.base) if judged else ""
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self.view = SearchView(
             options={
@@ -178,8 +179,7 @@ class SearchPanel:
             self._send_order(seq)
         else:
             self._send_result(seq, found)
-            if self.judged and state.normaliser != before.normaliser:
-                self.view.judged = self.judged.payload(self.profile)
+            self._send_curve()
         for listener in self._listeners:
             listener(self)
 
@@ -232,6 +232,12 @@ class SearchPanel:
             "ms": f"{found.timings_ms['total']:.1f}",
             "grades": self.judged.grades_of(ranking.query) if self.judged else None,
         }
+
+    def _send_curve(self) -> None:
+        """The curve, where it is another: it depends on all but the weights and the query."""
+        if self.judged and self._curve != self.judged.key(self.profile):
+            self._curve = self.judged.key(self.profile)
+            self.view.judged = self.judged.payload(self.profile)
 
     def _send_cards(self, message: Mapping[str, Any]) -> None:
         """Cards of rows that the browser lacks."""
