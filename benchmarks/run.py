@@ -9,7 +9,15 @@ from pathlib import Path
 
 from common import ROOT, arguments
 
-NAMES = ("startup", "cli_search", "search_latency", "indexing", "quality", "indexing_memory")
+NAMES = (
+    "startup",
+    "cli_search",
+    "search_latency",
+    "indexing",
+    "quality",
+    "indexing_memory",
+    "panel_latency",
+)
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 
 
