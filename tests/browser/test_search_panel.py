@@ -167,10 +167,32 @@ def test_the_slider_orders_as_reweigh_and_the_last_position_wins(
         page.keyboard.press(key)
     expect(slider).to_have_value("0.02")
     _drag(panel)
+    _hover(panel)
     move(page, [i % 101 / 100 for i in range(300)], frames=0)
     settled(panel)
     assert panel.get_attribute("data-mismatches") is None
     _no_growth(page, panel)
+
+
+def _hover(panel: Locator) -> None:
+    """A card rings its point, and a point lights up its card."""
+    first = panel.locator(".wb-card").first
+    first.hover()
+    expect(first).to_have_class(re.compile("wb-linked"))
+    canvas = panel.locator("canvas")
+    canvas.scroll_into_view_if_needed()
+    box = canvas.bounding_box()
+    assert box is not None
+    tip, linked = panel.locator(".wb-tip"), panel.locator(".wb-card.wb-linked")
+    for y in range(20, int(box["height"]) // 2, 6):  # the hits lie in the upper right
+        for x in range(int(box["width"]) - 20, int(box["width"]) // 2, -10):
+            panel.page.mouse.move(box["x"] + x, box["y"] + y)
+            if linked.count():
+                expect(tip).to_be_visible()
+                assert linked.locator(".wb-title").inner_text() in tip.inner_text()
+                screenshot(panel.page, "panel-hover")
+                return
+    raise AssertionError("no point of the plane lights up a card")
 
 
 def _drag(panel: Locator) -> None:

@@ -48,7 +48,7 @@ function createWeights(app) {
     }
   }
 
-  const field = slider("title ↔ body", { "aria-label": "Field balance: title against body" }, (value) => {
+  const field = slider("body ↔ title", { "aria-label": "Field balance: title against body" }, (value) => {
     const { bm25 = 0, title = 0 } = app.settings.weights, total = bm25 + title || 0.5;
     change({ ...app.settings.weights, title: rounded(total * value), bm25: rounded(total * (1 - value)) });
   });
