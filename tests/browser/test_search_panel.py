@@ -282,6 +282,11 @@ def test_after_a_restart_the_old_panel_says_so_and_a_new_run_works(
     settled(fresh)
 
 
+NAMELESS = """e => [...e.querySelectorAll('input, button, select, [tabindex="0"], canvas')]
+  .filter((x) => !(x.ariaLabel || x.innerText || x.labels?.[0]?.innerText || x.hidden))
+  .map((x) => x.outerHTML)"""
+"""Whatever can have the focus and has no name for a screen reader."""
+
 ERRORS = """
 from workbench.errors import ModelNotFound
 def broken(*args, **options):
@@ -297,10 +302,13 @@ def test_readable_in_both_themes_narrow_and_wide(
 ) -> None:
     set_setting(lab.root, "themes", {"theme": theme})
     try:
-        panel = open_panel(run_notebook, f"{theme.split()[1]}.ipynb", OPEN + ERRORS)
+        warm = f"{OPEN}\nbench.search('x')\n{PANEL.removeprefix(OPEN)}"
+        name = theme.split()[1]
+        panel = open_panel(run_notebook, f"{name}.ipynb", OPEN + ERRORS, first=warm)
     finally:
         set_setting(lab.root, "themes", {})
-    name = theme.split()[1].lower()
+    name = name.lower()
+    assert panel.evaluate(NAMELESS) == []
     expect(page.get_by_role("alert")).to_contain_text("give the folder of a model")
     assert page.locator(".jp-OutputArea-output.jp-mod-error").count() == 0
     panel.scroll_into_view_if_needed()

@@ -83,7 +83,6 @@ class SearchPanel:
             options={
                 "normalisers": list(NORMALISERS),
                 "ks": sorted({*KS, k}),
-                "colours": cards.colours((*bench.engine.signals, *self.base.weights)),
             },
             settings=_settings(self.base, query, k),
             message=MESSAGE,
@@ -216,6 +215,7 @@ class SearchPanel:
             "seq": seq,
             "query": ranking.query,
             "signals": list(candidates.signals),
+            "colours": cards.colours(candidates.signals),
             "normaliser": ranking.profile.normaliser,
             "rows": len(candidates),
             "papers": ranking.papers_found,

@@ -34,7 +34,7 @@ function createWeights(app) {
     if (signals().some((signal) => !single.has(signal)) || single.size !== signals().length) {
       single.clear();
       for (const signal of signals()) {
-        const key = h("span", { class: "wb-key", style: { background: app.options.colours[signal] } });
+        const key = h("span", { class: "wb-key", style: { background: app.result?.colours?.[signal] } });
         const made = slider(signal, { "aria-label": `Weight of ${signal}` }, (value) =>
           change({ ...app.settings.weights, [signal]: value }));
         made.element.firstChild.prepend(key);
