@@ -12,7 +12,7 @@ from workbench.profiles import NORMALISERS, Profile
 from workbench.ranking.ranking import Ranking
 from workbench.session import Workbench
 from workbench.widgets.search_panel import SearchPanel
-from workbench.widgets.state import PanelState
+from workbench.widgets.state import PanelState, code_of
 
 QUERIES = [
     "late interaction retrieval",
@@ -63,6 +63,14 @@ def test_the_cell_carries_a_profile_of_ones_own(landmarks: Workbench) -> None:
     again = run(panel.code())
     assert again.profile == panel.ranking.profile
     assert again.fingerprint == panel.ranking.fingerprint
+
+
+def test_the_cell_names_no_cluster(landmarks: Workbench) -> None:
+    panel = SearchPanel(landmarks, "attention")
+    assert panel.ranking is not None
+    code = code_of(panel.state, panel.ranking, panel.base, None, "")
+    assert "wb.open" not in code
+    assert run(code, bench=landmarks).fingerprint == panel.ranking.fingerprint
 
 
 def test_the_cell_stops_where_the_result_is_another(landmarks: Workbench) -> None:

@@ -116,8 +116,8 @@ class SearchPanel:
         """The cell that gives the ranking on screen again; "" before the first search."""
         if self.ranking is None:
             return ""
-        name = variable_of(self.bench)
-        return code_of(self.state, self.ranking, self.base, self.bench.folder, name)
+        name, folder = variable_of(self.bench), getattr(self.bench.engine, "folder", None)
+        return code_of(self.state, self.ranking, self.base, folder, name)
 
     def close(self) -> None:
         """Take the panel off the page and let go of its rankings."""
