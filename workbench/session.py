@@ -6,15 +6,14 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.collection import read_queries
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
-from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.filters import Texts, Years, make_filters
-from workbench.engines.indexing import Indexer
+from workbench.engines.keeper import FolderKeeper, Keeper
 from workbench.errors import CorpusMismatch, EvaluationError
 from workbench.evaluation.curve import CurveItem, WeightCurve
 from workbench.evaluation.judge_next import judge_next
@@ -23,6 +22,7 @@ from workbench.evaluation.lists import ListComparison, compare_lists
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.overlap import Ranked
 from workbench.evaluation.report import Report, make_report
+from workbench.evaluation.search import WeightSearch
 from workbench.evaluation.suggestions import Suggestions
 from workbench.evaluation.tuning import tune
 from workbench.models.embedder import Embedder, OnnxEmbedder
@@ -47,11 +47,13 @@ class Workbench:
         *,
         profile: Profile | str | None = None,
         embedder: Embedder | None = None,
+        keeper: Keeper | None = None,
     ) -> None:
         self.folder = folder
         self.profile = as_profile(profile)
         self._analyser = Analyser()
-        self.engine = EmbeddedEngine(folder)
+        self._keeper: Keeper = keeper or FolderKeeper(folder)
+        self.engine = self._keeper.open()
         manifest = self.engine.manifest
         self._embedder = embedder or OnnxEmbedder(manifest.model)
         self._check_model(manifest)
@@ -123,6 +125,7 @@ class Workbench:
         count = settled(judgments)
         return make_report(run, asked, judged, metrics, label=profile.name, settled=count)
 
+    @overload
     def tune(
         self,
         queries: Queries,
@@ -132,19 +135,42 @@ class Workbench:
         signals: tuple[str, str] = ("bm25", "dense"),
         profile: Profile | str | None = None,
         progress: bool = True,
-    ) -> WeightCurve:
-        """A metric at every weight between two signals, exactly; `curve.best` is the optimum.
+    ) -> WeightCurve: ...
+    @overload
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: Sequence[str],
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch: ...
+    def tune(
+        self,
+        queries: Queries,
+        judgments: Judgments,
+        metric: str = "nDCG@10",
+        *,
+        signals: Sequence[str] = ("bm25", "dense"),
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch:
+        """A metric at every weight between two signals, exactly: `best` is the optimum, `profile`
+        the session's with it. With more signals, a search by exact lines: a `WeightSearch`.
 
         Signals of a stage that the profile leaves out, like `bm25_feedback`, are computed too.
-        Queries without any judgment are left out, as in `evaluate`. The value at the optimum is
-        of the queries it was tuned on: check it on others with `evaluate`.
+        Queries without any judgment are left out, as in `evaluate`, and listed in `left_out`. The
+        best value is of the queries it was tuned on: `cross_validate()` says how much too high.
         Raises EvaluationError, WeightError (unknown signal), and what `evaluate` raises.
         """
         profile = with_stages(self._profile(profile, None), signals)
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
         found = self._candidates(asked, grades, profile, progress)
-        return tune(found, asked, grades, signals, metric, profile)
+        rare = self.engine.document_frequencies
+        return tune(found, asked, grades, signals, metric, profile, rare)
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
         """The workbench in a notebook: search, two settings side by side and, with judged queries,
@@ -222,7 +248,7 @@ class Workbench:
 
         Nothing already stored is read, analysed or embedded again.
         """
-        report = self._indexer(progress).add(source, strict=strict)
+        report = self._keeper.add(source, self._embedder, strict=strict, progress=progress)
         self._reopen()
         return report
 
@@ -233,20 +259,20 @@ class Workbench:
 
     def delete(self, ids: str | Iterable[str]) -> int:
         """Remove papers by id; returns how many there were."""
-        count = self._indexer(False).delete([ids] if isinstance(ids, str) else list(ids))
+        names = [ids] if isinstance(ids, str) else list(ids)
+        count = self._keeper.delete(names, self._embedder)
         self._reopen()
         return count
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
         manifest = self.manifest
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
         return {
             "folder": str(self.folder),
             "papers": manifest.papers,
             "passages": manifest.passages,
             "terms": manifest.terms,
-            "bytes": size,
+            **self._keeper.facts(),
             "model": manifest.model,
             "dimension": manifest.dimension,
             "analyser": manifest.analyser,
@@ -273,7 +299,7 @@ class Workbench:
         self.close()
 
     def __repr__(self) -> str:
-        return f"Workbench({str(self.folder)!r}, {self.manifest.papers:,} papers)"
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
 
     def _candidates(
         self,
@@ -303,12 +329,9 @@ class Workbench:
         weight_vector(profile.weights, signals)
         return profile
 
-    def _indexer(self, progress: bool) -> Indexer:
-        return Indexer(self.folder, self._embedder, progress=progress)
-
     def _reopen(self) -> None:
         self.engine.close()
-        self.engine = EmbeddedEngine(self.folder)
+        self.engine = self._keeper.open()
         self._retriever = Retriever(self.engine, self._embedder, self._analyser)
 
     def _check_model(self, manifest: Manifest) -> None:
@@ -316,9 +339,9 @@ class Workbench:
             own = getattr(self._embedder, name)
             key = "model_fingerprint" if name == "fingerprint" else name
             made = getattr(manifest, key)
-            if own != made:
+            if made and own != made:  # an attached index does not say with which model it was made
                 raise CorpusMismatch(
-                    f"{self.folder}: made with model {manifest.model!r} ({name} {made}), but "
+                    f"{self._keeper.name}: made with model {manifest.model!r} ({name} {made}), but "
                     f"{self._embedder.name!r} has {name} {own}; use the model it was made with, "
                     "or index the source into a new folder"
                 )

@@ -45,7 +45,7 @@ class Server:
     ) -> None:
         self.port, self.transport_port = free_port(), free_port()
         self._home = unpacked(archive)
-        self._folder = Path(tempfile.mkdtemp(prefix="workbench-es-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="workbench-es-", dir=_data_place()))
         self._heap = heap
         self._users = dict(users or {})
         self._settings: dict[str, object] = {
@@ -155,7 +155,6 @@ class Server:
             (self._folder / name).mkdir()
         lines = (f"{name}: {_yaml(value)}\n" for name, value in self._settings.items())
         (config / "elasticsearch.yml").write_text("".join(lines))
-        # Logging of a test server goes to its console file only, and without deprecations.
         for name, password in self._users.items():
             self._add_user(name, password)
         if _user() is not None:
@@ -228,6 +227,13 @@ def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])
+
+
+def _data_place() -> str | None:
+    """In memory where there is room: a new index costs several writes through to the disk."""
+    place = Path("/dev/shm")
+    roomy = place.is_dir() and os.access(place, os.W_OK)
+    return str(place) if roomy and shutil.disk_usage(place).free > 2 * 2**30 else None
 
 
 def _user() -> str | None:

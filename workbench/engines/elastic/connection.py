@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 from workbench.engines.elastic.breaker import Breaker
 from workbench.engines.elastic.failures import from_status, from_transport
@@ -46,6 +47,7 @@ class Connection:
         self._lock = threading.Lock()
         self._client: Any = None
         self._breaker = Breaker()
+        self._session = f"workbench-{uuid4().hex[:12]}"
 
     def __repr__(self) -> str:
         return f"Connection({self.where!r})"
@@ -99,6 +101,8 @@ class Connection:
     def searches(self, requests: Sequence[Mapping[str, Any]], index: str) -> list[dict[str, Any]]:
         """Several searches in one round trip, in order; the first that failed is raised."""
         header = {"index": index, "allow_partial_search_results": False}
+        # Both round trips of a query ask the same copy: copies merge, and break ties, differently.
+        header["preference"] = self._session
         if self.spec.shards > 1:
             header["search_type"] = "dfs_query_then_fetch"  # document frequencies of all shards
         first = json.dumps(header)
@@ -108,7 +112,8 @@ class Connection:
             "/_msearch",
             ("\n".join(lines) + "\n").encode("utf-8", errors="replace"),
             params={
-                "filter_path": "responses.hits.hits._score,responses.hits.hits.fields,"
+                "filter_path": "responses.hits.hits._id,responses.hits.hits._score,"
+                "responses.hits.hits.fields,"
                 "responses.hits.hits._source,responses.hits.hits.matched_queries,"
                 "responses.hits.total,responses.aggregations,responses.error,responses.status",
                 "include_named_queries_score": "true",
@@ -118,7 +123,8 @@ class Connection:
         for response in answer["responses"]:
             if "error" in response:
                 raise from_status(int(response.get("status", 500)), response, self.where)
-        return [dict(response) for response in answer["responses"]]
+            response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
+        return list(answer["responses"])
 
     def bulk(self, parts: Iterable[bytes], index: str, *, timeout: float = 60.0) -> dict[str, Any]:
         """Send encoded SMILE parts (`smile.document`); the answer with an item a document."""

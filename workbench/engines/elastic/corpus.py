@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -22,12 +22,12 @@ from workbench.engines.elastic.sources import IndexStore, folder_documents, fold
 from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.elastic.writing import IndexWriter
 from workbench.engines.indexing import K1, B
-from workbench.errors import ClusterError, CorpusMismatch
+from workbench.errors import ClusterError, CorpusMismatch, CorpusNotFound
 from workbench.models.embedder import Embedder
 from workbench.profiles import cache_folder
 
 SMALL_CHANGE = 0.25
-"""Of the papers; a larger change builds a new version beside the one that is searched."""
+"""Of the papers; a larger change is a new build."""
 
 
 class ElasticCorpus:
@@ -49,27 +49,27 @@ class ElasticCorpus:
     def mirror(self, folder: Path, *, progress: bool = False) -> LiveIndex:
         """Make the index hold what a corpus folder holds; its vectors are used as they are.
 
-        Continues what a kill or an outage interrupted. A small change is written in place, a
-        large one into a new version, to which the alias switches in one step.
+        Continues what a kill or an outage interrupted. A small change is written to a copy that
+        the cluster makes, a large one is a new build; the alias switches in one step.
         """
         manifest = read_manifest(folder)
         layout = _layout(manifest, self.connection.spec.vectors)
-        papers = folder_papers(folder)
-        wanted = fingerprint(*summed(papers), layout)
+        papers = dict(folder_papers(folder))
+        wanted = fingerprint(*summed(papers.items()), layout)
         live = self._versions.live()
         if live is not None and live.layout == layout:
             there = described(self.connection, live.name, layout)
             if there.manifest.fingerprint == wanted:
                 return there
-            if self._update_from(folder, manifest, live.name, dict(papers), progress):
-                return self._checked(live.name, layout, wanted, [])
-        version, resumed = self._versions.building(layout, wanted)
-        with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
-            _copy(folder, manifest, writer, None, progress)
-            writer.refresh()
-        there = self._checked(version.name, layout, wanted, writer.rejects)
-        self._versions.publish(version)
-        return there
+            changed, gone = self._differences(live, papers)
+            if len(changed) + len(gone) <= SMALL_CHANGE * max(there.manifest.papers, 1):
+
+                def write(writer: IndexWriter) -> None:
+                    _copy(folder, manifest, writer, changed, progress)
+                    writer.delete(gone)
+
+                return self._changed(live, write, wanted)
+        return self._built(folder, manifest, layout, wanted, progress)
 
     def add(
         self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
@@ -81,80 +81,117 @@ class ElasticCorpus:
         """
         layout = _embedder_layout(embedder, self.connection.spec.vectors)
         live = self._versions.live()
+        reports: list[IngestReport] = []
+
+        def write(writer: IndexWriter) -> None:
+            reports.append(self._ingest(writer, source, embedder, strict, progress))
+
         if live is not None:
             _check_layout(self.connection, live.layout, layout)
-            with IndexWriter(self.connection, live.name) as writer:
-                report = self._ingest(writer, source, embedder, strict, progress)
-                _settle(writer)
-            return report
-        version, resumed = self._versions.building(layout, _source_name(source))
-        with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
-            report = self._ingest(writer, source, embedder, strict, progress)
-            writer.refresh()
-        self._versions.publish(version)
-        return report
+            self._changed(live, write)
+        else:
+            version, resumed = self._versions.building(layout, _source_name(source))
+            with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
+                write(writer)
+                writer.refresh()
+            self._versions.publish(version)
+        return reports[0]
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         """Remove papers; returns how many there were."""
-        live = self._live()
-        with IndexWriter(self.connection, live.name) as writer:
-            writer.refresh()
-            count = IndexStore(writer, embedder).delete(ids)
-            writer.finish()
-            _settle(writer)
-        return count
+        live = self._versions.live()
+        if live is None:
+            raise CorpusNotFound(f"{self.connection.where}: nothing is live; index a source first")
+        counts: list[int] = []
+
+        def write(writer: IndexWriter) -> None:
+            counts.append(IndexStore(writer, embedder).delete(ids))
+
+        self._changed(live, write)
+        return counts[0]
 
     def remove(self) -> None:
         """Delete the index with all its versions."""
         self._versions.remove()
 
-    def _live(self) -> Version:
+    def facts(self) -> dict[str, Any]:
+        """URL, version and size, for `Workbench.info`."""
         live = self._versions.live()
         if live is None:
-            raise CorpusMismatch(f"{self.connection.where}: nothing is live; index a source first")
-        return live
+            return {"url": ", ".join(self.connection.urls), "index": self.connection.spec.index}
+        path = f"/{live.name}/_stats/store"
+        answer = self.connection.call("GET", path, params={"filter_path": "_all.primaries.store"})
+        return {
+            "url": ", ".join(self.connection.urls),
+            "index": live.name,
+            "vectors": live.layout.vectors,
+            "bytes_on_cluster": int(answer["_all"]["primaries"]["store"]["size_in_bytes"]),
+            "deleted_documents": self._versions.deleted(live),
+        }
+
+    def _built(
+        self, folder: Path, manifest: Manifest, layout: Layout, wanted: str, progress: bool
+    ) -> LiveIndex:
+        """A new version with the whole folder, published."""
+        version, resumed = self._versions.building(layout, wanted)
+        with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
+            _copy(folder, manifest, writer, None, progress)
+            writer.refresh()
+        there = self._checked(version, wanted, writer.rejects)
+        self._versions.publish(version)
+        return there
+
+    def _changed(
+        self, live: Version, write: Callable[[IndexWriter], None], wanted: str | None = None
+    ) -> LiveIndex:
+        """Write to a copy of what is live, and switch to it: searches see all or nothing.
+
+        Statistics count deleted documents as long as the cluster keeps them for its replicas. A
+        second copy has no such history, so its merge forgets them at once.
+        """
+        version = self._versions.copy(live.name)
+        with IndexWriter(self.connection, version.name) as writer:
+            write(writer)
+            writer.finish()
+            writer.refresh()
+        if not writer.wrote:
+            self._versions.discard(version)
+            return described(self.connection, live.name, live.layout)
+        if self._versions.deleted(version):
+            version = self._versions.copy(version.name)
+            with IndexWriter(self.connection, version.name) as merger:
+                merger.expunge()
+        there = self._checked(version, wanted, writer.rejects)
+        self._versions.publish(version)
+        return there
+
+    def _differences(self, live: Version, papers: dict[str, bytes]) -> tuple[set[str], list[str]]:
+        """Ids that are new or changed, and ids that are gone."""
+        with IndexWriter(self.connection, live.name) as reader:
+            there = dict(reader.papers())
+        changed = {i for i, content in papers.items() if there.get(i) != content}
+        return changed, [paper_id for paper_id in there if paper_id not in papers]
 
     def _ingest(
         self, writer: IndexWriter, source: Any, embedder: Embedder, strict: bool, progress: bool
     ) -> IngestReport:
         folder = cache_folder() / "elastic" / self.connection.spec.index
         folder.mkdir(parents=True, exist_ok=True)
-        if not writer.fresh:
-            writer.hold_refresh(True)
-            writer.refresh()
         ingestor = Ingestor(IndexStore(writer, embedder), Analyser(), embedder, strict=strict)
         report = ingestor.ingest(source, folder, progress=progress)
         writer.finish()
         return _with_refused(report, writer.rejects, folder / REJECTS)
 
-    def _update_from(
-        self, folder: Path, manifest: Manifest, index: str, papers: dict[str, bytes], progress: bool
-    ) -> bool:
-        """Write what differs into the live index; False where that is too much."""
-        with IndexWriter(self.connection, index) as writer:
-            writer.refresh()
-            there = dict(writer.papers())
-            gone = [paper_id for paper_id in there if paper_id not in papers]
-            changed = {i for i, content in papers.items() if there.get(i) != content}
-            if len(gone) + len(changed) > SMALL_CHANGE * max(len(there), 1):
-                return False
-            writer.hold_refresh(True)
-            _copy(folder, manifest, writer, changed, progress)
-            writer.delete(gone)
-            writer.finish()
-            _settle(writer)
-            if writer.rejects:
-                raise ClusterError(f"{self.connection.where}: {merged(writer.rejects)}")
-        return True
-
-    def _checked(self, index: str, layout: Layout, wanted: str, rejects: list[Reject]) -> LiveIndex:
-        """The index, found to hold exactly the papers that it should."""
-        there = described(self.connection, index, layout)
-        if there.manifest.fingerprint != wanted:
-            detail = merged(rejects) if rejects else "another process may be writing to it"
+    def _checked(self, version: Version, wanted: str | None, rejects: list[Reject]) -> LiveIndex:
+        """The version, found to hold exactly the papers that it should."""
+        there = described(self.connection, version.name, version.layout)
+        if wanted is not None and there.manifest.fingerprint != wanted:
+            if not rejects:
+                self._versions.discard(version)  # so that the next run does not start from it
+            detail = merged(rejects) if rejects else "another process may have written to it"
             raise ClusterError(
-                f"{self.connection.where}: {index} holds {there.manifest.papers} papers that do "
-                f"not add up to the corpus ({detail}); run the same again, what is stored stays"
+                f"{self.connection.where}: {version.name} holds {there.manifest.papers} papers "
+                f"that do not add up to the corpus ({detail}); run the same again"
             )
         return there
 
@@ -176,13 +213,6 @@ def _copy(
                 writer.add(documents)
             bar.update(read)
         writer.finish()
-
-
-def _settle(writer: IndexWriter) -> None:
-    """Show a change at once, and let scores forget what was deleted or replaced."""
-    writer.refresh()
-    writer.expunge()
-    writer.hold_refresh(False)
 
 
 def _layout(manifest: Manifest, vectors: str) -> Layout:

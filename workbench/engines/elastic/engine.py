@@ -110,7 +110,7 @@ class ElasticEngine:
             body = {"query": {"terms": {"key": part}}, "size": len(part), "_source": False}
             body["fields"] = ["vector", "key"]
             [answer] = self._connection.searches([body], self.live.name)
-            for hit in answer["hits"].get("hits", []):
+            for hit in answer["hits"]["hits"]:
                 values = hit["fields"]
                 rows[values["key"][0]] = np.array(values["vector"], dtype=np.float32)
         for paper_id, number in keys:
@@ -151,7 +151,7 @@ class ElasticEngine:
         *answers, counted = self._connection.searches([*bodies, counts], self.live.name)
         known = [term for term in terms if term in _counted(counted)]
         return {
-            signal: _parts(answer, known) for signal, answer in zip(places, answers, strict=True)
+            signal: parts_of(answer, known) for signal, answer in zip(places, answers, strict=True)
         }
 
     def _arms(self, query: Query, n: int, n_keyword: int, expanded: Query | None) -> list[Arm]:
@@ -212,7 +212,7 @@ class ElasticEngine:
             return []
         answers = self._connection.searches(bodies, self.live.name)
         return [
-            {hit["fields"]["key"][0]: hit["_score"] for hit in answer["hits"].get("hits", [])}
+            {hit["fields"]["key"][0]: hit["_score"] for hit in answer["hits"]["hits"]}
             for answer in answers
         ]
 
@@ -258,10 +258,10 @@ def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
     return {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
 
 
-def _parts(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:
+def parts_of(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:
     """Each known term's part, so ordered and rounded that float32 adds them up to the score."""
     parts = dict.fromkeys(known, 0.0)
-    hits = answer["hits"].get("hits", [])
+    hits = answer["hits"]["hits"]
     if not hits:
         return parts
     parts.update(hits[0].get("matched_queries", {}))

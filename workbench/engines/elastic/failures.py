@@ -28,11 +28,11 @@ def from_status(status: int, body: Any, where: str) -> WorkbenchError:
 
 
 def _unwritable(status: int, kind: str, reason: str, where: str) -> WorkbenchError | None:
-    if "cluster_block" in kind and "index" in reason:
+    if "cluster_block" in kind and status in (403, 429):
         return ClusterReadOnly(
             f"{where}: the index is blocked ({reason}); free disk space on the nodes if a "
             "flood-stage watermark set this, then remove index.blocks.read_only_allow_delete or "
-            "index.blocks.write, and run the same again"
+            "index.blocks.write (of the cluster: cluster.blocks.*), and run the same again"
         )
     if status in (401, 403):
         return ClusterDenied(

@@ -17,6 +17,9 @@ from workbench.engines.elastic.mapping import (
 )
 from workbench.errors import ClusterError, CorpusMismatch
 
+COPY = "copy"
+"""The build of a version that was copied to be changed; one left by a kill is of no use."""
+
 
 @dataclass(frozen=True, slots=True)
 class LiveIndex:
@@ -127,6 +130,34 @@ class Versions:
         self._connection.call("PUT", f"/{name}", index_body(spec, layout, build), timeout=60)
         return Version(name, layout, build, live=False), False
 
+    def copy(self, source: str) -> Version:
+        """A new version with the same content: the cluster links its files, nothing is sent.
+
+        Searches of the source go on; writes to it are refused for a moment.
+        """
+        call = self._connection.call
+        number = max(version.number for version in self.all()) + 1
+        name = f"{self._alias}-{number:06d}"
+        settings = {"blocks.write": None, "refresh_interval": "-1", "number_of_replicas": 0}
+        settings["auto_expand_replicas"] = False
+        call("PUT", f"/{source}/_settings", {"index": {"blocks.write": True}}, timeout=60)
+        try:
+            body = {"settings": {"index": settings}}
+            query = {"wait_for_active_shards": "all", "timeout": "60s"}
+            call("PUT", f"/{source}/_clone/{name}", body, params=query, timeout=90)
+        finally:
+            call("PUT", f"/{source}/_settings", {"index": {"blocks.write": None}}, timeout=60)
+        [(_, found)] = call("GET", f"/{name}/_mapping").items()
+        layout, _ = _read_meta(self._connection, name, found)
+        call("PUT", f"/{name}/_mapping", {"_meta": layout.to_meta(COPY)}, timeout=60)
+        return Version(name, layout, COPY, live=False)
+
+    def deleted(self, version: Version) -> int:
+        """Documents that are replaced or deleted and still counted in its statistics."""
+        path = f"/{version.name}/_stats/docs"
+        answer = self._connection.call("GET", path, params={"filter_path": "_all.primaries.docs"})
+        return int(answer["_all"]["primaries"]["docs"]["deleted"])
+
     def publish(self, version: Version) -> None:
         """Give the alias to a loaded index in one step; older ones go, but for the last.
 
@@ -142,12 +173,16 @@ class Versions:
         before = max((v.number for v in others if v.live), default=0)
         for old in others:
             if not old.live and old.number != before and old.number < version.number:
-                call("DELETE", f"/{old.name}", missing_ok=True, timeout=60)
+                self.discard(old)
+
+    def discard(self, version: Version) -> None:
+        """Delete one version."""
+        self._connection.call("DELETE", f"/{version.name}", missing_ok=True, timeout=60)
 
     def remove(self) -> None:
         """Delete every version, the alias with them."""
         for version in self.all():
-            self._connection.call("DELETE", f"/{version.name}", missing_ok=True, timeout=60)
+            self.discard(version)
 
     def _check_name(self) -> None:
         """An index of the alias's own name is somebody else's, and stays as it is."""

@@ -92,7 +92,7 @@ def filter_clauses(filters: Filters) -> list[Clause]:
     """The filters of the embedded engine as clauses; values must have passed `check_filters`."""
     clauses: list[Clause] = []
     if filters.year is not None:
-        clauses.append({"range": {"year": _bounds(*filters.year)}})
+        clauses.append({"range": {"year": year_bounds(*filters.year)}})
     for kind in ("venue", "author", "field"):
         values = getattr(filters, kind)
         if values:
@@ -108,7 +108,8 @@ def _phrase(field: str, folded: str) -> Clause:
     return {"match_phrase": {field: {"query": folded}}}
 
 
-def _bounds(first: int | None, last: int | None) -> dict[str, int]:
+def year_bounds(first: int | None, last: int | None) -> dict[str, int]:
+    """A range clause's bounds; years beyond any integer field become its ends."""
     bounds = {}
     if first is not None:
         bounds["gte"] = max(-_INT, min(_INT, int(first)))

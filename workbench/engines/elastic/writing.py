@@ -37,6 +37,7 @@ class IndexWriter:
         self._bulk = BulkWriter(connection, index)
         self._pool = ThreadPoolExecutor(THREADS)
         self._under_way: set[Future[None]] = set()
+        self.wrote = False
 
     def __enter__(self) -> IndexWriter:
         return self
@@ -99,11 +100,6 @@ class IndexWriter:
         )  # fmt: skip
         self.refresh()
 
-    def hold_refresh(self, held: bool) -> None:
-        """Whether searches see nothing of what is written until `refresh`."""
-        body = {"index": {"refresh_interval": "-1" if held else "1s"}}
-        self._connection.call("PUT", f"/{self._index}/_settings", body, timeout=60)
-
     def papers(self) -> Iterator[tuple[str, bytes]]:
         """(id, digest) of every paper that a search sees, a page at a time, by id."""
         after: list[str] | None = None
@@ -119,7 +115,7 @@ class IndexWriter:
             if after is not None:
                 body["search_after"] = after
             [answer] = self._connection.searches([body], self._index)
-            hits = answer["hits"].get("hits", [])
+            hits = answer["hits"]["hits"]
             for hit in hits:
                 values = hit["fields"]
                 yield values["paper_id"][0], bytes.fromhex(values["digest"][0])
@@ -128,6 +124,7 @@ class IndexWriter:
             after = [hits[-1]["fields"]["paper_id"][0]]
 
     def _start(self, papers: list[PaperDocuments], deleted: list[str]) -> None:
+        self.wrote = True
         while len(self._under_way) >= THREADS:
             done, self._under_way = wait(self._under_way, return_when=FIRST_COMPLETED)
             for future in done:
@@ -169,7 +166,7 @@ class IndexWriter:
             if after is not None:
                 body["search_after"] = after
             [answer] = self._connection.searches([body], self._index)
-            found = [hit["fields"]["key"][0] for hit in answer["hits"].get("hits", [])]
+            found = [hit["fields"]["key"][0] for hit in answer["hits"]["hits"]]
             yield from found
             if len(found) < LIMIT:
                 return
