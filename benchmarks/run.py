@@ -15,6 +15,7 @@ NAMES = (
     "search_latency",
     "indexing",
     "quality",
+    "judging",
     "indexing_memory",
     "panel_latency",
 )

@@ -24,6 +24,7 @@ ORDER = (
     ("evaluation",),
     ("session",),
     ("opening",),
+    ("measuring",),
     ("widgets",),
     ("cli", "doctor", "__main__", "__init__"),
 )

@@ -12,6 +12,7 @@ from workbench.session import Workbench
 
 NAMES = [
     "Candidates",
+    "Elasticsearch",
     "Filters",
     "Hit",
     "Judgment",

@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
+    "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
     "WeightCurve": ("workbench.evaluation.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
@@ -38,6 +39,7 @@ _HOMES = {
 
 __all__ = [
     "Candidates",
+    "Elasticsearch",
     "Filters",
     "Hit",
     "Judgment",
@@ -61,6 +63,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
+    from workbench.engines.elastic.spec import Elasticsearch
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.judgments import Judgments

@@ -3,6 +3,7 @@
 from workbench.profiles.diff import ProfileDiff
 from workbench.profiles.environment import (
     cache_folder,
+    elastic_environment,
     hub_folder,
     max_batch_tokens,
     person,
@@ -27,6 +28,7 @@ __all__ = [
     "ProfileDiff",
     "as_profile",
     "cache_folder",
+    "elastic_environment",
     "hub_folder",
     "list_profiles",
     "max_batch_tokens",

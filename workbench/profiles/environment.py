@@ -25,31 +25,9 @@ def cache_folder() -> Path:
     return user_cache_path("workbench")
 
 
-def max_batch_tokens() -> int | None:
-    """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
-    where it is no whole number above 0."""
-    chosen = os.environ.get("MAX_BATCH_TOKENS")
-    if not chosen:
-        return None
-    if not chosen.strip().isdecimal() or int(chosen) < 1:
-        raise ProfileError(f"MAX_BATCH_TOKENS is {chosen!r}; give a whole number above 0")
-    return int(chosen)
-
-
 def hub_folder() -> Path:
     """Where Hugging Face's tools keep downloaded models: HF_HOME, or their default."""
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
-
-
-def person() -> str:
-    """Who sits here: WORKBENCH_PERSON, or the login name, or "someone" where there is none."""
-    chosen = os.environ.get("WORKBENCH_PERSON", "").strip()
-    if chosen:
-        return chosen
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError, ImportError):
-        return "someone"
 
 
 def visible_gpus() -> list[str] | None:
@@ -66,6 +44,36 @@ def profiles_folder() -> Path:
     from platformdirs import user_config_path
 
     return user_config_path("workbench") / "profiles"
+
+
+def max_batch_tokens() -> int | None:
+    """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
+    where it is no whole number above 0."""
+    chosen = os.environ.get("MAX_BATCH_TOKENS")
+    if not chosen:
+        return None
+    if not chosen.strip().isdecimal() or int(chosen) < 1:
+        raise ProfileError(f"MAX_BATCH_TOKENS is {chosen!r}; give a whole number above 0")
+    return int(chosen)
+
+
+def person() -> str:
+    """Who sits here: WORKBENCH_PERSON, or the login name, or "someone" where there is none."""
+    chosen = os.environ.get("WORKBENCH_PERSON", "").strip()
+    if chosen:
+        return chosen
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "someone"
+
+
+def elastic_environment() -> dict[str, str]:
+    """What WORKBENCH_ES_* variables say of a cluster, by name in lower case, empty ones left out:
+    url, api_key, user, password, cloud_id, ca_certs, credentials (a file)."""
+    names = ("url", "api_key", "user", "password", "cloud_id", "ca_certs", "credentials")
+    found = {name: os.environ.get(f"WORKBENCH_ES_{name.upper()}", "") for name in names}
+    return {name: value for name, value in found.items() if value}
 
 
 def profile_from_environment() -> Profile:

@@ -157,7 +157,7 @@ class JudgingWidget(anywidget.AnyWidget):
     def _next(self, _: dict[str, Any]) -> None:
         """The pair whose judgment could most change which weight wins."""
         queries = list(self._queries.values())
-        found = self._bench.judge_next(queries, self.judgments, 1)  # type: ignore[attr-defined]
+        found = self._bench.judge_next(queries, self.judgments, 1, progress=False)
         if not found:
             self._note("No unjudged paper could change which weight wins; the verdict stands.")
             return

@@ -40,8 +40,9 @@ function makeParts(recorded) {
   const head = ["model", "device", "weights", "activations", ""].map((name) => h("th", {}, name));
   const table = h("table", { class: "wb-models" }, h("thead", {}, h("tr", {}, head)), parts.table);
   const events = h("details", { class: "wb-events" }, parts.count, parts.list);
+  parts.body = h("div", {}, bar, parts.plot, player, parts.legend, table, events);
   parts.root = h("div", { class: "wb wb-memory", role: "region", "aria-label": "Memory of the models" },
-    parts.message, bar, parts.plot, player, parts.legend, table, events);
+    parts.message, parts.body);
   return parts;
 }
 

@@ -17,7 +17,7 @@ function render({ model, el }) {
   const recorded = model.get("recorded");
   const state = {
     samples: [], events: [], models: [], loaded: [], device: null, budgetScale: false,
-    window: 300, start: 0, end: 0, moment: Infinity, hover: null, live: "waiting",
+    window: 300, start: 0, end: 0, moment: Infinity, hover: null, live: "waiting", asked: null,
   };
   const parts = makeParts(recorded);
   el.replaceChildren(parts.root);
@@ -58,7 +58,14 @@ function render({ model, el }) {
     }
     if (message.type === "state") { setLive(message.state); return; }
     add(message);
-    if (message.type === "history" && recorded) state.moment = state.end;
+    if (message.type === "history" && recorded) {
+      state.moment = state.end;
+      parts.body.hidden = !state.device; // a message alone, where there is nothing to play
+    }
+    if (message.events.some((event) => event.k === "release" && event.n === state.asked)) {
+      state.asked = null;
+      parts.message.replaceChildren();
+    }
     if (message.type === "update") setLive("live");
     draw();
   }
@@ -148,7 +155,7 @@ function render({ model, el }) {
       setText(parts.position, `${durationText(Math.min(state.moment, state.end) - state.start, 0.1)} of ${durationText(state.end - state.start, 0.1)}`);
     }
   }
-  function release(name) { tell("release", { model: name }); }
+  function release(name) { state.asked = name; tell("release", { model: name }); }
 
   for (const button of parts.windows.children) {
     button.addEventListener("click", () => { state.window = Number(button.dataset.window); draw(); });
