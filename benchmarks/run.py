@@ -16,6 +16,8 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "rerank",
+    "signals",
     "indexing_memory",
     "panel_latency",
 )
