@@ -9,6 +9,7 @@ import pytest
 from workbench.errors import ModelNotFound
 from workbench.evaluation.lists import compare_lists
 from workbench.profiles import Profile
+from workbench.ranking.balance import balance_of, with_balance
 from workbench.session import Workbench
 from workbench.widgets.compare import ComparePanel
 
@@ -20,7 +21,8 @@ def test_a_is_the_session_and_b_starts_with_words_alone(landmarks: Workbench) ->
     assert panel.rankings is not None
     first, second = panel.rankings
     assert first.paper_ids == landmarks.search(QUERY).paper_ids
-    assert second.paper_ids == landmarks.search(QUERY, weights={"bm25": 1, "dense": 0}).paper_ids
+    words = with_balance(landmarks.profile.weights, 0.0)
+    assert second.paper_ids == landmarks.search(QUERY, weights=words).paper_ids
     assert panel.comparison == compare_lists(first, second, labels=("A", "B"))
 
 
@@ -31,8 +33,8 @@ def test_controls_change_their_side_only(landmarks: Workbench) -> None:
     panel.b.balance.value = 1.0
     panel.b.normaliser.value = "rrf"
     assert panel.rankings[0].fingerprint == before
-    dense = landmarks.search(QUERY, weights={"dense": 1}).reweigh(normaliser="rrf")
-    assert panel.rankings[1].paper_ids == dense.paper_ids
+    dense = landmarks.search(QUERY, weights=with_balance(landmarks.profile.weights, 1.0))
+    assert panel.rankings[1].paper_ids == dense.reweigh(normaliser="rrf").paper_ids
     panel.k.value = 20
     assert [len(ranking) for ranking in panel.rankings] == [20, 20]
 
@@ -42,7 +44,8 @@ def test_a_profile_brings_its_own_weights(landmarks: Workbench) -> None:
     panel = ComparePanel(landmarks, QUERY, other_profile=words)
     assert panel.b.balance.value == 0.0
     panel.b.profile.value = "default"
-    assert panel.b.balance.value == pytest.approx(0.65)
+    own = balance_of(Profile.named("default").weights)
+    assert panel.b.balance.value == pytest.approx(own)
     assert panel.comparison is not None
     assert panel.comparison.rbo == pytest.approx(1.0)
 
