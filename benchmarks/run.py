@@ -20,6 +20,7 @@ NAMES = (
     "signals",
     "tuning",
     "indexing_memory",
+    "panel_latency",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

@@ -42,9 +42,13 @@ class Judged:
         self._text_ids = {query.text.strip(): query.id for query in self.queries}
         self._curves: dict[str, WeightCurve] = {}
 
+    def key(self, profile: Profile) -> str:
+        """Equal for profiles that have the same curve."""
+        return profile.replace(weights={self.signals[0]: 1.0}).fingerprint
+
     def curve(self, profile: Profile, *, progress: bool = False) -> WeightCurve:
         """The curve under a profile, whose weights do not count."""
-        key = profile.replace(weights={self.signals[0]: 1.0}).fingerprint
+        key = self.key(profile)
         if key not in self._curves:
             self._curves[key] = self.bench.tune(
                 self.queries,
