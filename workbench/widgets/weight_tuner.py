@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.corpus.collection import read_qrels, read_queries
 from workbench.evaluation.metrics import grades_by_query
 from workbench.profiles import Profile, as_profile
-from workbench.session import Judgments, Queries, Workbench
+from workbench.session import Workbench
+from workbench.session.measuring import Judgments, Queries
 
 if TYPE_CHECKING:
     from workbench.evaluation.curve import WeightCurve
