@@ -10,7 +10,8 @@ from workbench.corpus.manifest import NAME, read_manifest
 from workbench.corpus.readers import find_source
 from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusNotFound
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.choose import make_embedder, settings_of
+from workbench.models.encoding import LazyEmbedder
 from workbench.models.source import DEFAULT_MODEL
 from workbench.profiles import Profile
 from workbench.session import Workbench
@@ -24,18 +25,21 @@ def open_corpus(
     *,
     profile: Profile | None = None,
     model: str | None = None,
+    runtime: str | None = None,
     progress: bool = True,
 ) -> Workbench:
     """Open a corpus folder. A folder with a source (papers.jsonl or BEIR's corpus.jsonl) is
     indexed on first use into its `index` folder, and brought up to date when the source changed.
 
     `model` is a name or a folder; without it a new index takes the default and an existing one
-    the model it was made with. Raises CorpusNotFound, CorpusMismatch (also for a model other than
+    the model it was made with. `runtime` says how it is run: "onnx-int8" (default), "onnx-fp32",
+    "torch", "sentence-transformers" or "auto"; an existing index keeps its own, since other
+    arithmetic gives other vectors. Raises CorpusNotFound, CorpusMismatch (also for a model other than
     the index's), CorpusLocked, ModelNotFound.
     """
     folder = Path(path).expanduser()
     if (folder / NAME).is_file():
-        return Workbench(folder, profile=profile, embedder=_embedder(folder, model))
+        return Workbench(folder, profile=profile, embedder=_embedder(folder, model, runtime))
     source = find_source(folder) if folder.is_dir() else None
     if source is None:
         raise CorpusNotFound(
@@ -44,18 +48,21 @@ def open_corpus(
         )
     index = folder / INDEX
     state = _source_state(source)
-    embedder = _embedder(index, model)
+    embedder = _embedder(index, model, runtime)
     if not (index / NAME).is_file() or read_manifest(index).source != state:
         indexer = Indexer(index, embedder, progress=progress)
         indexer.add(source, sync=True, source_state=state)
     return Workbench(index, profile=profile, embedder=embedder)
 
 
-def _embedder(index: Path, model: str | None) -> OnnxEmbedder:
-    """The model asked for, else the one that an index was made with, else the default."""
-    if model is None and (index / NAME).is_file():
-        model = read_manifest(index).model
-    return OnnxEmbedder(model or DEFAULT_MODEL)
+def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
+    """What is asked for, else what an index was made with, else the default."""
+    settings = {"runtime": runtime} if runtime else {}
+    if (index / NAME).is_file():
+        manifest = read_manifest(index)
+        model = model or manifest.model
+        settings = settings or settings_of(manifest.model_fingerprint)
+    return make_embedder(model or DEFAULT_MODEL, **settings)
 
 
 def index(
@@ -63,17 +70,18 @@ def index(
     into: str | Path,
     *,
     model: str | None = None,
+    runtime: str | None = None,
     strict: bool = False,
     progress: bool = True,
 ) -> IngestReport:
     """Index a file, BEIR folder or pandas DataFrame into a corpus folder, new or existing.
 
     Run it again after an interruption and it continues. Bad records are skipped and listed in
-    the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` as in
-    `open`.
+    the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` and
+    `runtime` as in `open`.
     """
     folder = Path(into).expanduser()
-    indexer = Indexer(folder, _embedder(folder, model), progress=progress)
+    indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
     return indexer.add(source, strict=strict)
 
 
