@@ -114,9 +114,8 @@ def _models() -> list[Check]:
             checks.append(Check(title, True, describe_model(name, digest=name == DEFAULT_MODEL)))
         except ModelError as error:
             # A model of the cache that is not for us (another kind, pickles) is no fault.
-            checks.append(
-                Check(title, title == "model", f"{name}: not usable, {error}", str(error))
-            )
+            found = f"{name}: not usable"
+            checks.append(Check(title, title == "model", found, str(error)))
     return checks
 
 

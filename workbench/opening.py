@@ -34,8 +34,8 @@ def open_corpus(
     `model` is a name or a folder; without it a new index takes the default and an existing one
     the model it was made with. `runtime` says how it is run: "onnx-int8" (default), "onnx-fp32",
     "torch", "sentence-transformers" or "auto"; an existing index keeps its own, since other
-    arithmetic gives other vectors. Raises CorpusNotFound, CorpusMismatch (also for a model other than
-    the index's), CorpusLocked, ModelNotFound.
+    arithmetic gives other vectors. Raises CorpusNotFound, CorpusMismatch (also for a model other
+    than the index's), CorpusLocked, ModelNotFound.
     """
     folder = Path(path).expanduser()
     if (folder / NAME).is_file():
@@ -57,7 +57,7 @@ def open_corpus(
 
 def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
     """What is asked for, else what an index was made with, else the default."""
-    settings = {"runtime": runtime} if runtime else {}
+    settings: dict[str, Any] = {"runtime": runtime} if runtime else {}
     if (index / NAME).is_file():
         manifest = read_manifest(index)
         model = model or manifest.model
