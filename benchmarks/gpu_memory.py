@@ -18,13 +18,14 @@ from typing import Any
 import numpy as np
 from common import SOURCES, Figure, arguments, heading, need, note, table, targets
 from gpu_models import abstracts, any_length, random_model
-from gpu_sampling import Sampler, Snapshot, record
+from gpu_sampling import Sampler, Snapshot
 
 from workbench.models.cuda import driver_used
 from workbench.models.devices import device_of
 from workbench.models.pool import ModelPool
 from workbench.models.runtime_torch import TorchEmbedder
 from workbench.models.source import ModelFolder, find_model
+from workbench.monitor.sampler import Sampler as Recorder
 
 DEVICE = "cuda:0"
 NAMES = {
@@ -263,7 +264,8 @@ def recording(setting: Setting) -> list[Figure]:
     pool = ModelPool(int(sum(weights.values()) + 1.4e9))
     one, two = setting.embedder("bge-large", pool), setting.embedder("e5-base", pool)
     three = setting.embedder("bge-large", pool, "fp16")
-    with record(pool, DEVICE, setting.recording):
+    recorder = Recorder(pool.ledger, interval=0.04, record=setting.recording, replace=True)
+    with recorder:
         time.sleep(0.3)
         one.encode(setting.texts[:300])
         two.encode(setting.texts)

@@ -103,7 +103,7 @@ def _measure(name: str, side: Side, warm: list[str], queries: list[str]) -> dict
 
 
 def _open(index: Path, embedder: OnnxEmbedder) -> wb.Workbench:
-    return wb.Workbench(index, profile=wb.Profile(n_candidates=DEPTH), embedder=embedder)
+    return wb.Workbench(index, profile=wb.Profile(n_retrieval=DEPTH), embedder=embedder)
 
 
 def _contenders(

@@ -20,42 +20,37 @@ What holds:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import EvaluationError, WeightError
-from workbench.evaluation.crossings import MERGED, Lines, rank_steps
-from workbench.evaluation.gains import RankMetric, parse_metric
-from workbench.evaluation.steps import UNIT, Steps, best_run, sweep, to_units
-from workbench.ranking.fusion import fuse, weight_vector
-from workbench.records import Candidates
+from workbench.errors import WeightError
+from workbench.evaluation.certainty import Bootstrap, CrossValidation, cross_validate, resample
+from workbench.evaluation.crossings import MERGED
+from workbench.evaluation.gains import parse_metric
+from workbench.evaluation.items import CurveItem, Sample, prepare
+from workbench.evaluation.left_out import LeftOut
+from workbench.evaluation.steps import RESOLVED, UNIT, Steps, around, best_run, weight_inside
+from workbench.evaluation.tuned import Tuned, standard_error
+from workbench.profiles import Profile
 
 if TYPE_CHECKING:
     import pandas as pd
+    from plotly.graph_objects import Figure
+
+    from workbench.evaluation.features import Frequencies
+    from workbench.evaluation.predictor import WeightPredictor
+    from workbench.evaluation.regret import Regret
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
-__all__ = ["MERGED", "RESOLVED", "Best", "Bootstrap", "CurveItem", "WeightCurve", "weight_curve"]
+TENTHS = tuple(tenth / 10 for tenth in range(11))
 
-RESOLVED = 1e-9
-"""Only intervals wider than this are promised to equal re-ranking: see above."""
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class CurveItem:
-    """One query: its candidates, `fusion.normalise` of them, and grades by paper id.
-
-    A grade of 0 or less is not relevant. A relevant paper that is no candidate has no rank.
-    """
-
-    candidates: Candidates
-    normalised: NDArray[np.float64]
-    grades: Mapping[str, int]
+__all__ = ["MERGED", "RESOLVED", "Best", "CurveItem", "WeightCurve", "weight_curve"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,47 +63,25 @@ class Best:
     weight: float
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bootstrap:
-    """95 % percentile intervals over queries drawn with replacement.
-
-    `interval`: of the best weight. `value`: of the mean metric at the curve's own best weight (a
-    resample's maximum would be too high). `weights` and `values`, shape (resamples,), are behind.
-    """
-
-    interval: tuple[float, float]
-    value: tuple[float, float]
-    weights: Vector
-    values: Vector
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Query:
-    """One query made ready: the rows of the relevant papers found, their grades (found,), and all
-    grades above 0."""
-
-    item: CurveItem
-    lines: Lines
-    papers: list[tuple[int, int]]
-    grades: Integers
-    relevant: Integers
-
-
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WeightCurve:
+class WeightCurve(Tuned):
     """The mean metric as a function of the weight w of the second signal; the first has 1 - w.
 
     `breakpoints`: float64 (n,), ascending, inside (0, 1). `values`: float64 (n + 1,), the mean on
-    each open interval. Made by `weight_curve`.
+    each open interval. `base` is the profile that tuning started from, `left_out` what it did not
+    use. Made by `weight_curve`; shows as a table in a notebook, `str()` gives plain text.
     """
 
     metric: str
     signals: tuple[str, str]
     breakpoints: Vector
     values: Vector
-    _measure: RankMetric
-    _queries: tuple[_Query, ...]
+    base: Profile
+    left_out: LeftOut
+    _sample: Sample
     _steps: Steps
+    _frequencies: Frequencies | None = None
+    _kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def edges(self) -> Vector:
@@ -122,44 +95,109 @@ class WeightCurve:
         A single weight at which a tie happens to score higher does not count: see `at`. An
         interval may be narrower than `RESOLVED`; then compare `at(best.weight)`.
         """
-        ones = np.ones(len(self._queries), dtype=np.int64)
-        start, stop = best_run(self._steps.sums(ones), self.edges)
-        low, high = float(self.edges[start]), float(self.edges[stop])
-        return Best(
-            float(self.values[start]), low, high, _weight_inside(self.edges[start : stop + 1])
-        )
+        return self._once("best", self._find_best)
+
+    @property
+    def profile(self) -> Profile:
+        """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
+        return self._profile(self.weights(self.best.weight))
+
+    @property
+    def standard_error(self) -> float:
+        """Of the mean at the best weights, over the queries; 0 for a single query."""
+        return standard_error(self._on_interval(self.best.weight))
+
+    @property
+    def tolerance(self) -> tuple[float, float]:
+        """How far the weight can move from the best before the metric drops by its standard
+        error: the widest interval around it on which the mean stays above that."""
+        holds = self.values >= self.best.value - self.standard_error
+        return around(holds, self.edges, self.best.weight)
+
+    def weights(self, weight: float) -> dict[str, float]:
+        """The weights of both signals where the second has this one. Raises WeightError outside
+        [0, 1]."""
+        if not 0 <= weight <= 1:
+            raise WeightError(f"weight of {self.signals[1]} is {weight}; it must be from 0 to 1")
+        # Without the rounding 1 - 0.9 would read 0.09999999999999998.
+        return {self.signals[0]: round(1.0 - weight, 15), self.signals[1]: float(weight)}
 
     def at(self, weight: float) -> float:
         """The mean at this very weight, by ranking anew. Raises WeightError outside [0, 1]."""
         return float(self.per_query(weight).mean())
 
     def per_query(self, weight: float) -> Vector:
-        """Each query's value at this very weight, in the order of the items, shape (queries,).
+        """Each query's value at this very weight, in the order of `queries`, shape (queries,).
 
         Raises WeightError outside [0, 1].
         """
-        if not 0 <= weight <= 1:
-            raise WeightError(f"weight of {self.signals[1]} is {weight}; it must be from 0 to 1")
-        weights = dict(zip(self.signals, (1.0 - weight, weight), strict=True))
-        return np.array([_value_at(query, weights, self._measure) for query in self._queries])
+        self.weights(weight)
+        first, second = self.signals
+        return self._sample.per_query({first: 1.0 - weight, second: weight})
 
     def bootstrap(self, resamples: int = 1000, seed: int = 0) -> Bootstrap:
         """How sure the optimum is. The crossings are reused: a resample is one sweep.
 
         Raises EvaluationError for fewer than one resample.
         """
-        if resamples < 1:
-            raise EvaluationError(f"resamples is {resamples}; it must be at least 1")
-        count, edges, own = len(self._queries), self.edges, self.best.weight
-        here = int(np.searchsorted(self.breakpoints, own, side="right"))
-        draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
-        weights, values = np.empty(resamples), np.empty(resamples)
-        for i, draw in enumerate(draws):
-            sums = self._steps.sums(np.bincount(draw, minlength=count))
-            start, stop = best_run(sums, edges)
-            weights[i] = (edges[start] + edges[stop]) / 2
-            values[i] = sums[here] / UNIT / count
-        return Bootstrap(_percentiles(weights), _percentiles(values), weights, values)
+        here = self._interval(self.best.weight)
+        return self._once(
+            ("bootstrap", resamples, seed),
+            lambda: resample(self._steps, self.edges, here, resamples, seed),
+        )
+
+    def cross_validate(self, folds: int = 10, repeats: int = 10, seed: int = 0) -> CrossValidation:
+        """What the tuned weight is worth on queries that it was not tuned on.
+
+        `folds` is cut to the count of queries. Raises EvaluationError for fewer than 2 folds or
+        queries, or fewer than one repeat.
+        """
+        return self._once(
+            ("folds", folds, repeats, seed),
+            lambda: cross_validate(
+                self._choose, self._on_interval(self.best.weight), self.default_values,
+                folds, repeats, seed,
+            ),
+        )  # fmt: skip
+
+    def regret(self, weight: float | None = None) -> Regret:
+        """What one weight for all queries costs each of them; `weight` None means the best.
+
+        Raises WeightError outside [0, 1].
+        """
+        from workbench.evaluation.regret import own_best, regret
+
+        weight = self.best.weight if weight is None else weight
+        own = self._once("own", lambda: own_best(self._steps, self.edges))
+        return regret(self.metric, self.weights(weight), self.queries, self.per_query(weight), own)
+
+    def predictor(self, folds: int = 5, seed: int = 0) -> WeightPredictor:
+        """A predictor of each query's own weight, with an honest verdict on whether it is worth it.
+
+        Raises EvaluationError for fewer than 20 queries or 2 folds.
+        """
+        from workbench.evaluation.predictor import predict
+
+        best = self.regret().own.value
+        return predict(
+            self.metric, self.signals, self.base.normaliser, self._sample.queries,
+            (self.edges, self._steps), best, self._frequencies, folds, seed,
+        )  # fmt: skip
+
+    def plot(self, current: float | None = None, *, bootstrap: bool = True) -> Figure:
+        """A plotly figure: the curve, the best interval, the bootstrap interval of the best weight
+        and the weights of `base`; `current` marks another weight. Raises WeightError for one
+        outside [0, 1]."""
+        from workbench.evaluation.plots import plot_curve
+
+        return plot_curve(self, current, bootstrap)
+
+    def table(self, weights: Sequence[float] = TENTHS) -> pd.DataFrame:
+        """The mean at some weights, exactly: weight, value, and value minus the best."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"weight": weights, "value": [self.at(w) for w in weights]})
+        return frame.assign(difference=frame["value"] - self.best.value)
 
     def to_frame(self) -> pd.DataFrame:
         """One row an interval: low, high, value."""
@@ -169,123 +207,80 @@ class WeightCurve:
         return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "value": self.values})
 
     def to_dict(self) -> dict[str, Any]:
-        """The curve's part of what `workbench tune --json` prints; fields are only added."""
-        best = self.best
-        # Without the rounding 1 - 0.9 would read 0.09999999999999998.
-        weights = {self.signals[0]: round(1 - best.weight, 15), self.signals[1]: best.weight}
-        return {
-            "metric": self.metric,
-            "signals": list(self.signals),
-            "best": {"weights": weights, "interval": [best.low, best.high], "value": best.value},
-            "curve": np.column_stack((self.edges[:-1], self.values)).tolist(),
-        }
+        """What `workbench tune --json` prints; a contract: fields are only added."""
+        from workbench.evaluation.present_tuning import curve_dict
+
+        return curve_dict(self)
 
     def __repr__(self) -> str:
         best = self.best
         return (
-            f"WeightCurve({self.metric} over {len(self._queries)} queries, "
+            f"WeightCurve({self.metric} over {len(self._sample)} queries, "
             f"{len(self.breakpoints)} breakpoints: best {best.value:.4f} "
             f"at {self.signals[1]} {best.weight}, from {best.low:.4f} to {best.high:.4f})"
         )
 
+    def __str__(self) -> str:
+        from workbench.evaluation.present_tuning import curve_text
+
+        return curve_text(self)
+
+    def _repr_html_(self) -> str:
+        from workbench.evaluation.present_tuning import curve_html
+
+        return curve_html(self)
+
+    def _find_best(self) -> Best:
+        edges = self.edges
+        start, stop = best_run(self._steps.sums(np.ones(len(self._sample), np.int64)), edges)
+        low, high = float(edges[start]), float(edges[stop])
+        return Best(float(self.values[start]), low, high, weight_inside(edges[start : stop + 1]))
+
+    def _choose(self, counts: Integers) -> tuple[float, Vector]:
+        """The best weight for the queries counted, and every query's value there."""
+        edges = self.edges
+        start, stop = best_run(self._steps.sums(counts), edges)
+        weight = float(edges[start] + edges[stop]) / 2
+        return weight, self._on_interval(weight)
+
+    def _interval(self, weight: float) -> int:
+        return int(np.searchsorted(self.breakpoints, weight, side="right"))
+
+    def _on_interval(self, weight: float) -> Vector:
+        """Each query's value on the open interval around a weight, without ranking."""
+        return self._steps.at(self._interval(weight)) / UNIT
+
 
 def weight_curve(
     items: Sequence[CurveItem],
-    signals: tuple[str, str] = ("bm25", "dense"),
+    signals: Sequence[str] = ("bm25", "dense"),
     metric: str = "nDCG@10",
+    *,
+    base: Profile | None = None,
+    left_out: LeftOut | None = None,
+    frequencies: Frequencies | None = None,
 ) -> WeightCurve:
     """The exact curve of `metric` over the weight between two signals; all others weigh 0.
 
     The mean is over all items; one without relevant papers scores 0. Raises EvaluationError for an
     unknown metric, no relevant paper in any item, or a matrix that does not fit its candidates;
-    WeightError for an unknown signal or a value that is not finite.
+    WeightError for an unknown signal or a value that is not finite. `frequencies` (an engine's
+    `document_frequencies`) lets `predictor` know rare words.
     """
     measure = parse_metric(metric)
     if len(signals) != 2 or signals[0] == signals[1]:
         raise WeightError(f"signals are {', '.join(signals)}; give two different ones")
-    for known in {item.candidates.signals for item in items}:
-        weight_vector(dict.fromkeys(signals, 0.5), known)
-    queries = tuple(_prepare(item, signals) for item in items)
-    if not any(len(query.relevant) for query in queries):
-        raise EvaluationError(
-            f"none of {len(queries)} queries has a relevant paper (a grade above 0), so no weight "
-            "is better than another; judge some, or check that the query ids match"
-        )
-    breakpoints, steps = sweep([_query_steps(query, measure) for query in queries])
-    sums = steps.sums(np.ones(len(queries), dtype=np.int64))
-    values = sums / UNIT / len(queries)
-    pair = (signals[0], signals[1])
-    return WeightCurve(metric, pair, breakpoints, values, measure, queries, steps)
-
-
-def _prepare(item: CurveItem, signals: Sequence[str]) -> _Query:
-    """The item checked, and its relevant papers looked up."""
-    found, normalised = item.candidates, item.normalised
-    if normalised.shape != (len(found), len(found.signals)):
-        raise EvaluationError(
-            f"query {found.query.id or found.query.text!r}: the normalised matrix has shape "
-            f"{normalised.shape} for {len(found)} candidates and {len(found.signals)} signals; "
-            "pass fusion.normalise(candidates, ...)"
-        )
-    if not np.isfinite(normalised).all():
-        raise WeightError(
-            f"query {found.query.id or found.query.text!r} has values that are not finite; the "
-            "engine must give every candidate a number (0 where nothing matched)"
-        )
-    first, second = (normalised[:, found.signals.index(signal)] for signal in signals)
-    relevant = sorted((paper, grade) for paper, grade in item.grades.items() if grade > 0)
-    rows = _rows_of(found, [paper for paper, _ in relevant])
-    grades = np.array([grade for _, grade in relevant], dtype=np.int64)
-    present = [i for i, (low, high) in enumerate(rows) if low < high]
-    lines = Lines(first, second, found.paper_ids)
-    return _Query(item, lines, [rows[i] for i in present], grades[present], grades)
-
-
-def _rows_of(candidates: Candidates, papers: list[str]) -> list[tuple[int, int]]:
-    """First row and row after the last of each paper; the same number twice where it has none."""
-    if not papers or not len(candidates):
-        return [(0, 0)] * len(papers)
-    low = np.searchsorted(candidates.paper_ids, papers, side="left")
-    high = np.searchsorted(candidates.paper_ids, papers, side="right")
-    return list(zip(low.tolist(), high.tolist(), strict=True))
-
-
-def _query_steps(query: _Query, measure: RankMetric) -> tuple[Vector, Integers]:
-    """Where the query's value may change, (n,) from 0 on, and the value from there, in units."""
-    if not query.papers:
-        return np.zeros(1), np.zeros(1, dtype=np.int64)
-    depth = measure.cutoff or len(query.lines.first)
-    starts, ranks = rank_steps(query.lines, query.papers, depth)
-    return starts, to_units(measure(ranks, query.grades, query.relevant))
-
-
-def _value_at(query: _Query, weights: Mapping[str, float], measure: RankMetric) -> float:
-    """The query's value at these weights, ranked as `rank_papers` ranks."""
-    if not query.papers:
-        return 0.0
-    found = query.item.candidates
-    scores = fuse(query.item.normalised, weight_vector(weights, found.signals))
-    best = np.maximum.reduceat(scores, found.paper_starts)
-    own = np.searchsorted(found.paper_starts, [low for low, _ in query.papers])
-    ranks = [1 + (best > best[i]).sum() + (best[:i] == best[i]).sum() for i in own]
-    return float(measure(np.array(ranks)[:, None], query.grades, query.relevant)[0])
-
-
-def _weight_inside(edges: Vector) -> float:
-    """The middle, rounded to as few decimals as lie inside and clear of every breakpoint.
-
-    `edges` holds low, the breakpoints between, and high. Where the middle itself is a breakpoint,
-    the middle of the widest interval stands in.
-    """
-    widest = int(np.argmax(np.diff(edges)))
-    inner = float(edges[widest] + edges[widest + 1]) / 2
-    for middle in (float(edges[0] + edges[-1]) / 2, inner):
-        for weight in (round(middle, decimals) for decimals in range(17)):
-            if edges[0] < weight < edges[-1] and np.abs(edges - weight).min() > RESOLVED:
-                return weight
-    return inner
-
-
-def _percentiles(values: Vector) -> tuple[float, float]:
-    low, high = np.percentile(values, [2.5, 97.5])
-    return float(low), float(high)
+    sample = prepare(items, signals, measure)
+    breakpoints, steps = sample.line({signals[0]: 1.0}, {signals[1]: 1.0})
+    values = steps.sums(np.ones(len(sample), dtype=np.int64)) / UNIT / len(sample)
+    return WeightCurve(
+        metric=metric,
+        signals=(signals[0], signals[1]),
+        breakpoints=breakpoints,
+        values=values,
+        base=base or Profile(feedback="bm25_feedback" in items[0].candidates.signals),
+        left_out=left_out or LeftOut(),
+        _sample=sample,
+        _steps=steps,
+        _frequencies=frequencies,
+    )

@@ -12,6 +12,9 @@ from workbench.evaluation.crossings import MERGED
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+RESOLVED = 1e-9
+"""Only intervals wider than this are promised to equal re-ranking: see `curve`."""
+
 UNIT = 2.0**45
 """Values are added as whole multiples of 1 / UNIT (3e-14): sums are exact, equals stay equal."""
 
@@ -32,13 +35,25 @@ class Steps:
         start = int(self.base @ counts)
         return np.concatenate(([start], start + changes))[self.ends]
 
+    def at(self, interval: int) -> Integers:
+        """Each query's value on one interval, in units, shape (queries,)."""
+        before = slice(0, self.ends[interval])
+        # Whole numbers below 2^53 add up exactly in floats too.
+        changes = np.bincount(self.query[before], self.delta[before], len(self.base))
+        return self.base + changes.astype(np.int64)
+
 
 def sweep(each: list[tuple[Vector, Integers]]) -> tuple[Vector, Steps]:
     """All queries' steps in order of weight: breakpoints (n,), and the steps behind them."""
     weights = np.concatenate([starts for starts, _ in each])
     values = np.concatenate([values for _, values in each])
     query = np.repeat(np.arange(len(each)), [len(starts) for starts, _ in each])
-    first = np.searchsorted(query, np.arange(len(each)))
+    return merge(weights, values, query, len(each))
+
+
+def merge(weights: Vector, values: Integers, query: Integers, count: int) -> tuple[Vector, Steps]:
+    """The same of flat arrays, each of shape (steps,): query by query, ascending from weight 0."""
+    first = np.searchsorted(query, np.arange(count))
     delta = np.diff(values, prepend=0)
     near = np.abs(np.diff(weights)) <= MERGED
     # Where a query's papers meet, a tie may score otherwise, even with the same value around it.
@@ -65,3 +80,29 @@ def best_run(sums: Integers, edges: Vector) -> tuple[int, int]:
 
 def to_units(values: Vector) -> Integers:
     return np.rint(values * UNIT).astype(np.int64)
+
+
+def weight_inside(edges: Vector) -> float:
+    """The middle, rounded to as few decimals as lie inside and clear of every breakpoint.
+
+    `edges` holds low, the breakpoints between, and high. Where the middle itself is a breakpoint,
+    the middle of the widest interval stands in.
+    """
+    widest = int(np.argmax(np.diff(edges)))
+    inner = float(edges[widest] + edges[widest + 1]) / 2
+    for middle in (float(edges[0] + edges[-1]) / 2, inner):
+        for weight in (round(middle, decimals) for decimals in range(17)):
+            if edges[0] < weight < edges[-1] and np.abs(edges - weight).min() > RESOLVED:
+                return weight
+    return inner
+
+
+def around(holds: NDArray[np.bool_], edges: Vector, weight: float) -> tuple[float, float]:
+    """The widest interval around a weight on which something holds, from whether it holds on each
+    interval, shape (n,), and their edges, (n + 1,)."""
+    here = int(np.searchsorted(edges[1:-1], weight, side="right"))
+    fails = np.flatnonzero(~holds)
+    before, after = fails[fails < here], fails[fails > here]
+    low = edges[before[-1] + 1] if len(before) else edges[0]
+    high = edges[after[0]] if len(after) else edges[-1]
+    return float(low), float(high)

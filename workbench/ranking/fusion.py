@@ -17,6 +17,15 @@ from workbench.records import Candidates
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
+_FEEDBACK_HINT = "turn feedback on: profile.replace(feedback=True)"
+STAGES = {
+    "bm25_feedback": _FEEDBACK_HINT,
+    "dense_feedback": _FEEDBACK_HINT,
+    "late_interaction": "profile.replace(reranker='late-interaction') computes it",
+    "cross_encoder": "profile.replace(reranker=NAME) with a cross-encoder's name computes it",
+}
+"""Signals that a stage computes only where it is turned on, and how."""
+
 ROUNDING = 1e-12
 """A span below this share of the column's magnitude is rounding noise, not a difference."""
 
@@ -89,7 +98,8 @@ def normalise(candidates: Candidates, normaliser: str) -> Matrix:
             f"signal {names} has values that are not finite; the engine must give every "
             "candidate a number (0 where nothing matched)"
         )
-    return NORMALISERS[normaliser](candidates.values, candidates.lower)
+    # Column by column in memory: reducing over the rows is then ten times as fast.
+    return NORMALISERS[normaliser](np.asfortranarray(candidates.values), candidates.lower)
 
 
 def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vector:
@@ -97,10 +107,16 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
 
     Raises WeightError for an unknown signal, a negative, NaN or infinite weight, or all zero.
     """
-    unknown = sorted(set(weights) - set(signals))
+    # A weight of 0 for a stage that is off asks for nothing.
+    unknown = sorted(
+        name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0
+    )
     if unknown:
+        known = dict.fromkeys(STAGES[name] for name in unknown if name in STAGES)
+        hints = "".join(f"; {hint}" for hint in known)
         raise WeightError(
-            f"unknown signal {', '.join(map(repr, unknown))}; this engine has {', '.join(signals)}"
+            f"unknown signal {', '.join(map(repr, unknown))}; this engine has "
+            f"{', '.join(signals)}{hints}"
         )
     for name, weight in weights.items():
         if not isinstance(weight, int | float | np.number) or isinstance(weight, bool):
@@ -146,6 +162,7 @@ def rank_papers(
 def _scale(values: Matrix, low: Vector, high: Vector) -> Matrix:
     """(values - low) / (high - low), and 0 where the span is nothing."""
     span = high - low
-    usable = span > ROUNDING * np.abs(values).max(axis=0)
-    scaled: Matrix = np.where(usable, (values - low) / np.where(usable, span, 1.0), 0.0)
+    usable = span > ROUNDING * np.maximum(values.max(axis=0), -values.min(axis=0))
+    scaled: Matrix = (values - low) / np.where(usable, span, 1.0)
+    scaled[:, ~usable] = 0.0
     return scaled
