@@ -9,7 +9,15 @@ from pathlib import Path
 
 from common import ROOT, arguments
 
-NAMES = ("startup", "cli_search", "search_latency", "indexing", "quality", "indexing_memory")
+NAMES = (
+    "startup",
+    "cli_search",
+    "search_latency",
+    "indexing",
+    "quality",
+    "judging",
+    "indexing_memory",
+)
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 
 

@@ -18,11 +18,13 @@ ORDER = (
     ("profiles",),
     ("corpus",),
     ("models",),
+    ("monitor",),
     ("engines",),
     ("ranking",),
     ("evaluation",),
     ("session",),
     ("opening",),
+    ("measuring",),
     ("widgets",),
     ("cli", "doctor", "__main__", "__init__"),
 )

@@ -202,7 +202,7 @@ def test_the_order_of_weights_does_not_count() -> None:
         {"n_retrieval": 201},
         {"n_keyword": 9},
         {"n_rerank": 99},
-        {"feedback": True},
+        {"feedback": False},
         {"first_pass": {"dense": 1.0}},
         {"reranker": "late-interaction"},
         {"device": "cpu"},

@@ -13,6 +13,7 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
+├── RecordingError          a recording of memory that cannot be read or written
 ├── ClusterError            an Elasticsearch cluster that does not do what was asked
 │   ├── ClusterUnavailable  away, without a master, or shards missing (red)
 │   │   └── ClusterTimeout  no answer in time
@@ -77,6 +78,10 @@ class ProfileError(WorkbenchError):
 
 class EvaluationError(WorkbenchError):
     """Queries, judgments or metrics that cannot be evaluated."""
+
+
+class RecordingError(WorkbenchError):
+    """A recording of memory that cannot be read or written."""
 
 
 class ClusterError(WorkbenchError):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import ir_measures
@@ -25,6 +26,7 @@ from workbench.records import Candidates, Query
 EXAMPLES = int(os.environ.get("CURVE_EXAMPLES", "300"))
 SIGNALS = ("bm25", "title", "dense")
 METRICS = ("nDCG@10", "nDCG@2", "nDCG", "P@2", "R@3", "RR", "RR@2", "Success@1", "AP", "AP@3")
+RARER = ("RBP", "RBP(p=0.5)@3", "Judged@3", "AP(rel=2)", "P(rel=2)@3", "RR(rel=3)")
 PAPERS = [f"p{i}" for i in range(12)]
 
 many = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -53,35 +55,49 @@ def bm25_dense(rows: dict[str, tuple[float, float]], grades: dict[str, int]) -> 
 # Brute force: rank again, evaluate again
 
 
-def ranking(made: CurveItem, weight: float) -> list[str]:
-    weights = weight_vector({"bm25": 1.0 - weight, "dense": weight}, SIGNALS)
-    rows, _ = rank_papers(made.candidates, fuse(made.normalised, weights))
+def ranking(made: CurveItem, weights: Mapping[str, float]) -> list[str]:
+    scores = fuse(made.normalised, weight_vector(weights, made.candidates.signals))
+    rows, _ = rank_papers(made.candidates, scores)
     return [str(made.candidates.paper_ids[row]) for row in rows]
 
 
-def formula(ranked: list[str], grades: dict[str, int], metric: str) -> float:
+def formula(ranked: list[str], grades: Mapping[str, int], metric: str) -> float:
     """The metric in plain Python, from its textbook definition."""
     name, _, cutoff = metric.partition("@")
+    name, _, arguments = name.partition("(")
+    given = dict(part.split("=") for part in arguments.rstrip(")").split(",") if part)
     top = ranked[: int(cutoff)] if cutoff else ranked
-    relevant = {paper: grade for paper, grade in grades.items() if grade > 0}
+    if name == "Judged":
+        return len([paper for paper in top if paper in grades]) / len(top) if top else 0.0
+    relevant = {
+        paper: grade for paper, grade in grades.items() if grade >= int(given.get("rel", 1))
+    }
     hits = [rank for rank, paper in enumerate(top, 1) if paper in relevant]
     if not hits:
         return 0.0
-    if name in ("P", "R"):
-        return len(hits) / (int(cutoff) if name == "P" else len(relevant))
-    if name in ("RR", "Success"):
-        return 1 / hits[0] if name == "RR" else 1.0
-    if name == "AP":
-        return sum(n / rank for n, rank in enumerate(hits, 1)) / len(relevant)
+    p = float(given.get("p", 0.8))
     ideal = sorted(relevant.values(), reverse=True)[: int(cutoff) if cutoff else None]
     best = sum(grade / math.log2(rank + 1) for rank, grade in enumerate(ideal, 1))
-    return sum(relevant[ranked[rank - 1]] / math.log2(rank + 1) for rank in hits) / best
+    gain = sum(relevant[ranked[rank - 1]] / math.log2(rank + 1) for rank in hits)
+    return {
+        "P": len(hits) / int(cutoff or 1),
+        "R": len(hits) / len(relevant),
+        "RR": 1 / hits[0],
+        "Success": 1.0,
+        "AP": sum(n / rank for n, rank in enumerate(hits, 1)) / len(relevant),
+        "RBP": sum((1 - p) * p ** (rank - 1) for rank in hits),
+        "nDCG": gain / best,
+    }[name]
 
 
 def brute_force(items: list[CurveItem], weight: float, metric: str) -> float:
-    return math.fsum(
-        formula(ranking(made, weight), dict(made.grades), metric) for made in items
-    ) / len(items)
+    return brute_force_at(items, {"bm25": 1.0 - weight, "dense": weight}, metric)
+
+
+def brute_force_at(items: list[CurveItem], weights: Mapping[str, float], metric: str) -> float:
+    return math.fsum(formula(ranking(made, weights), made.grades, metric) for made in items) / len(
+        items
+    )
 
 
 def wide_intervals(curve: WeightCurve) -> list[tuple[float, float]]:
@@ -119,12 +135,12 @@ def judged_items(draw: st.DrawFn) -> list[CurveItem]:
     return [
         *items[1:],
         # One query at least must have something to find.
-        CurveItem(items[0].candidates, items[0].normalised, {**items[0].grades, "p3": 1}),
+        CurveItem(items[0].candidates, items[0].normalised, {**items[0].grades, "p3": 3}),
     ]
 
 
 @many
-@given(items=judged_items(), metric=st.sampled_from(METRICS))
+@given(items=judged_items(), metric=st.sampled_from([*METRICS, *RARER]))
 def test_the_curve_equals_brute_force(items: list[CurveItem], metric: str) -> None:
     curve = weight_curve(items, metric=metric)
     assert (np.diff(curve.edges) > 0).all()

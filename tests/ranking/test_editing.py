@@ -11,6 +11,7 @@ import pytest
 
 from workbench.corpus.analysis import Analyser
 from workbench.errors import QueryError
+from workbench.profiles import Profile
 from workbench.ranking.editing import QueryEdits, query_terms, suggest_terms
 from workbench.session import Workbench
 
@@ -53,9 +54,17 @@ def test_an_added_term_takes_half_the_weight_of_a_written_one(landmarks: Workben
 
 
 def test_muting_everything_leaves_the_dense_signal(landmarks: Workbench) -> None:
-    muted = landmarks.search(QUERY, edits=QueryEdits(mute=("late", "interaction", "retrieval")))
+    edits, plain = QueryEdits(mute=("late", "interaction", "retrieval")), Profile(feedback=False)
+    muted = landmarks.search(QUERY, edits=edits, profile=plain)
     assert muted.paper_ids == landmarks.search(QUERY, weights={"dense": 1}).paper_ids
     assert muted.notes
+
+
+def test_feedback_does_not_bring_a_muted_term_back(landmarks: Workbench) -> None:
+    ranking = landmarks.search(QUERY, edits=QueryEdits(mute=("interaction",)))
+    terms = {term for hit in ranking for term in ranking.explain(hit).terms["bm25_feedback"]}
+    assert "late" in terms
+    assert "interact" not in terms
 
 
 @pytest.mark.parametrize(

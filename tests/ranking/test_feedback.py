@@ -236,6 +236,8 @@ def test_tuning_computes_the_signals_that_it_is_asked_for(landmarks: Workbench) 
         queries, judged, "RR", signals=("dense", "dense_feedback"), profile=OFF, progress=False
     )
     assert 0 < curve.best.value <= 1
+    assert curve.base.feedback
+    assert curve.base.weights == OFF.weights
     with pytest.raises(WeightError, match="'splade'"):
         landmarks.tune(queries, judged, signals=("bm25", "splade"), progress=False)
 

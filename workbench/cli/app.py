@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import corpus, evaluation, machine, search
+from workbench.cli import corpus, evaluation, machine, profiles, search
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for command in (
     machine.doctor,
 ):
     app.command()(command)
+app.add_typer(profiles.app, name="profile")
 
 
 def main() -> None:

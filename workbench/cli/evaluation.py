@@ -22,14 +22,23 @@ from workbench.cli.printing import print_json
 def evaluate(
     folder: Folder,
     queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    qrels: Annotated[
+        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of Judgments.")
+    ],
     metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
     weight: Weights = None,
     normaliser: Normaliser = None,
     profile: ProfileName = None,
+    conflicts: Annotated[
+        str,
+        typer.Option(
+            help="Where people disagree in a .jsonl: error, median, latest, lowest, highest."
+        ),
+    ] = "error",
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
+    from workbench.evaluation.judgments import open_judgments
     from workbench.evaluation.metrics import DEFAULT_METRICS
     from workbench.opening import open_corpus
 
@@ -39,7 +48,7 @@ def evaluate(
     ) as bench:
         report = bench.evaluate(
             queries,
-            qrels,
+            open_judgments(qrels, conflicts),
             metrics or DEFAULT_METRICS,
             weights=weights or None,
             progress=not as_json,

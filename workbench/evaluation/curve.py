@@ -20,9 +20,9 @@ What holds:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,19 +33,20 @@ from workbench.evaluation.crossings import MERGED
 from workbench.evaluation.gains import parse_metric
 from workbench.evaluation.items import CurveItem, Sample, prepare
 from workbench.evaluation.left_out import LeftOut
-from workbench.evaluation.steps import RESOLVED, UNIT, Steps, best_run, weight_inside
+from workbench.evaluation.steps import RESOLVED, UNIT, Steps, around, best_run, weight_inside
+from workbench.evaluation.tuned import Tuned, standard_error
 from workbench.profiles import Profile
-from workbench.records import Query
 
 if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
+    from workbench.evaluation.features import Frequencies
+    from workbench.evaluation.predictor import WeightPredictor
     from workbench.evaluation.regret import Regret
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Kept = TypeVar("Kept")
 
 TENTHS = tuple(tenth / 10 for tenth in range(11))
 
@@ -63,7 +64,7 @@ class Best:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class WeightCurve:
+class WeightCurve(Tuned):
     """The mean metric as a function of the weight w of the second signal; the first has 1 - w.
 
     `breakpoints`: float64 (n,), ascending, inside (0, 1). `values`: float64 (n + 1,), the mean on
@@ -79,17 +80,13 @@ class WeightCurve:
     left_out: LeftOut
     _sample: Sample
     _steps: Steps
+    _frequencies: Frequencies | None = None
     _kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
     def edges(self) -> Vector:
         """0, the breakpoints, 1; shape (n + 2,). Interval i is (edges[i], edges[i + 1])."""
         return np.concatenate(([0.0], self.breakpoints, [1.0]))
-
-    @property
-    def queries(self) -> tuple[Query, ...]:
-        """The queries that the mean is over."""
-        return tuple(query.item.candidates.query for query in self._sample.queries)
 
     @property
     def best(self) -> Best:
@@ -101,37 +98,21 @@ class WeightCurve:
         return self._once("best", self._find_best)
 
     @property
-    def default(self) -> float:
-        """The mean under the weights of `base`, all its signals, by ranking anew."""
-        return float(self.default_values.mean())
-
-    @property
-    def default_values(self) -> Vector:
-        """Each query's value under the weights of `base`, shape (queries,)."""
-        return self._once("default", lambda: self._sample.per_query(self.base.weights))
-
-    @property
     def profile(self) -> Profile:
         """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
-        others = dict.fromkeys(self.base.weights, 0.0)
-        return self.base.replace(name="tuned", weights={**others, **self.weights(self.best.weight)})
+        return self._profile(self.weights(self.best.weight))
 
     @property
     def standard_error(self) -> float:
-        """Of the mean at the best weight, over the queries; 0 for a single query."""
-        values = self._on_interval(self.best.weight)
-        return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+        """Of the mean at the best weights, over the queries; 0 for a single query."""
+        return standard_error(self._on_interval(self.best.weight))
 
     @property
     def tolerance(self) -> tuple[float, float]:
         """How far the weight can move from the best before the metric drops by its standard
         error: the widest interval around it on which the mean stays above that."""
-        low_enough = self.values < self.best.value - self.standard_error
-        here, edges = self._interval(self.best.weight), self.edges
-        before, after = np.flatnonzero(low_enough[:here]), np.flatnonzero(low_enough[here:])
-        low = edges[before[-1] + 1] if len(before) else 0.0
-        high = edges[here + after[0]] if len(after) else 1.0
-        return float(low), float(high)
+        holds = self.values >= self.best.value - self.standard_error
+        return around(holds, self.edges, self.best.weight)
 
     def weights(self, weight: float) -> dict[str, float]:
         """The weights of both signals where the second has this one. Raises WeightError outside
@@ -189,6 +170,19 @@ class WeightCurve:
         weight = self.best.weight if weight is None else weight
         own = self._once("own", lambda: own_best(self._steps, self.edges))
         return regret(self.metric, self.weights(weight), self.queries, self.per_query(weight), own)
+
+    def predictor(self, folds: int = 5, seed: int = 0) -> WeightPredictor:
+        """A predictor of each query's own weight, with an honest verdict on whether it is worth it.
+
+        Raises EvaluationError for fewer than 20 queries or 2 folds.
+        """
+        from workbench.evaluation.predictor import predict
+
+        best = self.regret().own.value
+        return predict(
+            self.metric, self.signals, self.base.normaliser, self._sample.queries,
+            (self.edges, self._steps), best, self._frequencies, folds, seed,
+        )  # fmt: skip
 
     def plot(self, current: float | None = None, *, bootstrap: bool = True) -> Figure:
         """A plotly figure: the curve, the best interval, the bootstrap interval of the best weight
@@ -256,12 +250,6 @@ class WeightCurve:
         """Each query's value on the open interval around a weight, without ranking."""
         return self._steps.at(self._interval(weight)) / UNIT
 
-    def _once(self, key: Any, make: Callable[[], Kept]) -> Kept:
-        if key not in self._kept:
-            self._kept[key] = make()
-        found: Kept = self._kept[key]
-        return found
-
 
 def weight_curve(
     items: Sequence[CurveItem],
@@ -270,12 +258,14 @@ def weight_curve(
     *,
     base: Profile | None = None,
     left_out: LeftOut | None = None,
+    frequencies: Frequencies | None = None,
 ) -> WeightCurve:
     """The exact curve of `metric` over the weight between two signals; all others weigh 0.
 
     The mean is over all items; one without relevant papers scores 0. Raises EvaluationError for an
     unknown metric, no relevant paper in any item, or a matrix that does not fit its candidates;
-    WeightError for an unknown signal or a value that is not finite.
+    WeightError for an unknown signal or a value that is not finite. `frequencies` (an engine's
+    `document_frequencies`) lets `predictor` know rare words.
     """
     measure = parse_metric(metric)
     if len(signals) != 2 or signals[0] == signals[1]:
@@ -288,8 +278,9 @@ def weight_curve(
         signals=(signals[0], signals[1]),
         breakpoints=breakpoints,
         values=values,
-        base=base or Profile(),
+        base=base or Profile(feedback="bm25_feedback" in items[0].candidates.signals),
         left_out=left_out or LeftOut(),
         _sample=sample,
         _steps=steps,
+        _frequencies=frequencies,
     )

@@ -59,14 +59,14 @@ class Journal:
         On the disk when this returns; all of them or, where writing fails, none. Raises
         EvaluationError where the file cannot be locked or written, or is a snapshot.
         """
+        if self.header:
+            raise EvaluationError(
+                f"{self.path} is a snapshot of {self.header.get('of', 'judgments')}; add to that "
+                "file, or copy the lines after the first into a new one"
+            )
         with self._mutex, self._locked(), self._stream() as stream:
             self._catch_up(stream)
             self._repair(stream)  # another process may have been killed meanwhile
-            if self.header:
-                raise EvaluationError(
-                    f"{self.path} is a snapshot of {self.header.get('of', 'judgments')}; add to "
-                    "that file, or copy the lines after the first into a new one"
-                )
             made = make(self._entries)
             lines = [json.dumps(entry.to_dict(), ensure_ascii=False) + "\n" for entry in made]
             self._add(stream, "".join(lines).encode("utf-8"))

@@ -192,18 +192,36 @@ class Judgments(Ledger):
         return judgments_text(self)
 
     def _repr_html_(self) -> str:
-        return rendered("judgments.html", judgments=self, facts=self.to_dict())
+        newest_last = self._by_age(self.entries())
+        return rendered("judgments.html", judgments=self, facts=self.to_dict(), entries=newest_last)
 
 
 def read_judgments(source: str | Path | Iterable[Judgment]) -> list[Judgment]:
     """Judgments from wherever they are: a file of `Judgments` (.jsonl), qrels (`read_qrels`), a
     `Judgments`, or records. Raises CorpusNotFound for no such file, and what reading raises."""
-    if not isinstance(source, str | Path):
-        return list(source)
-    path = Path(source).expanduser()
+    given = open_judgments(source) if isinstance(source, str | Path) else source
+    return read_qrels(given) if isinstance(given, Path) else list(given)
+
+
+def open_judgments(path: str | Path, conflicts: str = "error") -> Judgments | Path:
+    """The `Judgments` of a .jsonl file that is there; the path of anything else, as it is.
+
+    Raises EvaluationError for a rule that cannot be meant: qrels know nothing of people.
+    """
+    path = Path(path).expanduser()
     if path.is_file() and path.suffix == ".jsonl":
-        return Judgments(path).current()
-    return read_qrels(path)
+        return Judgments(path, conflicts=conflicts)
+    if check_rule(conflicts) != "error":
+        raise EvaluationError(
+            f"conflicts is {conflicts!r}, but {path} is no .jsonl file of judgments: qrels do not "
+            "say who judged, so there is nothing to settle"
+        )
+    return path
+
+
+def settled(source: str | Path | Iterable[Judgment]) -> int:
+    """How many pairs people judge differently, so that one grade was made by the rule."""
+    return len(source.conflicts()) if isinstance(source, Judgments) else 0
 
 
 def _grade(entry: Entry) -> int:

@@ -25,10 +25,10 @@ class Ledger:
         self._journal = Journal(Path(path).expanduser())
         self._standing = Standing()
         self._mutex = threading.Lock()
-        expected = self._journal.header.get("snapshot", self.fingerprint)
-        if self.fingerprint != expected:
+        stated = self._journal.header.get("snapshot")
+        if stated is not None and stated != self.fingerprint:
             raise EvaluationError(
-                f"{self.path} says it is snapshot {expected}, but its grades are "
+                f"{self.path} says it is snapshot {stated}, but its grades are "
                 f"{self.fingerprint}; it was changed, take the original"
             )
 
@@ -140,13 +140,14 @@ class Ledger:
         self, kind: str, query_id: str, paper_id: str, grade: int | None, who: str | None, note: str
     ) -> Entry:
         """A new entry, its texts checked."""
+        now = datetime.now(UTC)
         return Entry(
             kind=kind,
             query_id=check_text("query_id", query_id),
             paper_id=check_text("paper_id", paper_id),
             grade=grade,
             who=self.who if who is None else check_text("who", who),
-            at=datetime.now(UTC),
+            at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as the file keeps it
             note=check_text("note", note) if note else "",
             id=new_id(),
         )

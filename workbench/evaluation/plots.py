@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,7 +11,9 @@ if TYPE_CHECKING:
     from plotly.graph_objects import Figure
 
     from workbench.evaluation.curve import WeightCurve
+    from workbench.evaluation.search import WeightSearch
 
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#D55E00", "#56B4E9")
 LINE, OPTIMUM, CURRENT, DEFAULT = "#0072B2", "#009E73", "#D55E00", "#666666"
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 
@@ -43,15 +46,44 @@ def plot_curve(curve: WeightCurve, current: float | None, bootstrap: bool) -> Fi
         value = curve.at(current)
         _mark(figure, current, value, CURRENT, "circle", f"{current:g}: {value:.4f}")
         figure.add_vline(x=current, line={"color": CURRENT, "width": 1, "dash": "dot"})
+    _lay_out(figure, f"weight of {second} (the rest is {first})", curve.metric)
+    return figure
+
+
+def plot_search(search: WeightSearch, bootstrap: bool) -> Figure:
+    """What `WeightSearch.plot` returns."""
+    from plotly.graph_objects import Figure, Scatter
+
+    figure = Figure()
+    for signal, colour in zip(search.signals, cycle(PALETTE)):
+        edges, values = search.curve(signal)
+        best = search.best.weights[signal]
+        if bootstrap:
+            _band(figure, *search.bootstrap().interval[signal], colour, 0.1, f"{signal}, 95 %")
+        figure.add_trace(
+            Scatter(
+                x=edges,
+                y=np.append(values, values[-1]),
+                mode="lines",
+                line={"color": colour, "shape": "hv", "width": 2},
+                name=signal,
+                hovertemplate=f"{signal} from %{{x:.4f}}: %{{y:.4f}}<extra></extra>",
+            )
+        )
+        _mark(figure, best, search.best.value, colour, "star", f"best {signal} {best:g}")
+    _lay_out(figure, "weight of one signal (the others in their best proportions)", search.metric)
+    return figure
+
+
+def _lay_out(figure: Figure, weight: str, metric: str) -> None:
     figure.update_layout(
         template="plotly_white",
         height=380,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        xaxis={"title": {"text": f"weight of {second} (the rest is {first})"}, "range": [0, 1]},
-        yaxis={"title": {"text": f"mean {curve.metric}"}, "tickformat": ".3f"},
+        xaxis={"title": {"text": weight}, "range": [-0.01, 1.01]},
+        yaxis={"title": {"text": f"mean {metric}"}, "tickformat": ".3f"},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
-    return figure
 
 
 def _band(figure: Figure, low: float, high: float, colour: str, opacity: float, name: str) -> None:

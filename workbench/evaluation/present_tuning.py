@@ -94,7 +94,7 @@ def curve_text(curve: WeightCurve) -> str:
         f"{curve.metric} at every weight of {curve.signals[1]} against {curve.signals[0]}: "
         f"{count_queries(len(curve.queries))}, {len(curve.breakpoints):,} breakpoints"
     )
-    return _text(head, curve_facts(curve), notes_of(curve))
+    return facts_text(head, curve_facts(curve), notes_of(curve))
 
 
 def curve_html(curve: WeightCurve) -> str:
@@ -143,7 +143,8 @@ def named(weights: Mapping[str, float]) -> str:
     return ", ".join(shown)
 
 
-def _text(head: str, facts: list[tuple[str, str, str]], notes: list[str]) -> str:
+def facts_text(head: str, facts: list[tuple[str, str, str]], notes: list[str]) -> str:
+    """Plain text: a head, a fact a line, notes."""
     width = max(len(name) for name, _, _ in facts)
     lines = [head, *(f"  {name:<{width}}  {value}  {why}" for name, value, why in facts), *notes]
     return "\n".join(printable(line) for line in lines)

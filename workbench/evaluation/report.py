@@ -55,6 +55,8 @@ class Report:
     - `without_results`: judged, but the run found nothing; kept, with value 0
     - `unknown_queries`: how many judged query ids are not among the queries; left out
     - `negative_grades`: how many judgments of the evaluated queries are negative; they count as 0
+    - `settled`: how many pairs several people judged differently, one grade taken by the rule of
+      their `Judgments`
 
     `bounds` says between which values each mean lies, whatever the unjudged papers are worth;
     `unjudged()` has them a query and under other assumptions. `run` holds what was ranked.
@@ -69,6 +71,7 @@ class Report:
     unknown_queries: int = 0
     negative_grades: int = 0
     label: str = ""
+    settled: int = 0
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
     run: Run = field(default_factory=dict)
     _grades: Grades = field(default_factory=dict)
@@ -93,6 +96,9 @@ class Report:
             notes.append(f"judgments for {count_queries(self.unknown_queries)} not asked, left out")
         if self.negative_grades:
             notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
+        if self.settled:
+            pairs = "pair" if self.settled == 1 else "pairs"
+            notes.append(f"{self.settled:,} {pairs} judged differently, settled by the rule")
         return tuple(notes)
 
     def compare(self, *others: Report, flips: int = 100_000, seed: int = 0) -> Comparison:
@@ -165,6 +171,7 @@ class Report:
             "without_results": list(self.without_results),
             "unknown_queries": self.unknown_queries,
             "negative_grades": self.negative_grades,
+            "settled": self.settled,
             "bounds": {name: bound.to_dict() for name, bound in self.bounds.items()},
         }
 
@@ -186,13 +193,15 @@ def make_report(
     metrics: str | Iterable[str] = DEFAULT_METRICS,
     label: str = "",
     *,
+    settled: int = 0,
     resamples: int = 1_000,
     seed: int = 0,
 ) -> Report:
     """Evaluate a run: query id -> paper ids, best first.
 
     `queries` are those asked for, records or ids; one that the run lacks counts as a query for
-    which nothing was found. The same input gives the same report, bit for bit.
+    which nothing was found. `settled` is only reported. The same input gives the same report, bit
+    for bit.
 
     Raises EvaluationError for a query without id or given twice, a run of other queries, no
     judgment for any query, and what `per_query` raises.
@@ -219,6 +228,7 @@ def make_report(
         unknown_queries=len(grades) - len(evaluated),
         negative_grades=sum(grade < 0 for i in evaluated for grade in grades[i].values()),
         label=label,
+        settled=settled,
         bounds=find_bounds(asked, of_evaluated, names).bounds,
         run=asked,
         _grades=of_evaluated,

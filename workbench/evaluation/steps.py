@@ -48,7 +48,12 @@ def sweep(each: list[tuple[Vector, Integers]]) -> tuple[Vector, Steps]:
     weights = np.concatenate([starts for starts, _ in each])
     values = np.concatenate([values for _, values in each])
     query = np.repeat(np.arange(len(each)), [len(starts) for starts, _ in each])
-    first = np.searchsorted(query, np.arange(len(each)))
+    return merge(weights, values, query, len(each))
+
+
+def merge(weights: Vector, values: Integers, query: Integers, count: int) -> tuple[Vector, Steps]:
+    """The same of flat arrays, each of shape (steps,): query by query, ascending from weight 0."""
+    first = np.searchsorted(query, np.arange(count))
     delta = np.diff(values, prepend=0)
     near = np.abs(np.diff(weights)) <= MERGED
     # Where a query's papers meet, a tie may score otherwise, even with the same value around it.
@@ -90,3 +95,14 @@ def weight_inside(edges: Vector) -> float:
             if edges[0] < weight < edges[-1] and np.abs(edges - weight).min() > RESOLVED:
                 return weight
     return inner
+
+
+def around(holds: NDArray[np.bool_], edges: Vector, weight: float) -> tuple[float, float]:
+    """The widest interval around a weight on which something holds, from whether it holds on each
+    interval, shape (n,), and their edges, (n + 1,)."""
+    here = int(np.searchsorted(edges[1:-1], weight, side="right"))
+    fails = np.flatnonzero(~holds)
+    before, after = fails[fails < here], fails[fails > here]
+    low = edges[before[-1] + 1] if len(before) else edges[0]
+    high = edges[after[0]] if len(after) else edges[-1]
+    return float(low), float(high)

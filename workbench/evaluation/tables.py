@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from workbench.evaluation.agreement import Agreement
     from workbench.evaluation.judgments import Judgments
     from workbench.evaluation.lists import ListComparison
+    from workbench.evaluation.suggestions import Suggestions
 
 SHOWN = 10
 """Rows of a table that stands for a longer one."""
@@ -70,6 +71,20 @@ def lists_text(lists: ListComparison) -> str:
         ranks = f"{move.first_rank or '-':>4} -> {move.second_rank or '-':>4}"
         what = f"{move.moved:+d}" if move.moved else move.status
         lines.append(f"  {ranks}  {what:>5}  {move.title or move.paper_id}")
+    return "\n".join(printable(line) for line in lines)
+
+
+def suggestions_text(suggestions: Suggestions) -> str:
+    """Plain text, two lines a pair."""
+    lines = [
+        f"{suggestions.considered:,} unjudged pairs among the first {suggestions.depth} under some "
+        f"weights; the grade of {suggestions.changing:,} alone could make other weights win"
+    ]
+    for number, s in enumerate(suggestions, start=1):
+        lines += [
+            f"{number:>3}. {s.query[:60] or s.query_id}: {s.title or s.paper_id}",
+            f"     {s.reason}",
+        ]
     return "\n".join(printable(line) for line in lines)
 
 

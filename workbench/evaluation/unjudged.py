@@ -74,10 +74,12 @@ def find_bounds(
     Each paper without a judgment among the first `depth` of a ranking may have any grade from 0 to
     `top`; papers further down, or not found, stay not relevant. `depth` is by default the metric's
     cutoff, or all papers found for a metric without one; `top` the largest grade in the judgments,
-    at least 1. Raises EvaluationError for a depth below 1, or a `top` that is no grade.
+    at least 1. Raises EvaluationError for no query, a depth below 1, or a `top` that is no grade.
     """
     import pandas as pd
 
+    if not grades:
+        raise EvaluationError("no query has a judgment, so there is nothing to bound; give some")
     if depth is not None and depth < 1:
         raise EvaluationError(f"depth is {depth}; give at least 1, or None")
     if top is None:

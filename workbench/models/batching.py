@@ -15,7 +15,10 @@ from numpy.typing import NDArray
 
 Result = TypeVar("Result")
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 4_000_000
-"""Texts that are turned into tokens at a time."""
+"""Texts that are turned into tokens at a time, at most; the first chunks are smaller, so that
+the device has something to do sooner."""
+
+FIRST_CHUNK = 128
 
 AHEAD = 3
 """Chunks of tokens, and batches, that wait for their turn."""
@@ -60,12 +63,16 @@ class Row:
 class TokenBudget:
     """Tokens that a batch may have: all of `full`, half after a failure, doubled as it goes well.
 
-    With `padded`, a batch counts as many tokens as its padded grid has.
+    With `padded`, a batch counts as many tokens as its padded grid has. `limit` is asked before
+    each batch: others may have taken room, or given it back.
     """
 
-    def __init__(self, full: int, padded: bool = False) -> None:
+    def __init__(
+        self, full: int, padded: bool = False, limit: Callable[[], int] | None = None
+    ) -> None:
         self.full = self.tokens = max(1, full)
         self.padded = padded
+        self._limit = limit
         self._well = 0
 
     def cost(self, rows: Sequence[Row]) -> int:
@@ -75,7 +82,7 @@ class TokenBudget:
 
     def failed(self, rows: Sequence[Row]) -> None:
         """A batch did not fit."""
-        self.tokens = max(1, min(self.tokens, self.cost(rows)) // 2)
+        self.tokens = max(1, min(self.tokens, self.cost(rows) // 2))
         self._well = 0
 
     def succeeded(self) -> None:
@@ -88,12 +95,13 @@ class TokenBudget:
     def batch(self, rows: deque[Row]) -> list[Row]:
         """Take as many rows from the left as fit, one at least."""
         taken: list[Row] = []
+        most = self.tokens if self._limit is None else min(self.tokens, self._limit())
         longest = total = 0
         while rows:
             size = len(rows[0].ids)
             longest, total = max(longest, size), total + size
             cost = longest * (len(taken) + 1) if self.padded else total
-            if taken and cost > self.tokens:
+            if taken and cost > most:
                 break
             taken.append(rows.popleft())
         return taken
@@ -185,12 +193,12 @@ def token_rows(texts: Sequence[str], tokenizer: Any) -> Iterator[list[Row]]:
 
 def _chunks(order: list[int], texts: Sequence[str]) -> Iterator[list[int]]:
     chunk: list[int] = []
-    size = 0
+    size, most = 0, FIRST_CHUNK
     for index in order:
         chunk.append(index)
         size += len(texts[index])
-        if len(chunk) == CHUNK_TEXTS or size >= CHUNK_CHARACTERS:
+        if len(chunk) == most or size >= CHUNK_CHARACTERS:
             yield chunk
-            chunk, size = [], 0
+            chunk, size, most = [], 0, min(2 * most, CHUNK_TEXTS)
     if chunk:
         yield chunk

@@ -8,6 +8,7 @@ for every thread. Nothing is imported and no context exists before the first cal
 from __future__ import annotations
 
 import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +20,9 @@ from workbench.models.batching import out_of_memory
 
 Result = TypeVar("Result")
 CONTEXT, WORKSPACES = "(CUDA context)", "(library workspaces)"
+GRAIN = 32 * 2**20
+"""What is kept for batches grows in steps of so many bytes."""
+
 WARM_UP = 512
 """Side of the matrices whose products make the libraries allocate their workspaces."""
 
@@ -28,10 +32,12 @@ class Cuda:
 
     def __init__(self, index: int) -> None:
         self.index = index
-        self._executor = ThreadPoolExecutor(1, thread_name_prefix=f"cuda-{index}")
+        self._name = f"cuda-{index}_"
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
         self._before = 0
         self._workspaces = 0
         self._weights = 0
+        self._arena = 0
 
     @cached_property
     def torch(self) -> Any:
@@ -50,7 +56,9 @@ class Cuda:
         return self._executor.submit(self._on_thread, job, *given)
 
     def run(self, job: Callable[..., Result], *given: Any) -> Result:
-        """The same, and wait for the result."""
+        """The same, and wait for the result; at once where this is the GPU's thread already."""
+        if threading.current_thread().name.startswith(self._name):
+            return job(*given)
         return self.submit(job, *given).result()
 
     @property
@@ -68,9 +76,16 @@ class Cuda:
         """Context and workspaces, measured with the driver; what no model owns."""
         return self.run(self._overheads)
 
-    def trim(self) -> int:
-        """Give what is kept for activations back to the driver; returns the bytes."""
-        return self.run(self.trim_now)
+    def trim(self, then: Callable[[], object] = lambda: None) -> int:
+        """Give what is kept for activations back to the driver, then call `then` before anything
+        else happens on the GPU; returns the bytes."""
+
+        def both() -> int:
+            size = self.trim_now()
+            then()
+            return size
+
+        return self.run(both)
 
     def kept_now(self) -> int:
         """Bytes that the allocator holds beside weights and workspaces."""
@@ -119,11 +134,13 @@ class Cuda:
     def reserve(self, size: int) -> None:
         """See that `size` bytes are kept for activations, in one piece, before a batch needs
         them: so memory grows here and not half-way through. Raises DeviceFull."""
-        if self.kept() >= size:
+        if self._arena >= size:
             return
+        size = -(-size // GRAIN) * GRAIN
         with out_of_memory():
             self.trim_now()
             self.torch.empty(size, dtype=self.torch.uint8, device=f"cuda:{self.index}")
+            self._arena = size
 
     def _free(self) -> int:
         cuda = self.torch.cuda
@@ -146,6 +163,7 @@ class Cuda:
         """`trim` for callers on the thread."""
         cuda = self.torch.cuda
         before = cuda.memory_reserved(self.index)
+        self._arena = 0
         cuda.synchronize(self.index)
         cuda.empty_cache()
         return int(before - cuda.memory_reserved(self.index))

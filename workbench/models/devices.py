@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from functools import cache
 from typing import Protocol
 
@@ -35,8 +36,9 @@ class Device(Protocol):
         """Bytes that belong to no model, by name; they stay until the process ends."""
         ...
 
-    def trim(self) -> int:
-        """Give memory kept for later back to the driver; returns the bytes."""
+    def trim(self, then: Callable[[], object] = lambda: None) -> int:
+        """Give memory kept for batches back to the driver, then call `then` before anything else
+        happens on the device; returns the bytes."""
         ...
 
 
@@ -65,7 +67,8 @@ class Cpu:
     def overheads(self) -> dict[str, int]:
         return {}
 
-    def trim(self) -> int:
+    def trim(self, then: Callable[[], object] = lambda: None) -> int:
+        then()
         return 0
 
 

@@ -13,7 +13,7 @@ from workbench.corpus.manifest import write_atomically
 from workbench.models.shapes import Shape
 from workbench.profiles import cache_folder
 
-PROBES = (2_048, 8_192)
+PROBES = (8_192, 32_768)
 """Tokens of the two batches that are measured."""
 
 MARGIN = 1.06

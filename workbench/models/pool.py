@@ -117,13 +117,13 @@ class ModelPool:
         """Record what a call took beside the weights. The bytes kept for activations on a device
         are one model's at a time: that of the last batch."""
         # Without the pool's lock: whoever holds it may be waiting for this very thread's device.
-        self._drop_activations(model.device, but=model.key)
+        self.drop_activations(model.device, but=model.key)
         usage = Usage(model.held().weights, activations)
         self.ledger.record(kind, model.key, model.device, usage, note)
 
     def settle(self, model: LazyModel) -> None:
         """A call ended and its activations are given back (on the CPU they are at once)."""
-        self._drop_activations(model.device)
+        self.drop_activations(model.device)
 
     def refresh(self, device: str) -> None:
         """Write down what a device holds beside the models: context, libraries' workspaces."""
@@ -181,7 +181,8 @@ class ModelPool:
     def _loaded(self, device: str) -> list[Member]:
         return [m for m in self._members.all() if m.device == device and m.loaded]
 
-    def _drop_activations(self, device: str, but: str = "") -> None:
+    def drop_activations(self, device: str, but: str = "") -> None:
+        """Nothing is kept for batches on a device any more, of other models than `but`."""
         for (key, on), usage in self.ledger.usage().items():
             if on == device and key != but and usage.activations:
                 self.ledger.set(key, on, Usage(usage.weights))
@@ -215,12 +216,12 @@ class ModelPool:
     def _make_room(self, model: LazyModel) -> None:
         """Evict until the model fits; wait for leases of others; raise where neither helps."""
         device, need = model.device, model.need()
-        wanted = need.weights + need.activations
         budget = self.budget(device)
         self.refresh(device)
         own = sum(device_of(device).overheads().values())
-        if wanted + own > budget:
+        if need.weights + need.activations + own > budget:
             raise OutOfMemory(_never(model, need, budget, own))
+        wanted = need.weights + need.activations
         while _sum(self.ledger, device, "weights") + wanted > budget:
             if self.evict_idle(device):
                 continue
@@ -230,8 +231,8 @@ class ModelPool:
                     raise OutOfMemory(_never(model, need, budget, own, held))
                 self._changed.wait(RECHECK)
         # What was kept for batches is taken anew, from what is left.
-        device_of(device).trim()
-        self._drop_activations(device)
+        with self.ledger.moving():
+            device_of(device).trim(lambda: self.drop_activations(device))
 
     def _all_wait(self, held: list[Member]) -> bool:
         """Whether every lease in the way belongs to a thread that waits itself: a deadlock."""

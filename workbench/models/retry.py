@@ -22,10 +22,10 @@ def make_room(model: LazyModel, texts: int, failures: int, need: int, tokens: in
     Raises OutOfMemory where that has not helped.
     """
     device = device_of(model.device)
-    device.trim()
-    kept = "one text" if texts == 1 else f"{texts} texts"
-    note = f"no memory for {kept}; at most {tokens:,} tokens a batch now"
-    model.pool.note("oom_retry", model, 0, note)
+    what = "one text" if texts == 1 else f"{texts} texts"
+    note = f"no memory for {what}; at most {tokens:,} tokens a batch now"
+    with model.pool.ledger.moving():
+        device.trim(lambda: model.pool.note("oom_retry", model, device.kept_now(), note))
     if texts > 1 or model.pool.evict_idle(model.device):
         return
     if failures >= ATTEMPTS:

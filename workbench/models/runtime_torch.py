@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, OutOfMemory
 from workbench.models import memory_model
-from workbench.models.batching import Row, TokenBudget, run_batches, token_rows
+from workbench.models.batching import DeviceFull, Row, TokenBudget, run_batches, token_rows
+from workbench.models.bookkeeping import Bookkeeper
+from workbench.models.budget import readable
 from workbench.models.cuda import import_torch
 from workbench.models.devices import device_of
 from workbench.models.encoding import LazyEmbedder, Vectors, check_finite
@@ -31,6 +33,15 @@ NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 MOST_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 """Tokens of a batch past which it only gets larger, not faster."""
 
+VERSION = 2
+"""Of the forward pass, as far as it decides how much memory a batch takes."""
+
+WORKING = 4_096
+"""Tokens that a batch should be able to have before a model is worth loading."""
+
+SLACK = 48 * 2**20
+"""Bytes left free on a GPU: the allocator takes small things in pieces of 2 and 20 MiB."""
+
 
 class TorchEmbedder(LazyEmbedder):
     """An encoder of the BERT, RoBERTa, XLM-R or MPNet family in PyTorch, loaded on first use.
@@ -47,7 +58,6 @@ class TorchEmbedder(LazyEmbedder):
         *,
         device: str = "cpu",
         dtype: Dtype | None = None,
-        compiled: bool = False,
         pool: ModelPool | None = None,
     ) -> None:
         super().__init__(model, device, pool)
@@ -55,7 +65,6 @@ class TorchEmbedder(LazyEmbedder):
         self.dtype: Dtype = dtype or ("fp32" if device == "cpu" else "bf16")
         if self.dtype not in NAMES:
             raise ModelError(f"dtype is {dtype!r}; choose one of {', '.join(NAMES)}")
-        self.compiled = compiled
         self.label = f"torch-{self.dtype}"
         self._run: Run | None = None
         self._model: MemoryModel | None = None
@@ -133,13 +142,14 @@ class TorchEmbedder(LazyEmbedder):
         """Run rows through the device; the caller holds a lease."""
         run = self._run
         assert run is not None
-        budget = TokenBudget(self.batch_tokens(), self.padded)
+        limit = None if max_batch_tokens() else lambda: self._memory.tokens(self._room())
+        budget = TokenBudget(self.batch_tokens(), self.padded, limit)
 
         def submit(batch: list[Row]) -> Future[Any]:
             size = self._memory.bytes(budget.cost(batch))
             note = f"{len(batch)} texts, {sum(len(row.ids) for row in batch):,} tokens"
-            return run.submit([row.ids for row in batch], tokens, size,
-                              lambda kept: self.pool.note("batch", self, kept, note))  # fmt: skip
+
+            return run.submit([row.ids for row in batch], tokens, size, note)
 
         def full(batch: list[Row], failures: int) -> None:
             need = self._memory.bytes(budget.cost(batch))
@@ -158,8 +168,11 @@ class TorchEmbedder(LazyEmbedder):
         if chosen is not None:
             return chosen
         device = device_of(self.device)
-        room = min(self.pool.room(self.device), device.free + device.kept_now())
+        room = min(self._room(), device.free + device.kept_now() - SLACK)
         return min(MOST_TOKENS[self.device.partition(":")[0]], max(1, self._memory.tokens(room)))
+
+    def _room(self) -> int:
+        return self.pool.room(self.device) - (SLACK if self.device != "cpu" else 0)
 
     @property
     def _memory(self) -> MemoryModel:
@@ -168,17 +181,28 @@ class TorchEmbedder(LazyEmbedder):
 
     def _key(self) -> str:
         name = device_of(self.device).name
-        return f"{self.folder.sha256} {self.dtype} {self.compiled} {name}"
+        return f"{self.folder.sha256} {self.dtype} {VERSION} {name}"
 
     def _need(self, dtype: str) -> Usage:
         _, weights = layout(self.shape, 4 if dtype == "fp32" else 2)
-        return Usage(weights, self._memory.bytes(self.window))
+        least = self._memory.bytes(max(self.window, WORKING))
+        return Usage(weights, least + (SLACK if self.device != "cpu" else 0))
 
     def _open(self) -> None:
         dtype = getattr(import_torch(), NAMES[self.dtype])
         kind = CpuRun if self.device == "cpu" else CudaRun
-        self._run = kind(self.folder, self.device, dtype, self.compiled)
-        self._run.open(lambda size: self.pool.ledger.set(self.key, self.device, Usage(size)))
+        run = kind(self.folder, self.device, dtype, Bookkeeper(self))
+        while self._run is None:
+            try:
+                run.open()
+                self._run = run
+            except DeviceFull as full:  # other processes hold what the budget would allow
+                if not self.pool.evict_idle(self.device):
+                    raise OutOfMemory(
+                        f"{self.name} needs {readable(self.need().weights)} on {self.device} and "
+                        f"{readable(device_of(self.device).free)} are free ({full}); end other "
+                        "processes that use it, or take a smaller model or dtype"
+                    ) from None
         _ = self.tokenizer
         if self.device != "cpu":
             known = memory_model.remembered(self._key())
@@ -193,7 +217,7 @@ class TorchEmbedder(LazyEmbedder):
     def _close(self) -> None:
         run, self._run = self._run, None
         if run is not None:
-            run.close(lambda: self.pool.ledger.set(self.key, self.device, Usage()))
+            run.close()
 
 
 def _sum(usage: Usage) -> int:

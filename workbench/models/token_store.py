@@ -24,6 +24,9 @@ from workbench.profiles import cache_folder
 LIMIT = 2 * 2**30
 """Bytes of codes kept a model, some 35,000 passages; the oldest leave first."""
 
+FULL = 0.99
+"""Share of the limit from which a store counts as full."""
+
 _ASKED = 500
 """Keys in one statement; SQLite allows 999 parameters everywhere."""
 
@@ -69,6 +72,11 @@ class TokenStore:
         """Bytes of the vectors that are kept."""
         found = self._ask("SELECT total(bytes) FROM entries")
         return int(found[0][0]) if found else 0
+
+    @property
+    def full(self) -> bool:
+        """Whether another passage may make an older one leave."""
+        return self.size > self._limit * FULL
 
     def read(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
         """Those that are kept, by text."""

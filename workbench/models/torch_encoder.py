@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -47,85 +48,104 @@ def pack(rows: list[NDArray[np.int32]], padding: int) -> Packed:
 class TorchEncoder:
     """Weights on a device, and the forward pass. Not safe to share: one thread calls it.
 
-    `dtype` is a torch dtype. `weights` is the one buffer that holds every parameter.
+    `dtype` is a torch dtype. `weights` is the one buffer that holds every parameter. `packed` says
+    whether attention runs over packed texts on a GPU: in half precision, where no bias is needed.
     """
 
     def __init__(
-        self, folder: ModelFolder, device: str, dtype: Any, compiled: bool = False
+        self, folder: ModelFolder, device: str, dtype: Any, came: Callable[[], None] = lambda: None
     ) -> None:
         self.shape = shape_of(folder)
         self.device, self.dtype = device, dtype
-        self.flash = device.startswith("cuda") and dtype.itemsize == 2 and not self.biased
-        self.weights, self._tensors = load(folder, self.shape, device, dtype)
-        self._add_norm = add_norm
-        if compiled:
-            import torch
-
-            self._add_norm = torch.compile(add_norm, dynamic=True)
-
-    @property
-    def biased(self) -> bool:
-        """Whether scores get a bias by distance, which variable-length attention cannot add."""
-        return self.shape.family == MPNET
+        self.biased = self.shape.family == MPNET
+        self.packed = device != "cpu" and dtype.itemsize == 2 and not self.biased
+        self.weights, self._tensors = load(folder, self.shape, device, dtype, came)
 
     def __call__(
         self, ids: Any, places: Any, cumulative: Any, lengths: Any, host: list[int]
     ) -> Any:
         """Token vectors (tokens, hidden) of packed ids; `host` are the lengths on the CPU."""
-        import torch
-
-        functional, get = torch.nn.functional, self._tensors
-        x = get["words"][ids] + get["positions"][places]
-        x = functional.layer_norm(
-            x, (self.shape.hidden,), get["norm.weight"], get["norm.bias"], self.shape.eps
-        )
         longest = max(host)
+        x, y = self._tensors["words"][ids], self._tensors["positions"][places]
+        if self.packed:
+            return self._packed(x, y, cumulative, longest)
+        x = self._norm(x + y, "norm")
+        get = self._tensors
         bias = attention.distance_bias(get["distances"], longest) if self.biased else None
+
+        def attend(qkv: Any) -> Any:
+            if self.device == "cpu":
+                return attention.one_by_one(qkv, host, bias)
+            return attention.padded(qkv, lengths, cumulative, longest, bias)
+
         for n in range(self.shape.layers):
-            qkv = functional.linear(x, get[f"{n}.qkv.weight"], get[f"{n}.qkv.bias"])
-            qkv = qkv.view(len(x), 3, self.shape.heads, -1)
-            if self.flash:
-                mixed = attention.variable_length(qkv, cumulative, longest)
-            elif self.device == "cpu":
-                mixed = attention.one_by_one(qkv, host, bias)
-            else:
-                mixed = attention.padded(qkv, lengths, cumulative, longest, bias)
-            del qkv
-            mixed = mixed.reshape(len(x), -1)
-            out = functional.linear(mixed, get[f"{n}.out.weight"], get[f"{n}.out.bias"])
-            del mixed
-            x = self._norm(out, x, f"{n}.norm1")
-            inner = self._up(x, get[f"{n}.up.weight"], get[f"{n}.up.bias"])
-            out = functional.linear(inner, get[f"{n}.down.weight"], get[f"{n}.down.bias"])
-            del inner
-            x = self._norm(out, x, f"{n}.norm2")
+            x = self._layer(x, f"{n}", attend)
         return x
 
-    def _norm(self, x: Any, residual: Any, name: str) -> Any:
-        get = self._tensors
-        return self._add_norm(
-            x, residual, get[f"{name}.weight"], get[f"{name}.bias"], self.shape.eps
-        )
+    def _layer(self, x: Any, n: str, attend: Callable[[Any], Any]) -> Any:
+        """One layer, as the papers have it."""
+        qkv = self._linear(x, f"{n}.qkv").view(len(x), 3, self.shape.heads, -1)
+        mixed = attend(qkv).reshape(len(x), -1)
+        x = self._norm(self._linear(mixed, f"{n}.out") + x, f"{n}.norm1")
+        inner = self._activate(self._linear(x, f"{n}.up"))
+        return self._norm(self._linear(inner, f"{n}.down") + x, f"{n}.norm2")
 
-    def _up(self, x: Any, weight: Any, bias: Any) -> Any:
-        """Activation of a linear layer; on the GPU in half precision in the product's epilogue,
-        whose tanh form of GELU is nearer to the exact one than half precision can show."""
+    def _packed(self, x: Any, y: Any, cumulative: Any, longest: int) -> Any:
+        """All layers in three buffers that live through the batch: nothing else is allocated but
+        attention's output, always of one size, so memory cannot fall to pieces."""
+        from workbench.models.triton_norm import add_norm_
+
+        tokens, hidden, inner = len(x), self.shape.hidden, self.shape.inner
+        get, eps = self._tensors, self.shape.eps
+        add_norm_(x, y, get["norm.weight"], get["norm.bias"], eps)
+        wide = x.new_empty(tokens * max(3 * hidden, inner))
+        qkv = wide[: tokens * 3 * hidden].view(tokens, 3 * hidden)
+        up = wide[: tokens * inner].view(tokens, inner)
+        for n in range(self.shape.layers):
+            self._product(x, f"{n}.qkv", qkv)
+            heads = qkv.view(tokens, 3, self.shape.heads, -1)
+            mixed = attention.variable_length(heads, cumulative, longest).view(tokens, hidden)
+            self._product(mixed, f"{n}.out", y)
+            del mixed
+            add_norm_(x, y, get[f"{n}.norm1.weight"], get[f"{n}.norm1.bias"], eps)
+            self._product(x, f"{n}.up", up, activate=True)
+            self._product(up, f"{n}.down", y)
+            add_norm_(x, y, get[f"{n}.norm2.weight"], get[f"{n}.norm2.bias"], eps)
+        return x
+
+    def _product(self, x: Any, name: str, out: Any, activate: bool = False) -> None:
+        """A linear layer into `out`. GELU in half precision goes into the product's epilogue:
+        its tanh form is nearer to the exact one than half precision can show."""
         import torch
 
-        functional, name = torch.nn.functional, self.shape.activation
-        if self.flash and name in ("gelu", "gelu_new"):
-            return torch._addmm_activation(bias, x, weight.t(), use_gelu=True)
-        inner = functional.linear(x, weight, bias)
+        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
+        if activate and self.shape.activation in ("gelu", "gelu_new"):
+            torch._addmm_activation(bias, x, weight.t(), use_gelu=True, out=out)
+            return
+        torch.addmm(bias, x, weight.t(), out=out)
+        if activate:
+            out.relu_()
+
+    def _linear(self, x: Any, name: str) -> Any:
+        import torch
+
+        get = self._tensors
+        return torch.nn.functional.linear(x, get[f"{name}.weight"], get[f"{name}.bias"])
+
+    def _norm(self, x: Any, name: str) -> Any:
+        import torch
+
+        weight, bias = self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"]
+        return torch.nn.functional.layer_norm(x, weight.shape, weight, bias, self.shape.eps)
+
+    def _activate(self, inner: Any) -> Any:
+        import torch
+
+        name = self.shape.activation
         if name == "relu":
             return inner.relu_()
-        return functional.gelu(inner, approximate="tanh" if name == "gelu_new" else "none")
-
-
-def add_norm(x: Any, residual: Any, weight: Any, bias: Any, eps: float) -> Any:
-    """Layer norm of a sum."""
-    import torch
-
-    return torch.nn.functional.layer_norm(x + residual, weight.shape, weight, bias, eps)
+        how = "tanh" if name == "gelu_new" else "none"
+        return torch.nn.functional.gelu(inner, approximate=how)
 
 
 def pool(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
@@ -141,15 +161,18 @@ def pool(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
     return torch.nn.functional.normalize(pooled, dim=1)
 
 
-def load(folder: ModelFolder, shape: Shape, device: str, dtype: Any) -> tuple[Any, dict[str, Any]]:
+def load(
+    folder: ModelFolder, shape: Shape, device: str, dtype: Any, came: Callable[[], None]
+) -> tuple[Any, dict[str, Any]]:
     """Every parameter in one buffer on the device (so that it is one piece of memory, given back
-    whole), and views of it by name."""
+    whole), and views of it by name; `came` is called as soon as the buffer is there."""
     import torch
     from safetensors import SafetensorError, safe_open
 
     prefix = prefix_of(folder.tensors, folder)
     offsets, size = layout(shape, dtype.itemsize)
     buffer = torch.empty(size, dtype=torch.uint8, device=device)
+    came()
     views = {}
     try:
         with safe_open(folder.path / WEIGHTS, framework="pt") as file:

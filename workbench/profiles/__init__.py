@@ -9,6 +9,7 @@ from workbench.profiles.environment import (
     person,
     profile_from_environment,
     profiles_folder,
+    visible_gpus,
 )
 from workbench.profiles.named import PRESETS, as_profile, list_profiles
 from workbench.profiles.profile import (
@@ -34,4 +35,5 @@ __all__ = [
     "person",
     "profile_from_environment",
     "profiles_folder",
+    "visible_gpus",
 ]

@@ -30,6 +30,12 @@ def hub_folder() -> Path:
     return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
 
 
+def visible_gpus() -> list[str] | None:
+    """The GPUs that CUDA shows, by number or UUID, from CUDA_VISIBLE_DEVICES; None: all."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
 def profiles_folder() -> Path:
     """Where a person's own profiles are: WORKBENCH_PROFILES, or the platform's place."""
     chosen = os.environ.get("WORKBENCH_PROFILES")

@@ -91,7 +91,7 @@ class Profile:
     n_retrieval: int = 80
     n_keyword: int = 8
     n_rerank: int = 100
-    feedback: bool = False
+    feedback: bool = True
     first_pass: Mapping[str, float] = field(default_factory=lambda: dict(_WEIGHTS))
     reranker: str = ""
     device: str = "auto"

@@ -14,9 +14,12 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
+import numpy as np
+
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
 from workbench.errors import QueryError
+from workbench.ranking.feedback import relevance_model
 from workbench.records import Filters, Query
 
 if TYPE_CHECKING:
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
 MAX_FACTOR = 1000.0
 FEEDBACK_PAPERS = 5
 """Top hits that suggestions are drawn from, as in the relevance model."""
+
+_WORDLY = re.compile(r"[^\W\d_]{3}|[^\x00-\x7f]")
 
 ADDED = 0.5
 """Weight of a term added without one: half of a word that the person wrote."""
@@ -179,37 +184,35 @@ def idf(papers: int, of: int) -> float:
 def suggest_terms(ranking: Ranking, n: int = 8) -> list[Suggestion]:
     """The `n` terms that most set the top hits apart from the corpus and that the query lacks.
 
-    Relevance model by weighted tf x idf (Lavrenko and Croft, SIGIR 2001) over the best passages of
-    the top 5. Only terms that two of these have count: they are about the subject, not about one
-    paper; numbers and single letters are left out.
+    By the relevance model of `feedback`, over the best passages of the top 5. Only terms that two
+    of these have count: they are about the subject, not about one paper; numbers and terms of one
+    or two letters are left out.
     """
     analyser, engine = Analyser(), ranking.engine
-    known = set(ranking.candidates.query.terms)
-    weights: dict[str, float] = {}
-    holders: Counter[str] = Counter()
+    own, top = ranking.candidates.query.terms, ranking.hits[:FEEDBACK_PAPERS]
+    if not top:
+        return []
     words: dict[str, Counter[str]] = {}
-    top = ranking.hits[:FEEDBACK_PAPERS]
-    lowest = min((hit.score for hit in top), default=0.0)
-    for hit in top:
-        text = f"{hit.paper.title}\n{hit.passage.text}"
-        terms = Counter[str]()
-        for start, end, term in analyser.spans(text):
-            terms[term] += 1
-            words.setdefault(term, Counter())[text[start:end].lower()] += 1
-        # z-scores can be negative: what counts is how far a hit stands above the lowest of them.
-        worth = 1.0 + hit.score - lowest
-        for term, count in terms.items():
-            weights[term] = weights.get(term, 0.0) + worth * count / terms.total()
-            holders[term] += 1
-    found, of = engine.document_frequencies([t for t in weights if t not in known])
-    scored = {
-        term: weights[term] * idf(papers, of)
-        for term, papers in found.items()
-        if holders[term] > 1 and re.search(r"[^\W\d_]{2}|[^\x00-\x7f]", term)
-    }
-    best = sorted(scored, key=lambda term: (-scored[term], term))[:n]
-    whole = scored[best[0]] if best else 1.0
-    return [Suggestion(t, words[t].most_common(1)[0][0], scored[t] / whole, found[t]) for t in best]
+    counts = [_counted(f"{hit.paper.title}\n{hit.passage.text}", words, analyser) for hit in top]
+    holders = Counter(term for terms in counts for term in terms)
+    shared = [t for t, many in holders.items() if many > 1 and t not in own and _WORDLY.search(t)]
+    found, of = engine.document_frequencies(shared)
+    # z-scores can be negative: what counts is how far a hit stands above the lowest of them.
+    scores = np.array([1.0 + hit.score - top[-1].score for hit in top])
+    best = list(relevance_model(counts, scores, found, of).items())[:n]
+    return [
+        Suggestion(t, words[t].most_common(1)[0][0], weight / best[0][1], found[t])
+        for t, weight in best
+    ]
+
+
+def _counted(text: str, words: dict[str, Counter[str]], analyser: Analyser) -> Counter[str]:
+    """How often each term occurs; `words` gets the words as written."""
+    terms = Counter[str]()
+    for start, end, term in analyser.spans(text):
+        terms[term] += 1
+        words.setdefault(term, Counter())[text[start:end].lower()] += 1
+    return terms
 
 
 def _own_term(name: str, terms: Mapping[str, Any], analyser: Analyser, what: str) -> str:

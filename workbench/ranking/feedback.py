@@ -23,13 +23,16 @@ from workbench.records import Query
 Vector = NDArray[np.float32]
 Keys = Sequence[tuple[str, int]]
 
+# Measured as change of nDCG@10 over the first pass, each signal's weight split evenly with its
+# feedback: the vector of the best passage alone is better than the mean of three on SciFact train
+# (+.004, -.001), data/landmarks (+.018, +.013) and, where one paper is relevant, less harm.
 LEXICAL_PASSAGES = 5
 TERMS = 25
 LEXICAL_MIX = 0.5
 """Share of the query itself in the expanded terms."""
 
-DENSE_PASSAGES = 3
-ROCCHIO = 0.5
+DENSE_PASSAGES = 1
+ROCCHIO = 0.75
 """Weight of the mean vector beside the query's 1."""
 
 PASSAGES = max(LEXICAL_PASSAGES, DENSE_PASSAGES)
@@ -73,7 +76,10 @@ def _expanded_terms(
         analyser.counts(f"{title} {passage.text}")
         for title, passage in zip(titles, passages, strict=True)
     ]
-    known, documents = engine.document_frequencies(sorted({t for c in counts for t in c}))
+    # A word of the text that the query lacks was muted by the person: it stays so.
+    muted = set(analyser.counts(query.text)) - set(query.terms)
+    found = sorted({term for passage in counts for term in passage} - muted)
+    known, documents = engine.document_frequencies(found)
     model = relevance_model(counts, scores[: len(keys)], known, documents)
     whole = sum(query.terms.values()) or 1.0
     own = LEXICAL_MIX if query.terms else 0.0

@@ -112,7 +112,8 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
         name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0
     )
     if unknown:
-        hints = "".join(f"; {STAGES[name]}" for name in unknown if name in STAGES)
+        known = dict.fromkeys(STAGES[name] for name in unknown if name in STAGES)
+        hints = "".join(f"; {hint}" for hint in known)
         raise WeightError(
             f"unknown signal {', '.join(map(repr, unknown))}; this engine has "
             f"{', '.join(signals)}{hints}"

@@ -6,17 +6,23 @@ helps on some collections and hurts on others, so tune its weight on your own.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelError
+from workbench.engines.base import Engine
+from workbench.errors import CorpusError, ModelError
 from workbench.models.embedder import Embedder
 from workbench.models.token_store import TokenStore, TokenVectors, quantised
+from workbench.ranking.rerank import passage_texts
 
 Vectors = NDArray[np.float32]
+
+BLOCK = 256
+"""Passages whose texts are read at a time while the store is filled."""
 
 
 @runtime_checkable
@@ -30,6 +36,29 @@ class TokenEmbedder(Protocol):
     def query_token_vectors(self, text: str) -> Vectors:
         """Of a query: float32 (tokens, dimension), rows of unit length."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCacheReport:
+    """What `cache_token_vectors` did. `kept` of `passages` are on disk, `encoded` of them now; not
+    `complete` where the cache's limit was reached: the rest is encoded when a query meets it."""
+
+    passages: int
+    kept: int
+    encoded: int
+    bytes: int
+
+    @property
+    def complete(self) -> bool:
+        """Whether every passage is kept."""
+        return self.kept == self.passages
+
+    def __str__(self) -> str:
+        text = (
+            f"token vectors of {self.kept:,} of {self.passages:,} passages kept, "
+            f"{self.encoded:,} encoded now, {self.bytes / 1e6:,.0f} MB"
+        )
+        return text if self.complete else f"{text}; the cache is full or cannot be written"
 
 
 class LateInteraction:
@@ -65,18 +94,34 @@ class LateInteraction:
         tokens = self._embedder.query_token_vectors(query)
         return max_sim(tokens, self._tokens_of(passages))
 
-    def fill(self, passages: Sequence[str]) -> int:
-        """Encode and keep the passages that the store lacks; returns how many."""
-        missing = self._store.missing(passages)
-        for start in range(0, len(missing), self._batch_size):
-            self._encode(missing[start : start + self._batch_size])
-        return len(missing)
+    def fill(self, engine: Engine, *, progress: bool = True) -> TokenCacheReport:
+        """Encode and keep every passage of an engine that the store lacks; what is kept stays
+        after an interruption. Stops where the store is full. Raises CorpusError for an engine
+        that cannot list its passages."""
+        from tqdm.auto import tqdm
+
+        keys = _listed(engine)
+        encoded = kept = 0
+        with tqdm(
+            total=len(keys), desc="Token vectors", unit="", delay=2, disable=not progress
+        ) as bar:
+            for start in range(0, len(keys), BLOCK):
+                texts = passage_texts(keys[start : start + BLOCK], engine)
+                missing = self._store.missing(texts)
+                if missing and self._store.full:
+                    break
+                for some in _batches(missing, self._batch_size):
+                    self._encode(some)
+                encoded += len(missing)
+                kept += len(texts) - len(self._store.missing(texts))
+                bar.update(len(texts))
+        return TokenCacheReport(len(keys), kept, encoded, self._store.size)
 
     def _tokens_of(self, passages: Sequence[str]) -> list[TokenVectors]:
         known = self._store.read(passages)
         missing = [text for text in dict.fromkeys(passages) if text not in known]
-        for start in range(0, len(missing), self._batch_size):
-            known |= self._encode(missing[start : start + self._batch_size])
+        for some in _batches(missing, self._batch_size):
+            known |= self._encode(some)
         return [known[text] for text in passages]
 
     def _encode(self, texts: Sequence[str]) -> dict[str, TokenVectors]:
@@ -84,6 +129,25 @@ class LateInteraction:
         made = dict(zip(texts, found, strict=True))
         self._store.write(made)
         return made
+
+
+@runtime_checkable
+class _Lists(Protocol):
+    def passage_keys(self) -> list[tuple[str, int]]: ...
+
+
+def _listed(engine: Engine) -> list[tuple[str, int]]:
+    if not isinstance(engine, _Lists):
+        raise CorpusError(
+            f"engine {engine.fingerprint!r} cannot list its passages; their token vectors are "
+            "kept as queries meet them"
+        )
+    return engine.passage_keys()
+
+
+def _batches(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    for start in range(0, len(texts), size):
+        yield texts[start : start + size]
 
 
 def max_sim(query: Vectors, passages: Iterable[TokenVectors]) -> NDArray[np.float64]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection
 
 from workbench.models.cross_encoder import CrossEncoder
 from workbench.models.embedder import Embedder
@@ -20,15 +19,19 @@ class Rerankers:
         self._lock = threading.Lock()
         self._made: dict[tuple[str, ...], Reranker] = {}
 
-    def chosen(self, profile: Profile, asked: Collection[str] = ()) -> list[Reranker]:
-        """The profile's reranker; LateInteraction too where its signal is asked for.
+    def chosen(self, profile: Profile) -> Reranker | None:
+        """The profile's reranker, None where it has none.
 
-        Raises ModelNotFound or ModelRejected for a cross-encoder that is not there or not sound.
+        Raises ModelNotFound or ModelRejected for a cross-encoder that is not there or not sound,
+        ModelError for an embedder that cannot do late interaction.
         """
-        names = [profile.reranker] if profile.reranker else []
-        if LateInteraction.signal in asked and LATE_INTERACTION not in names:
-            names.append(LATE_INTERACTION)
-        return [self._make(name, profile) for name in names]
+        return self._make(profile.reranker, profile) if profile.reranker else None
+
+    def late_interaction(self, profile: Profile) -> LateInteraction:
+        """The one that the profile would use. Raises ModelError for an embedder without tokens."""
+        made = self._make(LATE_INTERACTION, profile)
+        assert isinstance(made, LateInteraction)
+        return made
 
     def _make(self, name: str, profile: Profile) -> Reranker:
         late = name == LATE_INTERACTION

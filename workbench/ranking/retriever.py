@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,10 +17,11 @@ from workbench.engines.base import FEEDBACK, Engine
 from workbench.errors import QueryError
 from workbench.models.embedder import Embedder
 from workbench.models.runtime_onnx import cores
-from workbench.profiles import Profile
+from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
 from workbench.ranking.feedback import PASSAGES, expand
 from workbench.ranking.fusion import fuse, normalise, weight_vector
+from workbench.ranking.late_interaction import LateInteraction, TokenCacheReport
 from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
@@ -54,14 +56,12 @@ class Retriever:
         self._analyser = analyser
         self._rerankers = Rerankers(embedder)
 
-    def signals(self, profile: Profile, asked: Collection[str] = ()) -> tuple[str, ...]:
+    def signals(self, profile: Profile) -> tuple[str, ...]:
         """Names of the columns that candidates have: the engine's, and those of the stages that
-        the profile or `asked` turns on. Raises WeightError for one that no stage computes."""
-        feedback = FEEDBACK if _wants_feedback(profile, asked) else ()
-        rerankers = self._rerankers.chosen(profile, asked)
-        names = (*self.engine.signals, *feedback, *(r.signal for r in rerankers))
-        weight_vector(dict.fromkeys([*asked, names[0]], 1.0), names)
-        return names
+        the profile turns on. Raises ModelNotFound for a reranker that is nowhere."""
+        feedback = FEEDBACK if profile.feedback else ()
+        reranker = self._rerankers.chosen(profile)
+        return (*self.engine.signals, *feedback, *((reranker.signal,) if reranker else ()))
 
     def prepare(self, text: str, query_id: str = "") -> Query:
         """Analyse and embed. Raises QueryError for an empty query or one over MAX_QUERY."""
@@ -89,10 +89,9 @@ class Retriever:
         filters: Filters = Filters(),
         *,
         edits: QueryEdits | None = None,
-        signals: Collection[str] = (),
     ) -> Retrieved:
-        """The candidates for a query, through the stages of the profile and those that compute
-        `signals`. They do not depend on the profile's weights or normaliser."""
+        """The candidates for a query, through the stages of the profile. They do not depend on
+        its weights or normaliser."""
         clock = _Clock()
         query = self.prepare(text)
         if edits:
@@ -103,7 +102,7 @@ class Retriever:
         candidates = self.engine.candidates(query, n, filters, n_keyword=n_keyword)
         clock.lap("candidates")
         expanded = None
-        if _wants_feedback(profile, signals):
+        if profile.feedback:
             rows, scores = _best_rows(candidates, profile.first_pass, PASSAGES)
             keys = row_keys(candidates, rows)
             expanded = expand(query, keys, scores, self.engine, self._analyser)
@@ -111,7 +110,7 @@ class Retriever:
                 query, n, filters, n_keyword=n_keyword, expanded=expanded
             )
             clock.lap("feedback")
-        for reranker in self._rerankers.chosen(profile, signals):
+        if reranker := self._rerankers.chosen(profile):
             weights = _with_feedback(profile.first_pass, expanded is not None)
             rows, _ = _best_rows(candidates, weights, profile.n_rerank)
             candidates = rerank(candidates, rows, reranker, self.engine)
@@ -119,18 +118,18 @@ class Retriever:
         notes = self._notes(candidates, filters)
         return Retrieved(candidates, notes, clock.timings_ms, expanded)
 
-    def retrieve_all(
-        self, texts: Sequence[str], profile: Profile, *, signals: Collection[str] = ()
-    ) -> Iterator[Retrieved]:
+    def retrieve_all(self, texts: Sequence[str], profile: Profile) -> Iterator[Retrieved]:
         """The same for many queries, in order, at most `profile.workers` and one a core at once."""
         threads = min(profile.workers, cores())
         with ThreadPoolExecutor(threads) as pool:
             # Window by window: candidates that nobody has taken yet are few.
             for start, stop in pairwise([*range(0, len(texts), 4 * threads), len(texts)]):
                 window = texts[start:stop]
-                yield from pool.map(
-                    lambda text: self.retrieve(text, profile, signals=signals), window
-                )
+                yield from pool.map(lambda text: self.retrieve(text, profile), window)
+
+    def cache_token_vectors(self, profile: Profile, *, progress: bool = True) -> TokenCacheReport:
+        """Encode every passage for late interaction ahead of the first query."""
+        return self._rerankers.late_interaction(profile).fill(self.engine, progress=progress)
 
     def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
@@ -155,8 +154,14 @@ class _Clock:
         self._last = now
 
 
-def _wants_feedback(profile: Profile, asked: Collection[str]) -> bool:
-    return profile.feedback or bool(set(FEEDBACK) & set(asked))
+def with_stages(profile: Profile, signals: Collection[str]) -> Profile:
+    """The profile with the stages turned on that compute `signals`, and the same weights."""
+    changes: dict[str, Any] = {}
+    if set(FEEDBACK) & set(signals):
+        changes["feedback"] = True
+    if LateInteraction.signal in signals and not profile.reranker:
+        changes["reranker"] = LATE_INTERACTION
+    return profile.replace(weights=profile.weights, **changes)
 
 
 def _with_feedback(first_pass: Mapping[str, float], feedback: bool) -> dict[str, float]:

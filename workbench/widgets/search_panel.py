@@ -18,7 +18,7 @@ import traitlets
 
 from workbench.corpus.analysis import Analyser
 from workbench.errors import WorkbenchError
-from workbench.profiles import NORMALISERS, Profile
+from workbench.profiles import NORMALISERS, Profile, as_profile
 from workbench.ranking.details import paper_details
 from workbench.ranking.editing import query_terms, suggest_terms
 from workbench.ranking.ranking import Ranking
@@ -67,11 +67,11 @@ class SearchPanel:
         query: str = "",
         *,
         k: int = 10,
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         judged: Judged | None = None,
     ) -> None:
         self.bench = bench
-        self.base = profile or bench.profile
+        self.base = bench.profile if profile is None else as_profile(profile)
         self.judged = judged
         self.state = PanelState()
         self.ranking: Ranking | None = None

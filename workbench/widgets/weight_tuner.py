@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.collection import read_qrels, read_queries
 from workbench.evaluation.metrics import grades_by_query
-from workbench.profiles import Profile
+from workbench.profiles import Profile, as_profile
 from workbench.session import Judgments, Queries, Workbench
 
 if TYPE_CHECKING:
@@ -103,17 +103,19 @@ def weight_tuner(
     *,
     signals: tuple[str, str] = ("bm25", "dense"),
     k: int = 10,
-    profile: Profile | None = None,
+    profile: Profile | str | None = None,
+    query: str = "",
 ) -> SearchPanel:
-    """The search panel on the query that the present weight costs most, with the curve beside it.
+    """The search panel with the curve beside it; without a `query` it starts with the one that the
+    present weight costs most.
 
     Raises what `Workbench.tune` raises.
     """
     from workbench.widgets.search_panel import SearchPanel
 
     judged = Judged(bench, queries, judgments, metric, signals)
-    base = profile or bench.profile
+    base = bench.profile if profile is None else as_profile(profile)
     pair = [base.weights.get(name, 0.0) for name in signals]
     weight = pair[1] / sum(pair) if sum(pair) else 0.5
-    first = judged.regrets(weight, base)[0]["text"]
-    return SearchPanel(bench, first, k=k, profile=base, judged=judged)
+    query = query or judged.regrets(weight, base)[0]["text"]
+    return SearchPanel(bench, query, k=k, profile=base, judged=judged)

@@ -185,7 +185,7 @@ class ElasticEngine:
     def _arms(self, query: Query, n: int, n_keyword: int, expanded: Query | None) -> list[Arm]:
         if max(n, n_keyword) > LIMIT:
             raise ProfileError(
-                f"n_candidates is {max(n, n_keyword)}; Elasticsearch's limit is {LIMIT}"
+                f"n_retrieval or n_keyword is {max(n, n_keyword)}; Elasticsearch's limit is {LIMIT}"
             )
         if query.vector is not None and query.vector.shape != (self.manifest.dimension,):
             raise CorpusMismatch(

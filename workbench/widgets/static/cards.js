@@ -69,7 +69,7 @@ function showMove(view, before, rank, first) {
 
 function showShares(view, app, score, parts) {
   const { signals } = app.result, { colours } = app.options;
-  setText(view.score, score.toFixed(3));
+  setText(view.score, score.toFixed(Math.abs(score) < 0.1 ? 4 : 3));
   if (view.segments.length !== signals.length) {
     view.segments = signals.map((signal) => h("span", { style: { background: colours[signal] } }));
     view.bar.replaceChildren(...view.segments);

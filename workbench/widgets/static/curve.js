@@ -60,9 +60,9 @@ function createCurve(app, query) {
     column("its best"), column("regret"))), list);
   const element = h("section", { class: "wb-curve", "aria-label": "Metric at every weight" },
     heading, h("div", { class: "wb-chart" }, top, chart, bottom), h("div", { class: "wb-ends" }, ends),
-    said, h("div", { class: "wb-row" }, optimum),
-    h("details", { open: true }, h("summary", {}, "Queries by regret at this weight"),
-      h("div", { class: "wb-regrets", tabindex: "0" }, table)));
+    said, h("div", { class: "wb-row" }, optimum));
+  const queries = h("details", { open: true }, h("summary", {}, "Queries by regret at this weight"),
+    h("div", { class: "wb-regrets", tabindex: "0" }, table));
 
   function load(judged) {
     curve = readCurve(judged);
@@ -104,8 +104,8 @@ function createCurve(app, query) {
     const { best } = curve, here = valueAt(curve, weight).toFixed(4);
     const text = counted.length
       ? `${counted.join(", ")} also counts; the curve is of ${first} and ${second} alone.`
-      : `${second} ${weight.toFixed(2)}: ${here}. Best ${best.value.toFixed(4)}, from `
-        + `${best.low.toFixed(3)} to ${best.high.toFixed(3)}.`;
+      : `${second} ${rounded(weight).toFixed(3)}: ${here}. Best ${best.value.toFixed(4)}, from `
+        + `${best.low.toFixed(4)} to ${best.high.toFixed(4)}.`;
     setText(said, text);
     chart.setAttribute("aria-label", text);
     element.dataset.weight = weight;
@@ -125,9 +125,9 @@ function createCurve(app, query) {
       return h("tr", {}, h("td", {}, open), h("td", {}, row.value.toFixed(3)),
         h("td", {}, row.best.toFixed(3)), h("td", {}, h("b", {}, row.regret.toFixed(3))));
     }));
-    element.dataset.regrets = reply.weight;
+    queries.dataset.weight = reply.weight;
   }
 
   load(app.model.get("judged"));
-  return { element, load, mark, confirm: ask, take, stop: ask.cancel };
+  return { element, queries, load, mark, confirm: ask, take, stop: ask.cancel };
 }

@@ -3,8 +3,14 @@
 let made = 0;
 const uniqueId = (name) => `wb-${name}-${Date.now().toString(36)}-${++made}`;
 
+const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
+
 function h(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
+  // Keys belong to what is focused: JupyterLab would take arrows and Enter for its cells. It looks
+  // for this attribute on the focused element itself first, so every one needs it.
+  if (FOCUSABLE.has(tag) || "tabindex" in properties)
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
     if (name === "class") element.className = value;

@@ -26,9 +26,11 @@ function createQueryBox(app) {
 function createFilters(app) {
   const field = (name, label, properties) => {
     const input = h("input", { class: "wb-input", "aria-label": label, placeholder: label, ...properties });
-    input.addEventListener("change", change);
+    input.addEventListener("input", () => pause());
+    input.addEventListener("change", () => change());
     return input;
   };
+  const pause = afterPause(TYPING.filter, () => change());
   const first = field("first", "year from", { type: "number", size: "5" });
   const last = field("last", "year to", { type: "number", size: "5" });
   const venue = field("venue", "venue", { type: "text", size: "12" });
@@ -37,9 +39,12 @@ function createFilters(app) {
     app.options.ks.map((count) => h("option", { value: String(count) }, `${count} hits`)));
   k.addEventListener("change", () => app.reweigh({ k: Number(k.value) }));
   function change() {
+    pause.cancel();
     const number = (input) => (input.value === "" ? null : Number(input.value));
+    const filters = { year: [number(first), number(last)], venue: venue.value, author: author.value };
+    if (JSON.stringify(filters) === JSON.stringify(app.settings.filters)) return;
     app.what = "";
-    app.set({ filters: { year: [number(first), number(last)], venue: venue.value, author: author.value } });
+    app.set({ filters });
   }
   const clear = h("button", { class: "wb-button", type: "button", onclick: () => {
     for (const input of [first, last, venue, author]) input.value = "";
@@ -57,7 +62,7 @@ function createFilters(app) {
       k.append(h("option", { value: String(app.settings.k) }, `${app.settings.k} hits`));
     k.value = String(app.settings.k);
   };
-  return { element, show };
+  return { element, show, stop: pause.cancel };
 }
 
 // What the last change of the query's terms did, in words.
@@ -91,8 +96,7 @@ function createCode(app) {
 }
 
 function render({ model, el }) {
-  // Keys in the panel belong to the panel: to JupyterLab, Enter on a button would mean its cell.
-  const root = h("div", { class: "wb wb-search", "data-lm-suppress-shortcuts": "true" });
+  const root = h("div", { class: "wb wb-search" });
   el.append(root);
   const app = createApp(model, root);
   const query = createQueryBox(app), filters = createFilters(app), chips = createChips(app);
@@ -106,8 +110,9 @@ function render({ model, el }) {
   app.showMessage = (message) => messages.replaceChildren(...messageBox(message));
   app.showSettings = () => { query.show(); filters.show(); weights.show(); code.hide(); };
   app.showResult = () => {
-    const { result } = app, texts = result.notes || [];
-    notes.replaceChildren(...texts.flatMap((text) => messageBox({ kind: "note", text })));
+    const { result } = app, texts = [...(result.notes || [])];
+    if (result.query && !result.rows) texts.push("Widen the filters, or require fewer terms.");
+    notes.replaceChildren(...messageBox({ kind: "note", text: texts.join(" ") }));
     chips.show(result);
     setText(status, result.query
       ? `${Math.min(app.settings.k, result.papers)} of ${result.papers.toLocaleString("en")} papers`
@@ -126,7 +131,8 @@ function render({ model, el }) {
   root.append(
     h("div", { class: "wb-top" }, query.element, filters.element, chips.element, effect, messages),
     h("div", { class: "wb-columns" },
-      h("div", { class: "wb-side" }, app.curve?.element || [], weights.element, plane.element),
+      h("div", { class: "wb-side" }, app.curve?.element || [], weights.element, plane.element,
+        app.curve?.queries || []),
       h("div", { class: "wb-main" }, notes, status, app.list, code.bar, code.code)));
 
   const listeners = {
@@ -162,6 +168,7 @@ function render({ model, el }) {
     plane.stop();
     app.curve?.stop();
     query.stop();
+    filters.stop();
     app.showOrder.cancel();
   };
 }

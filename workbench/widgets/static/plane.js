@@ -19,7 +19,6 @@ function createPlane(app) {
       accent: named("--wb-accent"), ground: named("--wb-ground") };
     drawn = null;
   }
-  readInk();
   // The theme is an attribute of the page's body in JupyterLab.
   const themes = new MutationObserver(() => { readInk(); draw(); });
   themes.observe(document.body, { attributes: true });
@@ -36,7 +35,7 @@ function createPlane(app) {
       target.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
     }
     canvas.style.width = canvas.style.height = `${size}px`;
-    drawn = null;
+    readInk();
   }
 
   function chooseAxes() {

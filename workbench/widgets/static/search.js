@@ -1,7 +1,7 @@
 // The search panel: settings go to the kernel, results come back; the order at other weights is
 // worked out here and confirmed there.
 
-const TYPING = { ahead: 90, search: 260 };
+const TYPING = { ahead: 90, search: 260, filter: 500 };
 const SETTLED = 700;
 const KEPT_CARDS = 400;
 
