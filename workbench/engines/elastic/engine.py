@@ -85,6 +85,11 @@ class ElasticEngine:
         """Whether the dense arm looks at every vector."""
         return self._vectors.exact
 
+    @property
+    def deleted(self) -> int:
+        """Documents that are deleted and were still counted in BM25 when it was opened."""
+        return self.live.deleted
+
     def close(self) -> None:
         self._connection.close()
 
