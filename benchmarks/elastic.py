@@ -42,8 +42,10 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import read_manifest
 from workbench.corpus.vectors import read_blocks
 from workbench.engines.elastic.ancestor import one_request
-from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.corpus import ElasticCorpus, layout_of
 from workbench.engines.elastic.engine import ElasticEngine
+from workbench.engines.elastic.mapping import index_body
+from workbench.engines.elastic.sources import folder_documents
 from workbench.engines.generation import VECTORS
 from workbench.evaluation.parity import parity
 from workbench.models.embedder import OnnxEmbedder
@@ -99,9 +101,7 @@ def server(data: Path) -> Iterator[str]:
     if shutil.which("java") is None:
         print("Java is not here: install openjdk-17-jre-headless, or set WORKBENCH_ES_URL")
         sys.exit(2)
-    started = Server(
-        need(data.parent / ARCHIVE if data != DATA else DATA.parent / ARCHIVE), heap="1g"
-    )
+    started = Server(need(data.parent / ARCHIVE), heap="1g")
     try:
         yield started.start().url
     finally:
@@ -192,59 +192,44 @@ def _mirror(url: str, folder: Path) -> float:
     return seconds
 
 
-def _streaming_bulk(url: str, folder: Path, most: int = 3_000) -> float:
-    """Passages a second of the client's helper: text, terms and vector as a list of floats."""
+def _streaming_bulk(url: str, folder: Path, most: int = 4_000) -> float:
+    """Passages a second of the client's helper: the same documents from the same folder into the
+    same mapping, each vector as a list of floats."""
     from elasticsearch import Elasticsearch
     from elasticsearch.helpers import streaming_bulk
 
     client = Elasticsearch(url, request_timeout=60)
     name = "bench-streaming"
     client.options(ignore_status=404).indices.delete(index=name)
-    properties: dict[str, Any] = {
-        "paper_id": {"type": "keyword"},
-        "text": {"type": "text", "index": False},
-        "tokens": {"type": "text", "analyzer": "whitespace"},
-        "vector": {
-            "type": "dense_vector",
-            "dims": read_manifest(folder).dimension,
-            "index": True,
-            "similarity": "dot_product",
-            "index_options": {"type": "flat"},
-        },
-    }
-    settings = {"number_of_replicas": 0, "refresh_interval": "-1"}
-    client.indices.create(index=name, settings=settings, mappings={"properties": properties})
-    documents = list(islice(_plain_documents(folder), most))
     started = time.perf_counter()
-    for _ in streaming_bulk(client, documents, index=name):
-        pass
+    layout = layout_of(read_manifest(folder), "flat")
+    body = index_body(wb.Elasticsearch(url, index=name), layout, "x")
+    client.indices.create(index=name, settings=body["settings"], mappings=body["mappings"])
+    documents = islice(_plain_documents(folder), most)
+    done = sum(ok for ok, _ in streaming_bulk(client, documents, index=name))
     client.indices.refresh(index=name)
     seconds = time.perf_counter() - started
     client.indices.delete(index=name)
     client.close()
-    return len(documents) / seconds
+    return done / seconds
+
+
+class _Empty:
+    """An index that holds nothing yet."""
+
+    def digests(self, ids: Sequence[str]) -> dict[str, bytes]:
+        return {}
 
 
 def _plain_documents(folder: Path) -> Iterator[dict[str, Any]]:
-    from workbench.engines.embedded import EmbeddedEngine
-
     manifest = read_manifest(folder)
-    engine = EmbeddedEngine(folder)
-    store, analyser = engine._store, Analyser()
-    texts = store.passage_texts(0, manifest.passage_rows)
-    rows = (
-        row
-        for block in read_blocks(folder / VECTORS, manifest.passage_rows, manifest.dimension)
-        for row in block
-    )
-    for number, ((title, text), vector) in enumerate(zip(texts, rows, strict=False)):
-        yield {
-            "_id": str(number),
-            "paper_id": str(number),
-            "text": text,
-            "tokens": " ".join(analyser.terms(f"{title} {text}")),
-            "vector": vector.tolist(),
-        }
+    blocks = read_blocks(folder / VECTORS, manifest.passage_rows, manifest.dimension)
+    rows = (row for block in blocks for row in block)
+    for _, papers in folder_documents(folder, manifest, _Empty()):  # type: ignore[arg-type]
+        for paper in papers:
+            for number in range(len(paper.spans)):
+                name, body = paper.document(number)
+                yield {"_id": name, **body, "vector": next(rows).tolist()}
 
 
 # Parity
