@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
     AsJson,
     Folder,
@@ -36,6 +37,8 @@ def evaluate(
             help="Where people disagree in a .jsonl: error, median, latest, lowest, highest."
         ),
     ] = "error",
+    engine: EngineUrl = None,
+    index: IndexName = "papers",
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
@@ -45,7 +48,10 @@ def evaluate(
 
     weights = read_weights(weight or [])
     with open_corpus(
-        folder, profile=read_profile(profile, normaliser), progress=not as_json
+        folder,
+        engine=read_engine(engine, index),
+        profile=read_profile(profile, normaliser),
+        progress=not as_json,
     ) as bench:
         report = bench.evaluate(
             queries,
