@@ -76,7 +76,7 @@ def tune(
         Path | None, typer.Option(help="Write the tuned profile to this TOML file.")
     ] = None,
     normaliser: Normaliser = None,
-    profile: ProfileFile = None,
+    profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the best weights of two or more signals on judged queries, exactly."""
