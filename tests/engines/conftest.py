@@ -8,6 +8,7 @@ from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
+from uuid import uuid4
 
 import numpy as np
 import pytest
@@ -15,6 +16,9 @@ import pytest
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import cut_papers
 from workbench.engines.base import Engine
+from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.engine import ElasticEngine
+from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.indexing import Indexer
 from workbench.models.embedder import OnnxEmbedder
@@ -23,8 +27,25 @@ from workbench.records import Paper, Query
 Values = dict[tuple[str, int], tuple[float, float, float]]
 
 
+def whole_length(length: int) -> int:
+    """How long a document counts: as long as it is."""
+    return length
+
+
+def lucene_length(length: int) -> int:
+    """How long a document counts in Lucene, which keeps a length in one byte: exact below 24,
+    then 24 and four significant bits of the rest (org.apache.lucene.util.SmallFloat)."""
+    rest = max(0, length - 24)
+    lost = max(0, rest.bit_length() - 4)
+    return length if length < 24 else 24 + (rest >> lost << lost)
+
+
 class Home(Protocol):
-    """Where engines of one kind are made."""
+    """Where engines of one kind are made, and what its BM25 counts as a document's length and as
+    a document: Lucene leaves out those without a term."""
+
+    length: Callable[[int], int]
+    counts_empty: bool
 
     def make(self, papers: Sequence[Paper]) -> Engine: ...
 
@@ -37,6 +58,9 @@ class Home(Protocol):
 
 class EmbeddedHome:
     """Folders on disk, written by the real indexer."""
+
+    length = staticmethod(whole_length)
+    counts_empty = True
 
     def __init__(self, new_folder: Callable[[], Path], embedder: OnnxEmbedder) -> None:
         self._new_folder = new_folder
@@ -67,15 +91,71 @@ class EmbeddedHome:
         return self._opened[-1]
 
 
-@pytest.fixture(scope="session", params=["embedded"])
+class ElasticHome:
+    """Indices on a real server, written by the real bulk writer."""
+
+    length = staticmethod(lucene_length)
+    counts_empty = False
+
+    def __init__(
+        self, url: str, vectors: str, new_folder: Callable[[], Path], embedder: OnnxEmbedder
+    ) -> None:
+        self._url = url
+        self._vectors = vectors
+        self._folder = new_folder()
+        self._embedder = embedder
+        self._made: list[ElasticCorpus] = []
+        self._engines: list[Engine] = []
+
+    def make(self, papers: Sequence[Paper]) -> Engine:
+        name = f"contract-{self._vectors}-{uuid4().hex[:8]}"
+        spec = Elasticsearch(self._url, index=name, vectors=self._vectors, replicas=0, timeout=60)
+        self._made.append(ElasticCorpus(spec))
+        return self._add(self._made[-1], papers)
+
+    def change(
+        self, engine: Engine, papers: Sequence[Paper] = (), delete: Sequence[str] = ()
+    ) -> Engine:
+        assert isinstance(engine, ElasticEngine)
+        [corpus] = [c for c in self._made if engine.live.name.startswith(c.connection.spec.index)]
+        if delete:
+            corpus.delete(delete, self._embedder)
+        return self._add(corpus, papers)
+
+    def close(self) -> None:
+        for engine in self._engines:
+            engine.close()
+        for corpus in self._made:
+            corpus.remove()
+            corpus.connection.close()
+
+    def _add(self, corpus: ElasticCorpus, papers: Sequence[Paper]) -> Engine:
+        source = self._folder / "source.jsonl"
+        lines = (json.dumps(asdict(paper)) + "\n" for paper in papers)
+        source.write_text("".join(lines), encoding="utf-8")
+        corpus.add(source, self._embedder, strict=True)
+        self._engines.append(corpus.open())
+        return self._engines[-1]
+
+
+@pytest.fixture(scope="session", params=["embedded", "elastic-flat", "elastic-int8_hnsw"])
 def home(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     embedder: OnnxEmbedder,
 ) -> Iterator[Home]:
     """One kind of engine; a new one is one more parameter here."""
-    homes = {"embedded": lambda: EmbeddedHome(lambda: tmp_path_factory.mktemp("c"), embedder)}
-    made = homes[request.param]()
+    kind, _, vectors = request.param.partition("-")
+
+    def new_folder() -> Path:
+        return tmp_path_factory.mktemp("c")
+
+    made: Home
+    if kind == "embedded":
+        made = EmbeddedHome(new_folder, embedder)
+    else:
+        url = request.getfixturevalue("elasticsearch_url")
+        made = ElasticHome(url, vectors, new_folder, embedder)
     yield made
     made.close()
 
@@ -179,7 +259,8 @@ def _long_paper() -> Paper:
 class Reference:
     """Every signal of every passage, computed the plain way from the papers' texts alone."""
 
-    def __init__(self, papers: Sequence[Paper], embedder: OnnxEmbedder) -> None:
+    def __init__(self, papers: Sequence[Paper], embedder: OnnxEmbedder, home: Home) -> None:
+        self._home = home
         terms = Analyser().terms
         cuts = cut_papers([(paper.title, paper.text) for paper in papers], embedder)
         self.keys: list[tuple[str, int]] = []
@@ -196,23 +277,28 @@ class Reference:
 
     def values(self, query: Query) -> Values:
         """(bm25, title, dense) of each passage."""
-        body = bm25(self.bodies, query)
-        title = dict(zip(self.titles, bm25(list(self.titles.values()), query), strict=True))
+        body = bm25(self.bodies, query, self._home)
+        title = bm25(list(self.titles.values()), query, self._home)
+        title_of = dict(zip(self.titles, title, strict=True))
         dense = np.zeros(len(body)) if query.vector is None else self.vectors @ query.vector
-        return {key: (body[i], title[key[0]], float(dense[i])) for i, key in enumerate(self.keys)}
+        return {
+            key: (body[i], title_of[key[0]], float(dense[i])) for i, key in enumerate(self.keys)
+        }
 
 
 def bm25(
-    documents: Sequence[Sequence[str]], query: Query, k1: float = 0.9, b: float = 0.4
+    documents: Sequence[Sequence[str]], query: Query, home: Home, k1: float = 0.9, b: float = 0.4
 ) -> list[float]:
     """Lucene's BM25 as in the paper (Kamphuis et al., 2020), one document at a time."""
-    n, average = len(documents), sum(map(len, documents)) / len(documents)
+    n = len(documents) if home.counts_empty else sum(map(bool, documents))
+    average = sum(map(len, documents)) / n
 
     def part(term: str, document: Sequence[str]) -> float:
         df = sum(term in other for other in documents)
         tf = document.count(term)
         idf = float(np.log(1 + (n - df + 0.5) / (df + 0.5)))
-        return idf * tf / (tf + k1 * (1 - b + b * len(document) / average))
+        length = home.length(len(document))
+        return idf * tf / (tf + k1 * (1 - b + b * length / average))
 
     return [
         sum(weight * part(term, document) for term, weight in query.terms.items())
@@ -227,7 +313,7 @@ def engine(make: Callable[[Sequence[Paper]], Engine], papers: tuple[Paper, ...])
 
 
 @pytest.fixture(scope="session")
-def true_values(embedder: OnnxEmbedder) -> Callable[[tuple[Paper, ...], Query], Values]:
+def true_values(embedder: OnnxEmbedder, home: Home) -> Callable[[tuple[Paper, ...], Query], Values]:
     """`true_values(papers, query)`: (bm25, title, dense) by passage, computed without an engine."""
-    reference = lru_cache(lambda papers: Reference(papers, embedder))
+    reference = lru_cache(lambda papers: Reference(papers, embedder, home))
     return lambda papers, query: reference(papers).values(query)

@@ -22,6 +22,9 @@ from workbench.engines.generation import STORE, Generation
 from workbench.errors import FilterError
 from workbench.records import Filters, Paper
 
+EMBEDDED = pytest.mark.parametrize("home", ["embedded"], indirect=True)
+"""For tests of what the embedded engine alone has."""
+
 
 @pytest.fixture
 def masks(engine: Engine) -> Iterator[PassageMasks]:
@@ -97,14 +100,17 @@ def test_a_number_is_no_name(kind: str) -> None:
 # Masks
 
 
+@EMBEDDED
 def test_no_filter_needs_no_mask_where_every_paper_lives(masks: PassageMasks) -> None:
     assert masks.mask(Filters()) is None
 
 
+@EMBEDDED
 def test_a_mask_is_remembered(masks: PassageMasks) -> None:
     assert masks.mask(Filters(venue=("ACL",))) is masks.mask(Filters(venue=("ACL",)))
 
 
+@EMBEDDED
 def test_few_masks_are_remembered(masks: PassageMasks) -> None:
     first = masks.mask(Filters(year=(1, 1)))
     for year in range(2, CACHED + 2):
@@ -112,6 +118,7 @@ def test_few_masks_are_remembered(masks: PassageMasks) -> None:
     assert masks.mask(Filters(year=(1, 1))) is not first
 
 
+@EMBEDDED
 def test_threads_that_push_out_each_others_masks_still_get_them(masks: PassageMasks) -> None:
     years = np.random.default_rng(0).integers(1950, 1950 + CACHED + 40, 30_000).tolist()
     interval = sys.getswitchinterval()
@@ -124,6 +131,7 @@ def test_threads_that_push_out_each_others_masks_still_get_them(masks: PassageMa
     assert all(mask is not None for mask in found)
 
 
+@EMBEDDED
 def test_a_filter_of_an_older_generation_ignores_newer_papers(
     make: Callable[[Sequence[Paper]], Engine], change: Callable[..., Engine]
 ) -> None:

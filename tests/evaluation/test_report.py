@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import FrozenInstanceError
 from html.parser import HTMLParser
+from pathlib import Path
 from typing import Any
 
 import ir_measures
@@ -23,6 +24,7 @@ from workbench.evaluation.statistics import (
     randomisation,
     wilcoxon,
 )
+from workbench.evaluation.trec import read_run, write_qrels
 from workbench.records import Judgment, Query
 
 EVIL = """<script>alert("1 & 2")</script><img src=x onerror='alert(1)'>"""
@@ -297,7 +299,20 @@ def evil() -> Report:
 
 
 def test_ids_and_labels_do_not_become_markup(evil: Report) -> None:
-    tags = {"style", "div", "b", "table", "thead", "tbody", "tr", "th", "td", "span"}
+    tags = {
+        "style",
+        "div",
+        "b",
+        "table",
+        "thead",
+        "tbody",
+        "details",
+        "summary",
+        "tr",
+        "th",
+        "td",
+        "span",
+    }
     for shown in (evil, evil.compare(evil)):
         html = shown._repr_html_()
         page = Tags(html)
@@ -368,3 +383,58 @@ def test_moved_needs_a_metric_and_an_other_that_are_there(compared: Comparison) 
         compared.moved("AP", other="nobody")
     with pytest.raises(EvaluationError, match="'RR' was not compared with 'poor'"):
         compared.moved("RR", other="poor")
+
+
+# Runs of other programs
+
+
+def test_a_run_goes_out_and_comes_back_as_the_same_report(good: Report, tmp_path: Path) -> None:
+    good.write_run(tmp_path / "good.run", tag="mine")
+    assert read_run(tmp_path / "good.run") == {q: list(p) for q, p in good.run.items()}
+    write_qrels(tmp_path / "all.qrels", JUDGMENTS)
+    back = Report.from_run(tmp_path / "good.run", tmp_path / "all.qrels", METRICS)
+    assert back.label == "good"
+    assert back.to_dict() == good.to_dict()
+    assert back.compare(good).moved("AP").empty
+
+
+def test_trec_eval_reads_both_files_and_finds_the_same(good: Report, tmp_path: Path) -> None:
+    good.write_run(tmp_path / "good.run")
+    write_qrels(tmp_path / "all.qrels", JUDGMENTS)
+    measures = [ir_measures.parse_measure(name) for name in METRICS]
+    found = ir_measures.pytrec_eval.calc_aggregate(
+        measures,
+        list(ir_measures.read_trec_qrels(str(tmp_path / "all.qrels"))),
+        list(ir_measures.read_trec_run(str(tmp_path / "good.run"))),
+    )
+    expected = {name: interval.mean for name, interval in good.metrics.items()}
+    assert {str(m): v for m, v in found.items()} == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_run_from_elsewhere_keeps_queries_that_it_missed() -> None:
+    judgments = [Judgment("q1", "a", 1), Judgment("q2", "a", 1)]
+    report = Report.from_run({"q1": ["a"], "q3": ["b"]}, judgments, "RR")
+    assert list(report.per_query["RR"]) == [1.0, 0.0]
+    assert report.without_results == ("q2",)
+    assert report.without_judgments == ("q3",)
+    only = Report.from_run({"q1": ["a"]}, judgments, "RR", queries=["q1"], label="mine")
+    assert (only.label, only.unknown_queries) == ("mine", 1)
+
+
+def test_the_queries_that_moved_most_are_shown(compared: Comparison) -> None:
+    moved = compared.moved("AP", 3, other="poor")["difference"]
+    line = ", ".join(f"{query} {difference:+.3f}" for query, difference in moved.items())
+    assert f"moved most, AP - poor: {line}" in str(compared)
+    assert line in Tags(compared._repr_html_()).text
+
+
+def test_a_comparison_as_plain_values(compared: Comparison, good: Report) -> None:
+    plain = json.loads(json.dumps(compared.to_dict(), allow_nan=False))
+    assert [row["other"] for row in plain["contrasts"]] == [c.other for c in compared.contrasts]
+    assert json.dumps(good.compare(good).to_dict(), allow_nan=False)
+
+
+def test_settled_conflicts_are_counted_and_said(tmp_path: Path) -> None:
+    report = make_report({"q": ["a"]}, ["q"], [Judgment("q", "a", 1)], "RR", settled=2)
+    assert report.to_dict()["settled"] == 2
+    assert "2 pairs judged differently" in str(report)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
 from workbench.models import embedder as module
+from workbench.models import encoding
 from workbench.models.embedder import OnnxEmbedder
 from workbench.models.source import find_model
 
@@ -128,7 +129,9 @@ def test_sixteen_threads_get_the_same_bits_and_load_once(
 ) -> None:
     opened: list[Path] = []
     open_session = module.open_session
-    monkeypatch.setattr(module, "open_session", lambda g: opened.append(g) or open_session(g))
+    monkeypatch.setattr(
+        module, "open_session", lambda g, *given: opened.append(g) or open_session(g, *given)
+    )
     fresh = OnnxEmbedder()
     with ThreadPoolExecutor(16) as pool:
         found = list(pool.map(lambda n: fresh.encode(texts[n : n + 2]), range(16)))
@@ -184,7 +187,7 @@ def test_a_kept_query_vector_cannot_be_changed(embedder: OnnxEmbedder) -> None:
 def test_the_query_cache_forgets_the_least_recently_used(
     tiny_embedder: OnnxEmbedder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(module, "QUERY_CACHE", 3)
+    monkeypatch.setattr(encoding, "QUERY_CACHE", 3)
     first, second = map(tiny_embedder.encode_query, ("first", "second"))
     for text in ("third", "first", "fourth"):
         tiny_embedder.encode_query(text)

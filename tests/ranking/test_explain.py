@@ -81,14 +81,12 @@ def test_a_hit_of_another_ranking_is_refused(landmarks: Workbench, ranking: Rank
 def test_rows_are_one_a_signal_and_one_a_term(ranking: Ranking) -> None:
     explanation = ranking.explain(1)
     rows = [(row["signal"], row["term"]) for row in explanation.rows()]
-    terms = list(explanation.terms["bm25"])
     assert rows == [
-        ("bm25", ""),
-        *(("bm25", term) for term in terms),
-        ("title", ""),
-        *(("title", term) for term in terms),
-        ("dense", ""),
+        row
+        for signal in ("bm25", "title", "dense", "bm25_feedback", "dense_feedback")
+        for row in [(signal, ""), *((signal, term) for term in explanation.terms.get(signal, ()))]
     ]
+    assert list(explanation.terms["bm25"]) == list(explanation.terms["title"])
 
 
 def test_the_frame_has_the_rows(ranking: Ranking) -> None:

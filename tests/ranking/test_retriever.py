@@ -13,9 +13,12 @@ from hypothesis import strategies as st
 from workbench.corpus.analysis import Analyser
 from workbench.errors import QueryError
 from workbench.models.embedder import OnnxEmbedder
+from workbench.profiles import Profile
 from workbench.ranking.retriever import MAX_QUERY, Retriever
 from workbench.records import Filters
 from workbench.session import Workbench
+
+PLAIN = Profile(feedback=False)
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +75,7 @@ def test_a_query_over_the_limit_names_length_and_limit(landmarks: Workbench) -> 
 
 
 def test_an_ordinary_query_has_no_notes(retriever: Retriever) -> None:
-    assert retriever.retrieve("dense retrieval", 5).notes == ()
+    assert retriever.retrieve("dense retrieval", PLAIN).notes == ()
 
 
 @pytest.mark.parametrize("text", ["the of and", "?!", "🙂🙂", "---", "\x00\x07"], ids=repr)
@@ -151,11 +154,11 @@ def test_any_text_is_searched_or_refused_as_empty(landmarks: Workbench, text: st
 
 
 def test_retrieval_reports_where_its_time_went(retriever: Retriever) -> None:
-    times = retriever.retrieve("dense retrieval", 5).timings_ms
+    times = retriever.retrieve("dense retrieval", PLAIN).timings_ms
     assert set(times) == {"query", "candidates"}
     assert min(times.values()) > 0
 
 
 def test_retrieval_passes_filters_on(retriever: Retriever) -> None:
-    found = retriever.retrieve("dense", 50, Filters(ids=("khattab2020colbert",))).candidates
+    found = retriever.retrieve("dense", PLAIN, Filters(ids=("khattab2020colbert",))).candidates
     assert set(found.paper_ids) == {"khattab2020colbert"}

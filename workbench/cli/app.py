@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import corpus, evaluation, machine, search
+from workbench.cli import corpus, elastic, evaluation, machine, profiles, search
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -21,11 +21,13 @@ for command in (
     search.search,
     evaluation.evaluate,
     evaluation.tune,
+    elastic.parity,
     corpus.delete,
     corpus.info,
     machine.doctor,
 ):
     app.command()(command)
+app.add_typer(profiles.app, name="profile")
 
 
 def main() -> None:

@@ -7,11 +7,12 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
     AsJson,
     Folder,
     Normaliser,
-    ProfileFile,
+    ProfileName,
     Weights,
     read_profile,
     read_weights,
@@ -23,24 +24,38 @@ from workbench.cli.printing import print_json
 def evaluate(
     folder: Folder,
     queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    qrels: Annotated[
+        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of Judgments.")
+    ],
     metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
     weight: Weights = None,
     normaliser: Normaliser = None,
-    profile: ProfileFile = None,
+    profile: ProfileName = None,
+    conflicts: Annotated[
+        str,
+        typer.Option(
+            help="Where people disagree in a .jsonl: error, median, latest, lowest, highest."
+        ),
+    ] = "error",
+    engine: EngineUrl = None,
+    index: IndexName = "papers",
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
+    from workbench.evaluation.judgments import open_judgments
     from workbench.evaluation.metrics import DEFAULT_METRICS
     from workbench.opening import open_corpus
 
     weights = read_weights(weight or [])
     with open_corpus(
-        folder, profile=read_profile(profile, normaliser), progress=not as_json
+        folder,
+        engine=read_engine(engine, index),
+        profile=read_profile(profile, normaliser),
+        progress=not as_json,
     ) as bench:
         report = bench.evaluate(
             queries,
-            qrels,
+            open_judgments(qrels, conflicts),
             metrics or DEFAULT_METRICS,
             weights=weights or None,
             progress=not as_json,
@@ -61,7 +76,7 @@ def tune(
         Path | None, typer.Option(help="Write the tuned profile to this TOML file.")
     ] = None,
     normaliser: Normaliser = None,
-    profile: ProfileFile = None,
+    profile: ProfileName = None,
     as_json: AsJson = False,
 ) -> None:
     """Find the best weights of two or more signals on judged queries, exactly."""

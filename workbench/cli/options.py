@@ -16,14 +16,18 @@ Weights = Annotated[
     typer.Option(help="SIGNAL=NUMBER; repeat for several. The rest share what is left to 1."),
 ]
 Normaliser = Annotated[str | None, typer.Option(help="min-max, z-score, theoretical, none or rrf.")]
-ProfileFile = Annotated[Path | None, typer.Option(help="TOML file of a profile.")]
+ProfileName = Annotated[
+    str | None, typer.Option(help="Name of a profile (`workbench profile list`) or its TOML file.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
-def read_profile(path: Path | None, normaliser: str | None) -> Profile:
-    from workbench.profiles import Profile
+def read_profile(name: str | None, normaliser: str | None = None) -> Profile:
+    """A profile's name, the path of its file, or None for what the environment says."""
+    from workbench.profiles import Profile, as_profile
 
-    chosen = Profile() if path is None else Profile.from_toml(path)
+    is_path = name is not None and (name.endswith(".toml") or "/" in name)
+    chosen = Profile.from_toml(name) if name is not None and is_path else as_profile(name)
     return chosen if normaliser is None else chosen.replace(normaliser=normaliser)
 
 

@@ -6,11 +6,12 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
     AsJson,
     Folder,
     Normaliser,
-    ProfileFile,
+    ProfileName,
     Weights,
     read_profile,
     read_weights,
@@ -25,12 +26,14 @@ def search(
     k: Annotated[int, typer.Option("-k", help="Number of papers.")] = 10,
     weight: Weights = None,
     normaliser: Normaliser = None,
-    profile: ProfileFile = None,
+    profile: ProfileName = None,
     year: Annotated[str | None, typer.Option(help="2019:2024, 2019:, :2024 or 2019.")] = None,
     venue: Annotated[list[str] | None, typer.Option(help="Words of a venue; repeatable.")] = None,
     author: Annotated[list[str] | None, typer.Option(help="Words of a name; repeatable.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Words of a field; repeatable.")] = None,
     paper: Annotated[list[str] | None, typer.Option("--id", help="Paper id; repeatable.")] = None,
+    engine: EngineUrl = None,
+    index: IndexName = "papers",
     as_json: AsJson = False,
 ) -> None:
     """Search a corpus."""
@@ -38,7 +41,10 @@ def search(
 
     weights, years = read_weights(weight or []), read_years(year)
     with open_corpus(
-        folder, profile=read_profile(profile, normaliser), progress=not as_json
+        folder,
+        engine=read_engine(engine, index),
+        profile=read_profile(profile, normaliser),
+        progress=not as_json,
     ) as bench:
         ranking = bench.search(
             query,

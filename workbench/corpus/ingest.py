@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, Protocol
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import TokenCounter, cut_papers
 from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import Entry, read_entries
-from workbench.corpus.writer import AnalysedPaper, StoreWriter, digest
+from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
 from workbench.records import Paper
 
@@ -40,11 +40,31 @@ class IngestReport:
         return (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
 
 
+class PaperStore(Protocol):
+    """Where papers go: the corpus on disk, or an index on a cluster."""
+
+    def digests(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Content digest of each stored paper among `ids`."""
+        ...
+
+    def living_ids(self) -> Iterator[str]:
+        """Ids of all papers."""
+        ...
+
+    def add(self, papers: Sequence[AnalysedPaper]) -> None:
+        """Add or replace papers."""
+        ...
+
+    def delete(self, ids: Iterable[str]) -> int:
+        """Remove papers; returns how many there were."""
+        ...
+
+
 class Ingestor:
     """Brings sources into one store. `strict` raises RecordError at the first bad record."""
 
     def __init__(
-        self, store: StoreWriter, analyser: Analyser, counter: TokenCounter, *, strict: bool = False
+        self, store: PaperStore, analyser: Analyser, counter: TokenCounter, *, strict: bool = False
     ) -> None:
         self._store = store
         self._analyser = analyser

@@ -141,6 +141,29 @@ class Store:
             )
         return known
 
+    def term_names(self, numbers: Sequence[int]) -> dict[int, str]:
+        """The term of each number."""
+        query = "SELECT no, term FROM terms WHERE no IN (SELECT value FROM json_each(?))"
+        return dict(self._db.execute(query, (json.dumps(list(numbers)),)))
+
+    def living_papers(self, start: int, stop: int) -> list[tuple[int, bytes, Paper, bytes, bytes]]:
+        """(row, digest, paper, title's terms int32, their counts int32), start <= row < stop."""
+        query = (
+            "SELECT no, digest, record, title_terms, title_counts FROM papers "
+            "WHERE alive = 1 AND no >= ? AND no < ? ORDER BY no"
+        )
+        rows = self._db.execute(query, (start, stop)).fetchall()
+        return [(no, digest, _paper(record), *title) for no, digest, record, *title in rows]
+
+    def analysed_passages(self, start: int, stop: int) -> list[tuple[PassageRow, bytes, bytes]]:
+        """Passages of the paper rows start <= row < stop with their terms and counts, int32."""
+        query = (
+            "SELECT no, paper, number, start, stop, terms, counts FROM passages "
+            "WHERE paper >= ? AND paper < ? ORDER BY paper, number"
+        )
+        rows = self._db.execute(query, (start, stop))
+        return [(PassageRow(*row[:5]), row[5], row[6]) for row in rows]
+
     def postings(self, field: str, start: int, stop: int) -> list[tuple[int, bytes, bytes]]:
         """(row, terms int32, counts int32) of living rows: `body` or `title`."""
         query = {

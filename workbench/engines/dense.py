@@ -175,6 +175,8 @@ def best_places(scores: NDArray[np.floating[Any]], n: int) -> Rows:
     """Places of the `n` best, ascending; of equal ones at the end of the list, the first."""
     if n >= len(scores):
         return np.arange(len(scores))
+    if n < 1:
+        return np.zeros(0, dtype=np.intp)
     least = nth_best(scores, n)
     over = np.flatnonzero(scores > least)
     level = np.flatnonzero(scores == least)[: n - len(over)]

@@ -90,6 +90,13 @@ class EmbeddedEngine:
         rows = [self._cached_paper(paper_id).place(number).no for paper_id, number in keys]
         return self._generation.dense.vectors[rows]
 
+    def passage_keys(self) -> list[tuple[str, int]]:
+        """(paper id, number) of every passage, in the order of the rows."""
+        index = self._generation.rows
+        rows = np.flatnonzero(index.alive)
+        ids = index.ids[index.paper_of[rows]].tolist()
+        return list(zip(ids, index.number_of[rows].tolist(), strict=True))
+
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         known = self._store.term_numbers(list(terms))
         body = self._generation.body

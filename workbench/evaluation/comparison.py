@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -92,6 +93,13 @@ class Comparison:
         import pandas as pd
 
         return pd.DataFrame([_row(contrast) for contrast in self.contrasts])
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; an effect size that is not defined is None."""
+        rows = [_row(contrast) for contrast in self.contrasts]
+        for row in rows:
+            row["effect_size"] = None if math.isnan(row["effect_size"]) else row["effect_size"]
+        return {"label": self.label, "contrasts": rows, "notes": list(self.notes)}
 
     def __repr__(self) -> str:
         return f"Comparison({self.label!r} against {', '.join(map(repr, self.pairs))})"

@@ -288,7 +288,7 @@ def weight_curve(
         signals=(signals[0], signals[1]),
         breakpoints=breakpoints,
         values=values,
-        base=base or Profile(),
+        base=base or Profile(feedback="bm25_feedback" in items[0].candidates.signals),
         left_out=left_out or LeftOut(),
         _sample=sample,
         _steps=steps,

@@ -94,7 +94,7 @@ def grades_by_query(judgments: Iterable[Judgment]) -> dict[str, dict[str, int]]:
     """
     grades: dict[str, dict[str, int]] = {}
     for judgment in judgments:
-        grade = _grade(judgment)
+        grade = whole_grade(judgment.query_id, judgment.paper_id, judgment.grade)
         known = grades.setdefault(judgment.query_id, {}).setdefault(judgment.paper_id, grade)
         if known != grade:
             raise EvaluationError(
@@ -104,17 +104,18 @@ def grades_by_query(judgments: Iterable[Judgment]) -> dict[str, dict[str, int]]:
     return grades
 
 
-def _grade(judgment: Judgment) -> int:
+def whole_grade(query_id: str, paper_id: str, grade: Any, where: str = "") -> int:
+    """The grade as an int. Raises EvaluationError for no whole number, or one above 1,000."""
     try:
-        grade = operator.index(judgment.grade)
+        whole = MAX_GRADE + 1 if isinstance(grade, bool) else operator.index(grade)
     except TypeError:
-        grade = MAX_GRADE + 1
-    if grade > MAX_GRADE:
+        whole = MAX_GRADE + 1
+    if whole > MAX_GRADE:
         raise EvaluationError(
-            f"query {judgment.query_id!r}, paper {judgment.paper_id!r} has grade "
-            f"{judgment.grade!r}; give a whole number up to {MAX_GRADE:,}"
+            f"{where + ': ' if where else ''}query {query_id!r}, paper {paper_id!r} has grade "
+            f"{grade!r}; give a whole number up to {MAX_GRADE:,}"
         )
-    return grade
+    return whole
 
 
 def _check_run(run: Run) -> None:

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any
 from workbench.ranking.present import printable
 
 if TYPE_CHECKING:
-    from workbench.evaluation.comparison import Comparison
+    from workbench.evaluation.comparison import Comparison, Contrast
     from workbench.evaluation.report import Report
+    from workbench.evaluation.unjudged import Bounds
 
 
 def report_html(report: Report) -> str:
@@ -33,10 +34,18 @@ def report_text(report: Report) -> str:
     lines = [f"{report.label or 'Report'}: {count_queries(report.queries)}"]
     lines += [
         f"  {name:<{width}}  {value.mean:.4f}  [{value.low:.4f}, {value.high:.4f}]"
+        f"{_bounds_text(report.bounds.get(name))}"
         for name, value in report.metrics.items()
     ]
     lines += [f"judged in the first 10: {report.judged_at_10:.1%}", *report.notes]
     return "\n".join(printable(line) for line in lines)
+
+
+def _bounds_text(bounds: Bounds | None) -> str:
+    """What the unjudged papers leave open, where there are some."""
+    if bounds is None or not bounds.holes:
+        return ""
+    return f"  {bounds.low:.4f} to {bounds.high:.4f} with {bounds.holes:,} unjudged"
 
 
 def comparison_text(comparison: Comparison) -> str:
@@ -50,7 +59,18 @@ def comparison_text(comparison: Comparison) -> str:
             f"{p_value(c.holm['randomisation'])}, t {p_value(c.p['t'])}, Wilcoxon "
             f"{p_value(c.p['wilcoxon'])}; win {c.win}, tie {c.tie}, loss {c.loss}",
         ]
+    lines += [
+        f"  moved most, {c.metric} - {c.other}: {moved_most(comparison, c)}"
+        for c in comparison.contrasts
+        if c.win or c.loss
+    ]
     return "\n".join(printable(line) for line in [*lines, *comparison.notes])
+
+
+def moved_most(comparison: Comparison, contrast: Contrast, most: int = 3) -> str:
+    """The queries that moved most under one contrast, with their differences."""
+    moved = comparison.moved(contrast.metric, most, contrast.other)["difference"]
+    return ", ".join(f"{query} {difference:+.3f}" for query, difference in moved.items())
 
 
 def count_queries(count: int) -> str:
@@ -80,7 +100,12 @@ def render(template: str, **names: Any) -> str:
 
 
 def _tools() -> dict[str, Any]:
-    return {"p_value": p_value, "number": number, "count_queries": count_queries}
+    return {
+        "p_value": p_value,
+        "number": number,
+        "count_queries": count_queries,
+        "moved_most": moved_most,
+    }
 
 
 @lru_cache(maxsize=8)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.comparison import Comparison, compare
+from workbench.evaluation.judgments import read_judgments
 from workbench.evaluation.metrics import (
     DEFAULT_METRICS,
     JUDGED,
@@ -18,6 +21,8 @@ from workbench.evaluation.metrics import (
 )
 from workbench.evaluation.present import count_queries, first_ids, report_html, report_text
 from workbench.evaluation.statistics import bootstrap_mean
+from workbench.evaluation.trec import read_run, write_run
+from workbench.evaluation.unjudged import Bounds, Grades, Unjudged, find_bounds
 from workbench.records import Judgment, Query
 
 if TYPE_CHECKING:
@@ -50,6 +55,11 @@ class Report:
     - `without_results`: judged, but the run found nothing; kept, with value 0
     - `unknown_queries`: how many judged query ids are not among the queries; left out
     - `negative_grades`: how many judgments of the evaluated queries are negative; they count as 0
+    - `settled`: how many pairs several people judged differently, one grade taken by the rule of
+      their `Judgments`
+
+    `bounds` says between which values each mean lies, whatever the unjudged papers are worth;
+    `unjudged()` has them a query and under other assumptions. `run` holds what was ranked.
     """
 
     per_query: pd.DataFrame
@@ -61,6 +71,10 @@ class Report:
     unknown_queries: int = 0
     negative_grades: int = 0
     label: str = ""
+    settled: int = 0
+    bounds: Mapping[str, Bounds] = field(default_factory=dict)
+    run: Run = field(default_factory=dict)
+    _grades: Grades = field(default_factory=dict)
 
     @property
     def queries(self) -> int:
@@ -82,6 +96,9 @@ class Report:
             notes.append(f"judgments for {count_queries(self.unknown_queries)} not asked, left out")
         if self.negative_grades:
             notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
+        if self.settled:
+            pairs = "pair" if self.settled == 1 else "pairs"
+            notes.append(f"{self.settled:,} {pairs} judged differently, settled by the rule")
         return tuple(notes)
 
     def compare(self, *others: Report, flips: int = 100_000, seed: int = 0) -> Comparison:
@@ -92,6 +109,58 @@ class Report:
         other report, and for one that shares no query or no metric with this.
         """
         return compare(self, others, flips=flips, seed=seed)
+
+    def unjudged(self, depth: int | None = None, top: int | None = None) -> Unjudged:
+        """Bounds of every metric, for the mean and a query, given the papers nobody judged.
+
+        Each of the first `depth` papers without a judgment (by default, as many as the metric
+        looks at) may have any grade from 0 to `top` (by default, the largest one given); the
+        others stay not relevant. Raises EvaluationError for a depth below 1.
+        """
+        return find_bounds(self.run, self._grades, tuple(self.metrics), depth=depth, top=top)
+
+    def write_run(self, path: str | Path, tag: str = "workbench") -> None:
+        """Write what was ranked as a TREC run, for trec_eval, ranx and others; see `trec`.
+
+        ranx knows the format by a name that ends in .trec, of qrels too.
+        """
+        write_run(path, self.run, tag)
+
+    @staticmethod
+    def from_run(
+        run: Run | str | Path,
+        judgments: str | Path | Iterable[Judgment],
+        metrics: str | Iterable[str] = DEFAULT_METRICS,
+        *,
+        queries: Iterable[Query | str] | None = None,
+        label: str = "",
+    ) -> Report:
+        """The report of a run made elsewhere: a TREC file, or query id -> paper ids, best first.
+
+        `queries` are those asked; without them, every query of the run or with a judgment. Raises
+        what `read_run`, `read_judgments` and `make_report` raise.
+        """
+        ranked = read_run(run) if isinstance(run, str | Path) else run
+        judged = read_judgments(judgments)
+        if queries is None:
+            queries = dict.fromkeys((*ranked, *(judgment.query_id for judgment in judged)))
+        name = label or (Path(run).stem if isinstance(run, str | Path) else "")
+        return make_report(ranked, queries, judged, metrics, label=name)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a metric: mean, low, high, and lowest and highest of the bounds."""
+        import pandas as pd
+
+        rows = {
+            name: value.to_dict()
+            | {
+                "lowest": bound.low if bound else math.nan,
+                "highest": bound.high if bound else math.nan,
+            }
+            for name, value in self.metrics.items()
+            for bound in [self.bounds.get(name)]
+        }
+        return pd.DataFrame.from_dict(rows, orient="index")
 
     def to_dict(self) -> dict[str, Any]:
         """What `workbench evaluate --json` prints; a contract: fields are only added."""
@@ -105,6 +174,8 @@ class Report:
             "without_results": list(self.without_results),
             "unknown_queries": self.unknown_queries,
             "negative_grades": self.negative_grades,
+            "settled": self.settled,
+            "bounds": {name: bound.to_dict() for name, bound in self.bounds.items()},
         }
 
     def __repr__(self) -> str:
@@ -125,13 +196,15 @@ def make_report(
     metrics: str | Iterable[str] = DEFAULT_METRICS,
     label: str = "",
     *,
+    settled: int = 0,
     resamples: int = 1_000,
     seed: int = 0,
 ) -> Report:
     """Evaluate a run: query id -> paper ids, best first.
 
     `queries` are those asked for, records or ids; one that the run lacks counts as a query for
-    which nothing was found. The same input gives the same report, bit for bit.
+    which nothing was found. `settled` is only reported. The same input gives the same report, bit
+    for bit.
 
     Raises EvaluationError for a query without id or given twice, a run of other queries, no
     judgment for any query, and what `per_query` raises.
@@ -144,6 +217,7 @@ def make_report(
     asked = {query_id: run.get(query_id, ()) for query_id in ids}
     frame = per_query(asked, judgments, dict.fromkeys((*names, JUDGED)))
     evaluated = list(frame.index)
+    of_evaluated = {query_id: grades[query_id] for query_id in evaluated}
     intervals = {
         name: Interval(*bootstrap_mean(frame[name].to_numpy(), resamples, seed)) for name in names
     }
@@ -157,6 +231,10 @@ def make_report(
         unknown_queries=len(grades) - len(evaluated),
         negative_grades=sum(grade < 0 for i in evaluated for grade in grades[i].values()),
         label=label,
+        settled=settled,
+        bounds=find_bounds(asked, of_evaluated, names).bounds,
+        run=asked,
+        _grades=of_evaluated,
     )
 
 

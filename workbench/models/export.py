@@ -1,9 +1,9 @@
-"""Weights to an int8 ONNX graph for the CPU, once, in a process of its own.
+"""Weights to an ONNX graph, int8 or fp32, once, in a process of its own.
 
-`python -m workbench.models.export MODEL OUTPUT` imports torch; the caller never does. The graph
-takes one text without padding, `input_ids` (1, n), and gives `token_vectors` (1, n, dimension):
-without padding there is no mask to apply, and since dynamic quantisation scales over the whole
-input, a text's vector depends on that text alone, whatever is encoded beside it.
+`python -m workbench.models.export MODEL OUTPUT PRECISION` imports torch; the caller never does.
+The graph takes one text without padding, `input_ids` (1, n), and gives `token_vectors` (1, n,
+dimension): without padding there is no mask to apply, and since dynamic quantisation scales over
+the whole input, a text's vector depends on that text alone, whatever is encoded beside it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from workbench.errors import ModelError, ModelRejected
 from workbench.models.source import ModelFolder
 from workbench.profiles import cache_folder
 
+Precision = Literal["int8", "fp32"]
 VERSION = 1
 LEAST_COSINE = 0.97
 SAMPLES = (
@@ -28,18 +29,25 @@ SAMPLES = (
 )
 
 
-def graph_file(folder: ModelFolder) -> Path:
+def graph_file(folder: ModelFolder, precision: Precision = "int8") -> Path:
     """Where the graph is kept, by the weights' sha256."""
-    return cache_folder() / "onnx" / f"{folder.sha256[:16]}-int8-{VERSION}.onnx"
+    return cache_folder() / "onnx" / f"{folder.sha256[:16]}-{precision}-{VERSION}.onnx"
 
 
 def int8_graph(folder: ModelFolder) -> Path:
+    """The int8 graph's file; `onnx_graph` says more."""
+    return onnx_graph(folder, "int8")
+
+
+def onnx_graph(folder: ModelFolder, precision: Precision) -> Path:
     """The graph's file, made on first use (some seconds).
 
     Raises ModelRejected where the weights cannot be exported or int8 loses too much, ModelError
-    where the cache cannot be written.
+    where the precision is unknown or the cache cannot be written.
     """
-    target = graph_file(folder)
+    if precision not in ("int8", "fp32"):
+        raise ModelError(f"precision is {precision!r}; choose int8 or fp32")
+    target = graph_file(folder, precision)
     if target.is_file():
         return target
     try:
@@ -51,7 +59,8 @@ def int8_graph(folder: ModelFolder) -> Path:
         ) from error
     with tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work:
         made = Path(work) / "model.onnx"
-        command = [sys.executable, "-m", "workbench.models.export", str(folder.path), str(made)]
+        asked = [str(folder.path), str(made), precision]
+        command = [sys.executable, "-m", "workbench.models.export", *asked]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         if done.returncode != 0 or not made.is_file():
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -63,8 +72,8 @@ def int8_graph(folder: ModelFolder) -> Path:
     return target
 
 
-def export(model: Path, output: Path) -> None:
-    """Write the int8 graph; with a narrower range where this CPU loses accuracy without it."""
+def export(model: Path, output: Path, precision: str) -> None:
+    """Write the graph; int8 with a narrower range where this CPU loses accuracy without it."""
     import torch
     from transformers import AutoModel, AutoTokenizer
 
@@ -72,7 +81,7 @@ def export(model: Path, output: Path) -> None:
     tokenizer = AutoTokenizer.from_pretrained(model)
     wrapped = _without_padding(encoder)
     ids = [torch.tensor([tokenizer(text)["input_ids"]]) for text in SAMPLES]
-    full = output.with_name("fp32.onnx")
+    full = output if precision == "fp32" else output.with_name("full.onnx")
     torch.onnx.export(
         wrapped,
         (ids[0],),
@@ -83,6 +92,8 @@ def export(model: Path, output: Path) -> None:
         opset_version=17,
         dynamo=False,
     )
+    if precision == "fp32":
+        return
     with torch.no_grad():
         expected = [wrapped(row).mean(dim=1)[0].numpy() for row in ids]
     inputs = [row.numpy() for row in ids]
@@ -143,7 +154,7 @@ if __name__ == "__main__":
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
     try:
-        export(Path(sys.argv[1]), Path(sys.argv[2]))
+        export(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
     except Exception as error:
         reason = (str(error).splitlines() or [""])[0]
         sys.exit(f"{type(error).__name__}: {reason}")

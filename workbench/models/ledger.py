@@ -8,7 +8,8 @@ from __future__ import annotations
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
@@ -49,6 +50,26 @@ class Ledger:
         self._usage: dict[tuple[str, str], Usage] = {}
         self._events: deque[MemoryEvent] = deque(maxlen=EVENTS)
         self._number = 0
+        self._moves = self._open_moves = 0
+
+    @contextmanager
+    def moving(self) -> Iterator[None]:
+        """Around a change of memory and the ledger's word of it: `version` is None meanwhile."""
+        with self._lock:
+            self._open_moves += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._open_moves -= 1
+                self._moves += 1
+
+    @property
+    def version(self) -> int | None:
+        """None while memory moves; else a number that is another after each move. Read it before
+        and after asking the driver: if both are the same number, the ledger is of that moment."""
+        with self._lock:
+            return None if self._open_moves else self._moves
 
     def record(
         self, kind: Kind, model: str, device: str, usage: Usage, note: str = ""
@@ -63,6 +84,14 @@ class Ledger:
             else:
                 self._usage[model, device] = usage
             return event
+
+    def set(self, model: str, device: str, usage: Usage) -> None:
+        """Correct a usage without an event; a usage of nothing removes the entry."""
+        with self._lock:
+            if usage == Usage():
+                self._usage.pop((model, device), None)
+            else:
+                self._usage[model, device] = usage
 
     def usage(self) -> dict[tuple[str, str], Usage]:
         """Bytes by (model, device), now."""

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """`hit.score` is the sum of the signals' contributions; a contribution is weight x normalised;
-    a lexical signal's value is the sum of its `terms` (float32, in order)."""
+    a lexical signal's value is the sum of its `terms` (float32, in order): the query's, and for
+    `bm25_feedback` those of the expanded query that the passage has."""
 
     hit: Hit
     terms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
@@ -62,6 +63,11 @@ class Explanation:
         return explanation_html(self)
 
 
-def explain(query: Query, hit: Hit, engine: Engine) -> Explanation:
-    """The explanation of one hit of a ranking made by `engine` for `query`."""
-    return Explanation(hit, engine.term_scores(query, hit.paper.id, hit.passage.number))
+def explain(query: Query, hit: Hit, engine: Engine, expanded: Query | None = None) -> Explanation:
+    """The explanation of one hit of a ranking made by `engine` for `query`, and its expansion."""
+    place = hit.paper.id, hit.passage.number
+    terms = dict(engine.term_scores(query, *place))
+    if expanded is not None:
+        parts = engine.term_scores(expanded, *place)["bm25"]
+        terms["bm25_feedback"] = {term: part for term, part in parts.items() if part}
+    return Explanation(hit, terms)

@@ -17,6 +17,15 @@ from workbench.records import Candidates
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
+_FEEDBACK_HINT = "turn feedback on: profile.replace(feedback=True)"
+STAGES = {
+    "bm25_feedback": _FEEDBACK_HINT,
+    "dense_feedback": _FEEDBACK_HINT,
+    "late_interaction": "profile.replace(reranker='late-interaction') computes it",
+    "cross_encoder": "profile.replace(reranker=NAME) with a cross-encoder's name computes it",
+}
+"""Signals that a stage computes only where it is turned on, and how."""
+
 ROUNDING = 1e-12
 """A span below this share of the column's magnitude is rounding noise, not a difference."""
 
@@ -98,10 +107,16 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
 
     Raises WeightError for an unknown signal, a negative, NaN or infinite weight, or all zero.
     """
-    unknown = sorted(set(weights) - set(signals))
+    # A weight of 0 for a stage that is off asks for nothing.
+    unknown = sorted(
+        name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0
+    )
     if unknown:
+        known = dict.fromkeys(STAGES[name] for name in unknown if name in STAGES)
+        hints = "".join(f"; {hint}" for hint in known)
         raise WeightError(
-            f"unknown signal {', '.join(map(repr, unknown))}; this engine has {', '.join(signals)}"
+            f"unknown signal {', '.join(map(repr, unknown))}; this engine has "
+            f"{', '.join(signals)}{hints}"
         )
     for name, weight in weights.items():
         if not isinstance(weight, int | float | np.number) or isinstance(weight, bool):

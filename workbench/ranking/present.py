@@ -16,7 +16,14 @@ if TYPE_CHECKING:
     from workbench.ranking.explain import Explanation
     from workbench.ranking.ranking import Ranking
 
-COLOURS = {"bm25": "#0072B2", "title": "#E69F00", "dense": "#009E73"}
+COLOURS = {
+    "bm25": "#0072B2",
+    "title": "#E69F00",
+    "dense": "#009E73",
+    "bm25_feedback": "#56B4E9",
+    "dense_feedback": "#F0E442",
+    "late_interaction": "#D55E00",
+}
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 
 OTHER_COLOUR = "#CC79A7"

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, SupportsIndex, overload
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
 from workbench.errors import QueryError, WeightError
@@ -22,6 +26,8 @@ if TYPE_CHECKING:
 
 
 MAX_K = 10_000
+LEXICAL = ("bm25", "title")
+"""Signals that a query without a searchable word has no value in."""
 
 
 class Ranking(Sequence[Hit]):
@@ -70,6 +76,21 @@ class Ranking(Sequence[Hit]):
         return self._retrieved.notes
 
     @property
+    def engine(self) -> Engine:
+        """The engine that found the candidates and holds the texts."""
+        return self._engine
+
+    @property
+    def normalised(self) -> Matrix:
+        """The candidates' signals as they are added, float64 (n, signals)."""
+        return self._normalised
+
+    @property
+    def rows(self) -> NDArray[np.intp]:
+        """Each hit's row among the candidates: the best passage of its paper."""
+        return self._rows
+
+    @property
     def paper_ids(self) -> list[str]:
         """Ids of the hits, best first."""
         return [hit.paper.id for hit in self.hits]
@@ -99,7 +120,7 @@ class Ranking(Sequence[Hit]):
         if normaliser is not None:
             profile = profile.replace(normaliser=normaliser)
         known = self._normalised if same else None
-        retrieved = Retrieved(self.candidates, self.notes)
+        retrieved = replace(self._retrieved, timings_ms={})
         return Ranking(retrieved, profile, self._engine, self._k if k is None else k, known)
 
     def explain(self, hit: Hit | SupportsIndex | str) -> Explanation:
@@ -120,7 +141,7 @@ class Ranking(Sequence[Hit]):
                 f"{hit!r} is none of the {len(self.hits)} hits; give a hit of this ranking, a rank "
                 "from 1, or the id of a paper in it (raise k for more)"
             )
-        return explain(self.candidates.query, found, self._engine)
+        return explain(self.candidates.query, found, self._engine, self._retrieved.expanded)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a hit: rank, paper_id, title, ..., and NAME_value, NAME_share a signal."""
@@ -165,7 +186,7 @@ class Ranking(Sequence[Hit]):
         """An order needs at least one weighted signal that the query can have a value in."""
         if self.candidates.query.terms or not len(self.candidates):
             return
-        if not self.profile.weights.get("dense", 0.0):
+        if not any(w for name, w in self.profile.weights.items() if name not in LEXICAL):
             raise QueryError(
                 f"the query {self.query[:60]!r} has no searchable word, and only lexical signals "
                 "have a weight; use other words, or give dense a weight"

@@ -1,27 +1,50 @@
-"""A person's query to complete candidates: analyse, embed, ask the engine."""
+"""A person's query to complete candidates: analyse, embed, first pass, feedback, rerank."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
-from workbench.engines.base import Engine
+from workbench.engines.base import FEEDBACK, Engine
 from workbench.errors import QueryError
 from workbench.models.embedder import Embedder
+from workbench.models.runtime_onnx import cores
+from workbench.profiles import LATE_INTERACTION, Profile
+from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
+from workbench.ranking.feedback import PASSAGES, expand
+from workbench.ranking.fusion import fuse, normalise, weight_vector
+from workbench.ranking.late_interaction import LateInteraction, TokenCacheReport
+from workbench.ranking.rerank import rerank, row_keys
+from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
 
 MAX_QUERY = 100_000
 """Characters. A longer text is a document: search for its abstract instead."""
 
+FIRST_NORMALISER = "min-max"
+"""How the first pass is normalised, whatever the profile's normaliser: a ranking may change that
+without retrieving anew."""
+
 
 @dataclass(frozen=True, slots=True)
 class Retrieved:
-    """Candidates, what the person should know about them, and where the time went."""
+    """Candidates, what the person should know about them, and where the time went.
+
+    `expanded` is the query after feedback, whose values the signals of FEEDBACK are.
+    """
 
     candidates: Candidates
     notes: tuple[str, ...] = ()
     timings_ms: dict[str, float] = field(default_factory=dict)
+    expanded: Query | None = None
 
 
 class Retriever:
@@ -31,6 +54,14 @@ class Retriever:
         self.engine = engine
         self._embedder = embedder
         self._analyser = analyser
+        self._rerankers = Rerankers(embedder)
+
+    def signals(self, profile: Profile) -> tuple[str, ...]:
+        """Names of the columns that candidates have: the engine's, and those of the stages that
+        the profile turns on. Raises ModelNotFound for a reranker that is nowhere."""
+        feedback = FEEDBACK if profile.feedback else ()
+        reranker = self._rerankers.chosen(profile)
+        return (*self.engine.signals, *feedback, *((reranker.signal,) if reranker else ()))
 
     def prepare(self, text: str, query_id: str = "") -> Query:
         """Analyse and embed. Raises QueryError for an empty query or one over MAX_QUERY."""
@@ -51,15 +82,54 @@ class Retriever:
             id=query_id,
         )
 
-    def retrieve(self, text: str, n: int, filters: Filters = Filters()) -> Retrieved:
-        """The candidates for a query, `n` from each arm."""
-        started = time.perf_counter()
+    def retrieve(
+        self,
+        text: str,
+        profile: Profile,
+        filters: Filters = Filters(),
+        *,
+        edits: QueryEdits | None = None,
+    ) -> Retrieved:
+        """The candidates for a query, through the stages of the profile. They do not depend on
+        its weights or normaliser."""
+        clock = _Clock()
         query = self.prepare(text)
-        prepared = time.perf_counter()
-        candidates = self.engine.candidates(query, n, filters)
-        done = time.perf_counter()
-        timings = {"query": (prepared - started) * 1e3, "candidates": (done - prepared) * 1e3}
-        return Retrieved(candidates, self._notes(candidates, filters), timings)
+        if edits:
+            query = edit_query(query, edits, self._analyser, self.engine)
+            filters = edit_filters(filters, edits, self._analyser, self.engine)
+        clock.lap("query")
+        n, n_keyword = profile.n_retrieval, profile.n_keyword
+        candidates = self.engine.candidates(query, n, filters, n_keyword=n_keyword)
+        clock.lap("candidates")
+        expanded = None
+        if profile.feedback:
+            rows, scores = _best_rows(candidates, profile.first_pass, PASSAGES)
+            keys = row_keys(candidates, rows)
+            expanded = expand(query, keys, scores, self.engine, self._analyser)
+            candidates = self.engine.candidates(
+                query, n, filters, n_keyword=n_keyword, expanded=expanded
+            )
+            clock.lap("feedback")
+        if reranker := self._rerankers.chosen(profile):
+            weights = _with_feedback(profile.first_pass, expanded is not None)
+            rows, _ = _best_rows(candidates, weights, profile.n_rerank)
+            candidates = rerank(candidates, rows, reranker, self.engine)
+            clock.lap("rerank")
+        notes = self._notes(candidates, filters)
+        return Retrieved(candidates, notes, clock.timings_ms, expanded)
+
+    def retrieve_all(self, texts: Sequence[str], profile: Profile) -> Iterator[Retrieved]:
+        """The same for many queries, in order, at most `profile.workers` and one a core at once."""
+        threads = min(profile.workers, cores())
+        with ThreadPoolExecutor(threads) as pool:
+            # Window by window: candidates that nobody has taken yet are few.
+            for start, stop in pairwise([*range(0, len(texts), 4 * threads), len(texts)]):
+                window = texts[start:stop]
+                yield from pool.map(lambda text: self.retrieve(text, profile), window)
+
+    def cache_token_vectors(self, profile: Profile, *, progress: bool = True) -> TokenCacheReport:
+        """Encode every passage for late interaction ahead of the first query."""
+        return self._rerankers.late_interaction(profile).fill(self.engine, progress=progress)
 
     def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
@@ -69,6 +139,50 @@ class Retriever:
         if not candidates.column("bm25").any():
             return ("No word of the query occurs in the papers found: BM25 is 0 for all.",)
         return ()
+
+
+class _Clock:
+    """Milliseconds by stage."""
+
+    def __init__(self) -> None:
+        self.timings_ms: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, stage: str) -> None:
+        now = time.perf_counter()
+        self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1e3
+        self._last = now
+
+
+def with_stages(profile: Profile, signals: Collection[str]) -> Profile:
+    """The profile with the stages turned on that compute `signals`, and the same weights."""
+    changes: dict[str, Any] = {}
+    if set(FEEDBACK) & set(signals):
+        changes["feedback"] = True
+    if LateInteraction.signal in signals and not profile.reranker:
+        changes["reranker"] = LATE_INTERACTION
+    return profile.replace(weights=profile.weights, **changes)
+
+
+def _with_feedback(first_pass: Mapping[str, float], feedback: bool) -> dict[str, float]:
+    """The first pass's weights, half of each on the same signal of the expanded query."""
+    if not feedback:
+        return dict(first_pass)
+    pairs = {name.removesuffix("_feedback"): name for name in FEEDBACK}
+    return dict(first_pass) | {
+        name: first_pass[signal] for signal, name in pairs.items() if signal in first_pass
+    }
+
+
+def _best_rows(
+    candidates: Candidates, weights: Mapping[str, float], n: int
+) -> tuple[NDArray[np.intp], NDArray[np.float64]]:
+    """The `n` best rows under fixed weights and their scores, best first; ties in row order."""
+    scores = fuse(
+        normalise(candidates, FIRST_NORMALISER), weight_vector(dict(weights), candidates.signals)
+    )
+    rows = np.argsort(-scores, kind="stable")[:n]
+    return rows, scores[rows]
 
 
 def _encodable(text: str) -> str:

@@ -1,0 +1,1 @@
+"""What is particular to Elasticsearch: connection, bulk, versions, attaching, faults."""

@@ -1,0 +1,75 @@
+"""Servers that tests may break, and a corpus that indexes without a model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+import workbench as wb
+from tests.conftest import server_archive
+from tests.corpus.fakes import build, long_record
+from tests.servers.elasticsearch import Server
+from workbench.engines.elastic.corpus import ElasticCorpus
+
+PAPERS = 400
+USER, PASSWORD = "reader", "correct-horse-7"
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A corpus folder of several passages a paper. Tests must not change it."""
+    work = tmp_path_factory.mktemp("fake-corpus")
+    source = work / "papers.jsonl"
+    source.write_text("".join(json.dumps(long_record(n)) + "\n" for n in range(PAPERS)))
+    build(work / "index", source)
+    return work / "index"
+
+
+@pytest.fixture(scope="module")
+def fragile() -> Iterator[Server]:
+    """A server of its own, running; a test that breaks it mends it."""
+    server = Server(server_archive(), heap="384m")
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def guarded() -> Iterator[Server]:
+    """A server that asks for a password."""
+    server = Server(server_archive(), heap="384m", users={USER: PASSWORD})
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture(scope="module")
+def crowded() -> Iterator[Server]:
+    """A server that lets only little be written at once, and answers 429 to the rest."""
+    settings = {"indexing_pressure.memory.limit": "60kb"}
+    server = Server(server_archive(), heap="384m", settings=settings)
+    try:
+        yield server.start()
+    finally:
+        server.close()
+
+
+@pytest.fixture
+def corpus_on() -> Iterator[Callable[..., ElasticCorpus]]:
+    """`corpus_on(url, **spec)`: a corpus under a new name; closed, but left to its server."""
+    made: list[ElasticCorpus] = []
+
+    def make(url: str, **values: object) -> ElasticCorpus:
+        given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 5.0, **values}
+        made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))  # type: ignore[arg-type]
+        return made[-1]
+
+    yield make
+    for corpus in made:
+        corpus.connection.close()

@@ -1,0 +1,43 @@
+"""Makes tests/monitor/recordings/cpu.jsonl: a real run on the CPU, two models under a budget.
+
+python tests/monitor/record_cpu.py
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+from workbench.models.embedder import OnnxEmbedder
+from workbench.models.ledger import Ledger
+from workbench.models.pool import ModelPool
+from workbench.monitor.sampler import Sampler
+
+HERE = Path(__file__).parent
+PAPERS = HERE.parent.parent / "data" / "landmarks" / "papers.jsonl"
+
+
+def main() -> None:
+    """The fp32 model does not fit beside the int8 one, so each load evicts the other."""
+    lines = PAPERS.read_text("utf-8").splitlines()
+    texts = [json.loads(line)["abstract"] for line in lines]
+    pool = ModelPool(budget="105MiB")
+    small = OnnxEmbedder(pool=pool)
+    exact = OnnxEmbedder(precision="fp32", pool=pool)
+    for model in (small, exact):
+        model.load()  # exported before the recording begins, if need be
+        model.release()
+    pool.ledger = Ledger(pool.ledger.budgets)
+    file = HERE / "recordings" / "cpu.jsonl"
+    with Sampler(pool.ledger, interval=0.2, record=file, replace=True):
+        time.sleep(0.5)
+        for model in (small, exact, small):
+            model.encode(texts[:40])
+            time.sleep(0.4)
+        small.release()
+        time.sleep(0.5)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""`wb.Elasticsearch`: which cluster, which index, and how it is laid out. Holds no secret."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from urllib.parse import urlsplit
+
+from workbench.errors import ProfileError
+
+VECTOR_TYPES = ("flat", "int8_hnsw", "bbq_hnsw")
+"""Index types of the vectors: exact; graphs over quantised vectors, rescored with full ones."""
+
+_FORBIDDEN = set('\\/*?"<>| ,#:')
+
+
+@dataclass(frozen=True, slots=True)
+class Elasticsearch:
+    """A cluster and an index on it, for `wb.open` and `wb.index`.
+
+    `url` may be several with commas; empty, WORKBENCH_ES_URL or the cloud id is used. `index` is
+    the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
+    "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
+    cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
+    a candidate are rescored where the type is approximate.
+
+    Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
+    from `credentials`, a TOML file of the same names in lower case. They are never printed.
+
+    With `text_fields` (field and boost), `vector_field`, `id_field` or `paper_field` the index is
+    somebody else's: it is searched as it is, by the server's analysers, and never written to.
+
+    Raises ProfileError for a setting that cannot be.
+    """
+
+    url: str = ""
+    index: str = "papers"
+    vectors: str = "flat"
+    shards: int = 1
+    replicas: int | None = None
+    timeout: float = 10.0
+    oversample: float = 3.0
+    credentials: str = ""
+    text_fields: Mapping[str, float] = field(default_factory=dict)
+    vector_field: str = ""
+    id_field: str = ""
+    paper_field: str = ""
+
+    def __post_init__(self) -> None:
+        for url in self.urls:
+            _check_url(url)
+        name = self.index
+        if not name or name != name.lower() or name[0] in "-_+." or _FORBIDDEN & set(name):
+            raise ProfileError(
+                f"index is {name!r}; give a name in lower case without spaces or any of "
+                f"{' '.join(sorted(_FORBIDDEN - {' '}))}"
+            )
+        if self.vectors not in VECTOR_TYPES:
+            raise ProfileError(
+                f"vectors is {self.vectors!r}; choose one of {', '.join(VECTOR_TYPES)}"
+            )
+        _check_range("shards", self.shards, 1, 1024)
+        _check_range("replicas", 0 if self.replicas is None else self.replicas, 0, 64)
+        _check_range("timeout", self.timeout, 0.05, 3600)
+        _check_range("oversample", self.oversample, 1, 10)
+        for name, boost in self.text_fields.items():
+            _check_range(f"boost of {name}", boost, 0, 1000)
+        object.__setattr__(self, "text_fields", MappingProxyType(dict(self.text_fields)))
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Each URL of `url`."""
+        return tuple(part.strip() for part in self.url.split(",") if part.strip())
+
+    @property
+    def attached(self) -> bool:
+        """Whether the index is somebody else's."""
+        return bool(self.text_fields or self.vector_field or self.id_field or self.paper_field)
+
+
+def _check_url(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.password or parts.username:
+        raise ProfileError(
+            f"the URL of {parts.hostname} holds credentials; leave them out and set "
+            "WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
+        )
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ProfileError(f"url is {url!r}; give one like http://localhost:9200")
+
+
+def _check_range(name: str, value: float, low: float, high: float) -> None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not low <= value <= high:
+        raise ProfileError(f"{name} is {value!r}; the limits are {low} and {high}")

@@ -1,0 +1,1 @@
+"""Profiles measured on this machine and corpus: quality, latency, memory, and the Pareto front."""

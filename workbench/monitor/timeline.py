@@ -1,0 +1,213 @@
+"""One time line of memory: samples of each device, and what happened between them."""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from workbench.models.ledger import MemoryEvent, Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+NO_MODELS: Mapping[str, Usage] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """Memory of one device at one moment.
+
+    `time` is in seconds since the epoch. `used_bytes` is what all processes hold on the device
+    (for `cpu`, the machine's memory that is not available to others); `process_bytes` what this
+    process holds, None where the driver does not tell, as inside most containers; `budget_bytes`
+    the ledger's budget there, None without one. `models` is what the ledger says of each model.
+    """
+
+    time: float
+    device: str
+    used_bytes: int
+    process_bytes: int | None = None
+    budget_bytes: int | None = None
+    models: Mapping[str, Usage] = field(default_factory=lambda: NO_MODELS)
+
+    @property
+    def model_bytes(self) -> int:
+        """Weights and activations of all models on this device."""
+        return sum(usage.weights + usage.activations for usage in self.models.values())
+
+
+Entry = Sample | MemoryEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Samples and events, each ordered by time; iterating merges them.
+
+    `machine` describes where it was recorded. `missed` counts events that the ledger had dropped
+    before the sampler read them. `notes` says what a person should know, in sentences.
+    """
+
+    samples: tuple[Sample, ...] = ()
+    events: tuple[MemoryEvent, ...] = ()
+    machine: Mapping[str, Any] = field(default_factory=dict)
+    missed: int = 0
+    notes: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[Entry]:
+        return heapq.merge(self.events, self.samples, key=_moment)
+
+    def __len__(self) -> int:
+        return len(self.samples) + len(self.events)
+
+    @property
+    def devices(self) -> list[str]:
+        """Devices that occur, GPUs first."""
+        found = {entry.device for entry in self}
+        return sorted(found, key=lambda device: (device == "cpu", device))
+
+    @property
+    def models(self) -> list[str]:
+        """Models that occur, in order of their first appearance."""
+        names: dict[str, None] = {}
+        for entry in self:
+            names.update(
+                dict.fromkeys(entry.models if isinstance(entry, Sample) else [entry.model])
+            )
+        return list(names)
+
+    @property
+    def seconds(self) -> float:
+        """From the first entry to the last."""
+        moments = [entry.time for entry in self]
+        return moments[-1] - moments[0] if moments else 0.0
+
+    def peak_bytes(self, device: str) -> int:
+        """The most that models held on a device, in samples and in events' own models."""
+        held = [s.model_bytes for s in self.samples if s.device == device]
+        held += [_held(e.usage) for e in self.events if e.device == device]
+        return max(held, default=0)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row an entry, in order of time.
+
+        Columns: time (UTC), entry (`sample` or an event's kind), device, used_bytes,
+        process_bytes, budget_bytes (of samples, nullable integers), model, note (of events),
+        weights_bytes and activations_bytes (all models of a sample; the event's own model).
+        """
+        import pandas as pd
+
+        frame = pd.DataFrame([_row(entry) for entry in self], columns=list(_COLUMNS))
+        frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
+        return frame.astype({name: "Int64" for name in _COLUMNS if name.endswith("_bytes")})
+
+    def models_frame(self) -> pd.DataFrame:
+        """One row a sample and model: time, device, model, weights_bytes, activations_bytes."""
+        import pandas as pd
+
+        columns = ["time", "device", "model", "weights_bytes", "activations_bytes"]
+        rows = [
+            (sample.time, sample.device, name, usage.weights, usage.activations)
+            for sample in self.samples
+            for name, usage in sample.models.items()
+        ]
+        frame = pd.DataFrame(rows, columns=columns)
+        frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
+        return frame
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values; `entries` are the lines of a recording (monitor.recording)."""
+        from workbench.monitor.recording import entry_line
+
+        return {
+            "machine": dict(self.machine),
+            "missed": self.missed,
+            "notes": list(self.notes),
+            "entries": [entry_line(entry) for entry in self],
+        }
+
+    def __str__(self) -> str:
+        lines = [self.headline, *self.notes]
+        for event in self.events[-20:]:
+            lines.append(
+                f"{clock(event.time)}  {event.kind:<10} {event.model} on {event.device}: "
+                f"{human_bytes(event.usage.weights)} weights, "
+                f"{human_bytes(event.usage.activations)} activations  {event.note}".rstrip()
+            )
+        return "\n".join(lines)
+
+    @property
+    def headline(self) -> str:
+        """What it holds, in one line."""
+        where = ", ".join(self.devices) or "no device"
+        return (
+            f"{len(self.samples):,} samples and {len(self.events):,} events on {where} "
+            f"in {self.seconds:,.0f} s"
+        )
+
+    def _repr_html_(self) -> str:
+        tools = {"clock": clock, "human_bytes": human_bytes}
+        return str(_template().render(timeline=self, **tools))
+
+
+_COLUMNS = (
+    "time",
+    "entry",
+    "device",
+    "used_bytes",
+    "process_bytes",
+    "budget_bytes",
+    "model",
+    "weights_bytes",
+    "activations_bytes",
+    "note",
+)
+
+
+def _row(entry: Entry) -> tuple[Any, ...]:
+    if isinstance(entry, MemoryEvent):
+        usage = entry.usage
+        own = (entry.model, usage.weights, usage.activations, entry.note)
+        return entry.time, entry.kind, entry.device, None, None, None, *own
+    weights = sum(usage.weights for usage in entry.models.values())
+    whole = (entry.used_bytes, entry.process_bytes, entry.budget_bytes)
+    return entry.time, "sample", entry.device, *whole, "", weights, entry.model_bytes - weights, ""
+
+
+def _moment(entry: Entry) -> float:
+    return entry.time
+
+
+def _held(usage: Usage) -> int:
+    return usage.weights + usage.activations
+
+
+def human_bytes(count: int | None) -> str:
+    """ "1.25 GiB": three digits, as a person reads it."""
+    if count is None:
+        return "unknown"
+    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
+    while abs(size) >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    whole = units[0] == "B" or abs(size) >= 100
+    return f"{size:.0f} {units[0]}" if whole else f"{size:.3g} {units[0]}"
+
+
+def clock(moment: float) -> str:
+    """Time of day in UTC, to the tenth of a second."""
+    return f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S.%f}"[:-5]
+
+
+@lru_cache(maxsize=1)
+def _template() -> Any:
+    from jinja2 import Environment, PackageLoader
+
+    loader = PackageLoader("workbench.monitor")
+    return Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(
+        "timeline.html"
+    )

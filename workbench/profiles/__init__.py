@@ -1,0 +1,39 @@
+"""Profiles: every setting that can change a result; the one place that reads the environment."""
+
+from workbench.profiles.diff import ProfileDiff
+from workbench.profiles.environment import (
+    cache_folder,
+    elastic_environment,
+    hub_folder,
+    max_batch_tokens,
+    person,
+    profile_from_environment,
+    profiles_folder,
+    visible_gpus,
+)
+from workbench.profiles.named import PRESETS, as_profile, list_profiles
+from workbench.profiles.profile import (
+    LATE_INTERACTION,
+    MAX_CANDIDATES,
+    NORMALISERS,
+    Profile,
+)
+
+__all__ = [
+    "LATE_INTERACTION",
+    "MAX_CANDIDATES",
+    "NORMALISERS",
+    "PRESETS",
+    "Profile",
+    "ProfileDiff",
+    "as_profile",
+    "cache_folder",
+    "elastic_environment",
+    "hub_folder",
+    "list_profiles",
+    "max_batch_tokens",
+    "person",
+    "profile_from_environment",
+    "profiles_folder",
+    "visible_gpus",
+]

@@ -1,0 +1,124 @@
+"""All reading of environment variables: where things are kept, and which profile is meant."""
+
+from __future__ import annotations
+
+import getpass
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import ProfileError
+
+if TYPE_CHECKING:
+    from workbench.profiles.profile import Profile
+
+_TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
+
+
+def cache_folder() -> Path:
+    """Where exported models and digests are kept: WORKBENCH_CACHE, or the platform's place."""
+    chosen = os.environ.get("WORKBENCH_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("workbench")
+
+
+def hub_folder() -> Path:
+    """Where Hugging Face's tools keep downloaded models: HF_HOME, or their default."""
+    return Path(os.environ.get("HF_HOME", "~/.cache/huggingface")).expanduser() / "hub"
+
+
+def visible_gpus() -> list[str] | None:
+    """The GPUs that CUDA shows, by number or UUID, from CUDA_VISIBLE_DEVICES; None: all."""
+    names = os.environ.get("CUDA_VISIBLE_DEVICES")
+    return None if names is None else [name.strip() for name in names.split(",") if name.strip()]
+
+
+def profiles_folder() -> Path:
+    """Where a person's own profiles are: WORKBENCH_PROFILES, or the platform's place."""
+    chosen = os.environ.get("WORKBENCH_PROFILES")
+    if chosen:
+        return Path(chosen).expanduser()
+    from platformdirs import user_config_path
+
+    return user_config_path("workbench") / "profiles"
+
+
+def max_batch_tokens() -> int | None:
+    """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
+    where it is no whole number above 0."""
+    chosen = os.environ.get("MAX_BATCH_TOKENS")
+    if not chosen:
+        return None
+    if not chosen.strip().isdecimal() or int(chosen) < 1:
+        raise ProfileError(f"MAX_BATCH_TOKENS is {chosen!r}; give a whole number above 0")
+    return int(chosen)
+
+
+def person() -> str:
+    """Who sits here: WORKBENCH_PERSON, or the login name, or "someone" where there is none."""
+    chosen = os.environ.get("WORKBENCH_PERSON", "").strip()
+    if chosen:
+        return chosen
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError, ImportError):
+        return "someone"
+
+
+def elastic_environment() -> dict[str, str]:
+    """What WORKBENCH_ES_* variables say of a cluster, by name in lower case, empty ones left out:
+    url, api_key, user, password, cloud_id, ca_certs, credentials (a file)."""
+    names = ("url", "api_key", "user", "password", "cloud_id", "ca_certs", "credentials")
+    found = {name: os.environ.get(f"WORKBENCH_ES_{name.upper()}", "") for name in names}
+    return {name: value for name, value in found.items() if value}
+
+
+def profile_from_environment() -> Profile:
+    """The profile where none is given: `default`, unless these variables say otherwise.
+
+    | variable | meaning |
+    |---|---|
+    | `ASTA_GPU_PROFILE` | true: the profile `gpu` |
+    | `FAST_PROFILE` | true, and the one above is not: the profile `fast` |
+    | `GPU_ENABLED` | false: `device` is "cpu"; true: "auto" |
+    | `MAX_WORKERS` | `workers`, a whole number |
+    | `BATCH_SIZE` | `batch_size`, a whole number |
+
+    True is 1, true, yes or on; false is 0, false, no, off or empty. A profile given in code or on
+    the command line is taken as it is. Raises ProfileError that names variable and value.
+    """
+    from workbench.profiles.named import PRESETS
+
+    name = "fast" if _flag("FAST_PROFILE") else "default"
+    profile = PRESETS["gpu" if _flag("ASTA_GPU_PROFILE") else name]
+    changes: dict[str, Any] = {}
+    enabled = _flag("GPU_ENABLED")
+    if enabled is not None:
+        changes["device"] = "auto" if enabled else "cpu"
+    for variable, setting in (("MAX_WORKERS", "workers"), ("BATCH_SIZE", "batch_size")):
+        if text := os.environ.get(variable, "").strip():
+            changes[setting] = _whole(variable, text)
+    try:
+        return profile.replace(**changes)
+    except ProfileError as error:
+        raise ProfileError(f"MAX_WORKERS or BATCH_SIZE: {error}") from None
+
+
+def _flag(variable: str) -> bool | None:
+    """What a variable says, None where it is not set."""
+    text = os.environ.get(variable)
+    if text is None:
+        return None
+    if text.strip().lower() not in _TRUE | _FALSE:
+        raise ProfileError(f"{variable} is {text!r}; set it to true or false")
+    return text.strip().lower() in _TRUE
+
+
+def _whole(variable: str, text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ProfileError(f"{variable} is {text!r}; set it to a whole number") from None

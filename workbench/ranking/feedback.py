@@ -1,0 +1,112 @@
+"""Relevance feedback: a query expanded from the best passages of the first pass, in both arms.
+
+Lexical: a relevance model (Lavrenko and Croft, SIGIR 2001; mixed with the query as in RM3,
+Abdul-Jaleel et al., TREC 2004), its terms weighted by idf too. Dense: Rocchio on the vectors
+(Rocchio 1971; for dense retrieval Li et al., "Pseudo Relevance Feedback with Deep Language Models
+and Dense Retrievers", TOIS 2023). No weights to load, some milliseconds.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.corpus.analysis import Analyser
+from workbench.engines.base import Engine
+from workbench.records import Query
+
+Vector = NDArray[np.float32]
+Keys = Sequence[tuple[str, int]]
+
+# Measured as change of nDCG@10 over the first pass, each signal's weight split evenly with its
+# feedback: the vector of the best passage alone is better than the mean of three on SciFact train
+# (+.004, -.001), data/landmarks (+.018, +.013) and, where one paper is relevant, less harm.
+LEXICAL_PASSAGES = 5
+TERMS = 25
+LEXICAL_MIX = 0.5
+"""Share of the query itself in the expanded terms."""
+
+DENSE_PASSAGES = 1
+ROCCHIO = 0.75
+"""Weight of the mean vector beside the query's 1."""
+
+PASSAGES = max(LEXICAL_PASSAGES, DENSE_PASSAGES)
+"""How many of the first pass's best passages are looked at."""
+
+
+def expand(
+    query: Query, keys: Keys, scores: NDArray[np.float64], engine: Engine, analyser: Analyser
+) -> Query:
+    """The query after feedback from passages (paper id, number), best first, with their scores.
+
+    Without passages it is the query itself. The expanded terms weigh as much together as the
+    query's do, so that BM25 of both reads alike.
+    """
+    if not keys:
+        return query
+    terms = _expanded_terms(query, keys[:LEXICAL_PASSAGES], scores, engine, analyser)
+    vector = query.vector
+    if vector is not None:
+        vector = rocchio(vector, engine.vectors(keys[:DENSE_PASSAGES]))
+    return replace(query, terms=terms, vector=vector)
+
+
+def rocchio(query: Vector, passages: Vector) -> Vector:
+    """The query moved towards the mean of the passages' vectors, float32, unit length."""
+    moved = query + np.float32(ROCCHIO) * passages.mean(axis=0)
+    unit: Vector = (moved / max(float(np.linalg.norm(moved)), 1e-12)).astype(np.float32)
+    return unit
+
+
+def _expanded_terms(
+    query: Query,
+    keys: Keys,
+    scores: NDArray[np.float64],
+    engine: Engine,
+    analyser: Analyser,
+) -> dict[str, float]:
+    titles = [paper.title for paper in engine.papers([paper_id for paper_id, _ in keys])]
+    passages = engine.passages(keys)
+    counts = [
+        analyser.counts(f"{title} {passage.text}")
+        for title, passage in zip(titles, passages, strict=True)
+    ]
+    # A word of the text that the query lacks was muted by the person: it stays so.
+    muted = set(analyser.counts(query.text)) - set(query.terms)
+    found = sorted({term for passage in counts for term in passage} - muted)
+    known, documents = engine.document_frequencies(found)
+    model = relevance_model(counts, scores[: len(keys)], known, documents)
+    whole = sum(query.terms.values()) or 1.0
+    own = LEXICAL_MIX if query.terms else 0.0
+    mixed = {term: own * weight for term, weight in query.terms.items()}
+    for term, weight in model.items():
+        mixed[term] = mixed.get(term, 0.0) + (1 - own) * whole * weight
+    return mixed
+
+
+def relevance_model(
+    counts: Sequence[Mapping[str, int]],
+    scores: NDArray[np.float64],
+    frequencies: Mapping[str, int],
+    documents: int,
+) -> dict[str, float]:
+    """The TERMS best terms, weights summing to 1: relative frequency x idf, over the passages by
+    their share of the scores. Ties fall to the term that comes first in the alphabet."""
+    total = scores.sum()
+    shares = scores / total if total > 0 else np.full(len(counts), 1 / len(counts))
+    weights: defaultdict[str, float] = defaultdict(float)
+    for passage, share in zip(counts, shares, strict=True):
+        length = sum(passage.values())
+        for term, count in passage.items():
+            if term in frequencies:
+                df = frequencies[term]
+                idf = math.log(1 + (documents - df + 0.5) / (df + 0.5))
+                weights[term] += share * count / length * idf
+    best = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:TERMS]
+    whole = sum(weight for _, weight in best)
+    return {term: weight / whole for term, weight in best} if whole else {}

@@ -1,0 +1,108 @@
+"""What all widgets share: templates that escape, the style, and a place for messages.
+
+No callback of a widget may end in a traceback under the panel: run it inside `MessageBox.guard`.
+"""
+
+from __future__ import annotations
+
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+import ipywidgets
+
+from workbench.errors import WorkbenchError
+
+
+@cache
+def static(*names: str) -> str:
+    """The named files of `static/`, one after the other."""
+    folder = files("workbench.widgets") / "static"
+    return "\n".join((folder / name).read_text("utf-8") for name in names)
+
+
+@cache
+def _environment() -> Any:
+    from jinja2 import Environment, PackageLoader
+
+    return Environment(
+        loader=PackageLoader("workbench.widgets"),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+
+
+def render(template: str, **values: Any) -> str:
+    """A template of `templates/` with the values, which are escaped."""
+    return str(_environment().get_template(template).render(**values))
+
+
+def error_content(error: BaseException) -> dict[str, str]:
+    """What a person is told of an error: `title`, `text`, and `details` for an unexpected one."""
+    if isinstance(error, WorkbenchError):
+        return {"kind": "error", "title": _spoken(type(error).__name__), "text": str(error)}
+    details = "".join(traceback.format_exception(error))
+    text = f"{type(error).__name__}: {error}. The panel is alive; change something and try again."
+    return {"kind": "error", "title": "Something unexpected", "text": text, "details": details}
+
+
+class MessageBox:
+    """A line or two inside a panel that say what is wrong and what to do; empty most of the time.
+
+    `widget` goes where the messages shall appear. Screen readers announce what is shown.
+    """
+
+    def __init__(self) -> None:
+        self.widget = ipywidgets.HTML()
+        self.clear()
+
+    def error(self, error: BaseException) -> None:
+        """Show an error with its remedy; an unexpected one with its traceback folded away."""
+        self._show(error_content(error))
+
+    def note(self, text: str, title: str = "") -> None:
+        """Show something worth knowing that is no error."""
+        self._show({"kind": "note", "title": title, "text": text})
+
+    def clear(self) -> None:
+        """Take away what is shown."""
+        self.widget.value = ""
+        self.widget.layout.display = "none"
+
+    @contextmanager
+    def guard(self) -> Iterator[None]:
+        """Run a callback's body: what it raises is shown, and what was shown before is cleared."""
+        self.clear()
+        try:
+            yield
+        except Exception as error:
+            self.error(error)
+
+    def _show(self, content: dict[str, str]) -> None:
+        self.widget.value = render("message.html", message=content)
+        self.widget.layout.display = None
+
+
+def style() -> Any:
+    """An invisible widget that brings the style sheet; one in each panel made of ipywidgets."""
+    sheet = ipywidgets.HTML(f"<style>{static('style.css')}</style>")
+    sheet.layout.display = "none"
+    return sheet
+
+
+def framed(*children: Any, label: str) -> Any:
+    """The children in one column with the workbench's style."""
+    box = ipywidgets.VBox([style(), *children])
+    box.add_class("wb")
+    box.add_class(f"wb-{label}")
+    return box
+
+
+def _spoken(name: str) -> str:
+    """ModelNotFound as "Model not found"."""
+    words = "".join(f" {c.lower()}" if c.isupper() else c for c in name).strip()
+    return words[:1].upper() + words[1:]

@@ -1,0 +1,104 @@
+"""The whole workbench in one cell: search, two settings side by side, profiles, memory, judging."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets
+
+from workbench.errors import EvaluationError
+from workbench.profiles import Profile, as_profile
+from workbench.widgets.base import MessageBox, framed
+from workbench.widgets.compare import ComparePanel
+from workbench.widgets.search_panel import SearchPanel
+from workbench.widgets.weight_tuner import weight_tuner
+
+if TYPE_CHECKING:
+    from workbench.session import Workbench
+
+
+class Panel:
+    """Tabs, each built when first looked at. Shows itself as a cell's result.
+
+    `search` is the search panel; `code()` the cell that gives its ranking again. A profile picked
+    in its tab is the one that the next search follows.
+    """
+
+    def __init__(self, bench: Workbench, search: SearchPanel, tabs: dict[str, Build]) -> None:
+        self.bench = bench
+        self.search = search
+        self._builds = {"Search": lambda: search.view} | tabs
+        self._boxes = [ipywidgets.VBox() for _ in self._builds]
+        self._tabs = ipywidgets.Tab(children=self._boxes, titles=list(self._builds))
+        self._tabs.observe(lambda change: self._build(change["new"]), "selected_index")
+        self.widget = framed(self._tabs, label="panel")
+        self._build(0)
+
+    def code(self) -> str:
+        """The cell that gives the ranking on screen again; "" before the first search."""
+        return self.search.code()
+
+    def _repr_mimebundle_(self, **options: Any) -> Any:
+        return self.widget._repr_mimebundle_(**options)
+
+    def _build(self, place: int | None) -> None:
+        if place is None or self._boxes[place].children:
+            return
+        box, messages = self._boxes[place], MessageBox()
+        box.children = [ipywidgets.HTML("<p>One moment&hellip;</p>"), messages.widget]
+        with messages.guard():
+            box.children = [list(self._builds.values())[place]()]
+
+
+Build = Callable[[], Any]
+
+
+def panel(
+    bench: Workbench,
+    queries: Any = None,
+    judgments: Any = None,
+    *,
+    query: str = "",
+    k: int = 10,
+    profile: Profile | str | None = None,
+    metric: str = "nDCG@10",
+    signals: tuple[str, str] = ("bm25", "dense"),
+    other: Any = None,
+    grades: str | Path | None = None,
+) -> Panel:
+    """The workbench as a panel.
+
+    With `queries` and `judgments` (as in `tune`) the exact curve of `metric` over the weight
+    between `signals` stands beside the sliders. `other` is a second Workbench to compare with.
+    `grades` is the file that judging writes to, for `queries`; without it there is no such tab.
+    Raises EvaluationError for judgments or grades without queries, and what `tune` raises.
+    """
+    if queries is None and (judgments is not None or grades is not None):
+        raise EvaluationError("judgments or grades are given without queries; give them too")
+    base = bench.profile if profile is None else as_profile(profile)
+    if judgments is None:
+        search = SearchPanel(bench, query, k=k, profile=base)
+    else:
+        search = weight_tuner(
+            bench, queries, judgments, metric, signals=signals, k=k, profile=base, query=query
+        )
+
+    def compare() -> Any:
+        asked = search.state.query
+        return ComparePanel(bench, asked, k=k, profile=search.base, other=other).widget
+
+    def profiles() -> Any:
+        picker = bench.profile_picker(state=lambda: search.profile)
+        picker.on_pick(search.use)
+        return picker
+
+    tabs: dict[str, Build] = {
+        "Side by side": compare,
+        "Profiles": profiles,
+        "Memory": bench.memory_plot,
+    }
+    if grades is not None:
+        tabs["Judge"] = lambda: bench.judge(queries, grades)
+    return Panel(bench, search, tabs)

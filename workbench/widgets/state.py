@@ -1,0 +1,139 @@
+"""What a search panel is set to, and the cell that gives the same ranking again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from pprint import pformat
+from typing import TYPE_CHECKING, Any
+
+from workbench.profiles import Profile
+from workbench.ranking.editing import QueryEdits
+from workbench.ranking.ranking import Ranking
+
+if TYPE_CHECKING:
+    from workbench.session import Workbench
+
+
+@dataclass(frozen=True, slots=True)
+class PanelState:
+    """The settings of a panel. Frozen: a changed setting is a new state."""
+
+    query: str = ""
+    k: int = 10
+    edits: QueryEdits = field(default_factory=QueryEdits)
+    year: tuple[int | None, int | None] = (None, None)
+    venue: tuple[str, ...] = ()
+    author: tuple[str, ...] = ()
+    weights: Mapping[str, float] = field(default_factory=dict)
+    normaliser: str = "min-max"
+
+    @staticmethod
+    def of(settings: Mapping[str, Any]) -> PanelState:
+        """From what the browser sends. Raises QueryError for edits that cannot be meant."""
+        filters = settings.get("filters") or {}
+        first, last = filters.get("year") or (None, None)
+        return PanelState(
+            query=str(settings.get("query") or "").strip(),
+            k=settings.get("k", 10),
+            edits=QueryEdits(**(settings.get("edits") or {})),
+            year=(first, last),
+            venue=_several(filters.get("venue")),
+            author=_several(filters.get("author")),
+            weights=dict(settings.get("weights") or {}),
+            normaliser=settings.get("normaliser", "min-max"),
+        )
+
+    @property
+    def filters(self) -> dict[str, Any]:
+        """The filters that are set, as `Workbench.search` takes them."""
+        found: dict[str, Any] = {}
+        if self.year != (None, None):
+            found["year"] = self.year
+        for name in ("venue", "author"):
+            if values := getattr(self, name):
+                found[name] = values[0] if len(values) == 1 else list(values)
+        return found
+
+    @property
+    def retrieval(self) -> tuple[Any, ...]:
+        """Equal for states that have the same candidates under one profile."""
+        return self.query, self.edits, self.year, self.venue, self.author
+
+    def retrieve(self, bench: Workbench, profile: Profile) -> Ranking:
+        """Search under the profile's own weights."""
+        return bench.search(
+            self.query, self.k, profile=profile, edits=self.edits or None, **self.filters
+        )
+
+    def rank(self, found: Ranking) -> Ranking:
+        """The candidates under this state's weights."""
+        signals = found.candidates.signals
+        weights = {name: float(self.weights.get(name, 0.0)) for name in signals}
+        return found.reweigh(weights, normaliser=self.normaliser, k=self.k)
+
+
+def code_of(
+    state: PanelState, ranking: Ranking, profile: Profile, folder: Path | None, name: str
+) -> str:
+    """A cell that gives `ranking` again, and stops where it does not.
+
+    `folder` is the corpus, None on a cluster, whose address and keys belong in no notebook.
+    `name` is the variable that holds the Workbench, or "" where none is known.
+    """
+    lines = ["import workbench as wb", ""]
+    if folder is None:
+        lines += [f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
+    else:
+        opening = f"{name or 'bench'} = wb.open({str(folder)!r})"
+        lines += [f"# {opening}  # in another notebook"] if name else [opening]
+    lines += [f"ranking = {name or 'bench'}.search("]
+    lines += _argument("", state.query)
+    lines += _argument("k", state.k)
+    for kind, value in state.filters.items():
+        lines += _argument(kind, value)
+    if state.edits:
+        lines += _call("edits", "wb.QueryEdits", state.edits.to_dict())
+    lines += _call("profile", "wb.Profile", profile_settings(profile))
+    # All of them: signals left out of a reweigh would share what is missing to 1.
+    weights = {name: float(weight) for name, weight in ranking.profile.weights.items()}
+    lines += [f").reweigh({weights!r}, normaliser={state.normaliser!r})"]
+    lines += [
+        f"assert ranking.fingerprint == {ranking.fingerprint!r}, "
+        '"other papers or other settings than then"',
+        "ranking",
+    ]
+    return "\n".join(lines)
+
+
+def profile_settings(profile: Profile) -> dict[str, Any]:
+    """The settings in which a profile differs from the plain `Profile()`."""
+    plain = Profile().to_dict()
+    return {name: value for name, value in profile.to_dict().items() if value != plain[name]}
+
+
+def variable_of(bench: Workbench) -> str:
+    """The name under which the notebook holds a Workbench, or ""."""
+    from IPython.core.getipython import get_ipython
+
+    shell = get_ipython()
+    names = shell.user_ns.items() if shell else ()
+    return next((n for n, value in names if value is bench and not n.startswith("_")), "")
+
+
+def _argument(name: str, value: Any) -> list[str]:
+    text = pformat(value, width=80, sort_dicts=False)
+    # A long query is split over lines, which Python joins only inside brackets: it is in a call.
+    lines = (f"{name}=" if name else "") + text
+    return [f"    {line}" for line in f"{lines},".split("\n")]
+
+
+def _call(name: str, function: str, arguments: Mapping[str, Any]) -> list[str]:
+    inner = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
+    return [f"    {name}={function}({inner}),"]
+
+
+def _several(text: Any) -> tuple[str, ...]:
+    """Names as a person types them, with semicolons between."""
+    return tuple(part.strip() for part in str(text or "").split(";") if part.strip())

@@ -1,0 +1,144 @@
+// Hits as cards: rank, movement, title, people, passage with marked terms, shares, details.
+
+function cardText(card) {
+  return card.text.map(([piece, matches]) => (matches ? h("mark", {}, piece) : piece));
+}
+
+function createCard(row, app) {
+  const detailsId = uniqueId("details");
+  const view = {
+    row,
+    known: false,
+    rank: h("b"),
+    move: h("span", { class: "wb-move" }),
+    title: h("button", {
+      class: "wb-title", type: "button", dir: "auto", "aria-expanded": "false",
+      "aria-controls": detailsId, onclick: () => app.toggleDetails(row),
+    }),
+    grade: h("span", { class: "wb-grade" }),
+    by: h("div", { class: "wb-by", dir: "auto" }),
+    passage: h("div", { class: "wb-passage", dir: "auto" }),
+    details: h("div", { class: "wb-details", id: detailsId, hidden: true }),
+    score: h("span", { class: "wb-number" }),
+    bar: h("div", { class: "wb-bar", role: "img" }),
+    segments: [],
+  };
+  view.element = h("li", {
+    class: "wb-card",
+    onmouseenter: () => app.link(row), onmouseleave: () => app.link(null),
+    onfocusin: () => app.link(row), onfocusout: () => app.link(null),
+  },
+  h("div", { class: "wb-rank" }, view.rank, view.move),
+  h("div", { class: "wb-body" },
+    h("div", { class: "wb-heading" }, view.title, view.grade), view.by, view.passage, view.details),
+  h("div", { class: "wb-score" }, view.score, view.bar));
+  view.element.dataset.row = row;
+  return view;
+}
+
+// What never changes while a result stands: filled once, as soon as the texts are there.
+function fillCard(view, card, result) {
+  if (view.known || !card) return;
+  view.known = true;
+  view.element.dataset.paper = card.id;
+  setText(view.title, card.title || card.id);
+  setText(view.by, [card.by, card.place, card.id].filter(Boolean).join(" · "));
+  view.passage.replaceChildren(...cardText(card));
+  const grade = (result.grades || {})[card.id];
+  if (result.grades) {
+    setText(view.grade, grade === undefined ? "not judged" : `grade ${grade}`);
+    view.grade.classList.toggle("wb-good", grade > 0);
+  }
+}
+
+function showMove(view, before, rank, first) {
+  let text = "", label = "", kind = "";
+  if (first) text = "";
+  else if (before === undefined) [text, label, kind] = ["new", "new", "wb-up"];
+  else if (before > rank) [text, label, kind] = [`▲${before - rank}`, `up ${before - rank}`, "wb-up"];
+  else if (before < rank)
+    [text, label, kind] = [`▼${rank - before}`, `down ${rank - before}`, "wb-down"];
+  setText(view.move, text);
+  if (view.moveLabel !== label) {
+    view.moveLabel = label;
+    for (const [name, value] of [["aria-label", label], ["role", "img"]])
+      if (label) view.move.setAttribute(name, value); else view.move.removeAttribute(name);
+    view.move.className = `wb-move ${kind}`;
+  }
+}
+
+function showShares(view, app, score, parts) {
+  const { signals, colours } = app.result;
+  setText(view.score, score.toFixed(Math.abs(score) < 0.1 ? 4 : 3));
+  if (view.segments.length !== signals.length) {
+    view.segments = signals.map((signal) => h("span", { style: { background: colours[signal] } }));
+    view.bar.replaceChildren(...view.segments);
+  }
+  const spoken = [];
+  parts.forEach(({ share, part }, c) => {
+    const width = `${(100 * share).toFixed(2)}%`;
+    const segment = view.segments[c];
+    if (segment.style.width !== width) {
+      segment.style.width = width;
+      segment.title = `${signals[c]}: ${part.toFixed(3)}, ${(100 * share).toFixed(0)} %`;
+    }
+    if (share) spoken.push(`${signals[c]} ${(100 * share).toFixed(0)} %`);
+  });
+  setAttribute(view.bar, "aria-label", spoken.join(", ") || "no signal counts");
+}
+
+// The list as `rows` say; cards that stay are moved, not made anew.
+function showCards(app, rows, scores) {
+  const { list, views, cards, weightsInOrder } = app;
+  const missing = [];
+  rows.forEach((row, i) => {
+    let view = views.get(row);
+    if (!view) views.set(row, (view = createCard(row, app)));
+    const card = cards.get(row);
+    if (card) fillCard(view, card, app.result);
+    else missing.push(row);
+    setText(view.rank, String(i + 1));
+    showMove(view, app.baseline.get(app.paperOf(row)), i + 1, !app.baseline.size);
+    showShares(view, app, scores[row], partsOf(app.columns, weightsInOrder(), row));
+    const there = list.children[i];
+    if (there !== view.element) list.insertBefore(view.element, there || null);
+  });
+  while (list.children.length > rows.length) list.lastChild.remove();
+  return missing;
+}
+
+function detailsTable(details, colours) {
+  const head = ["signal", "value", "normalised", "weight", "contribution"];
+  const rows = details.rows.map((row) => row.term
+    ? h("tr", { class: "wb-term" }, h("td", {}, row.term), h("td", {}, row.value), h("td"), h("td"),
+      h("td"))
+    : h("tr", {}, h("td", {},
+      h("span", { class: "wb-key", style: { background: colours[row.signal] } }), row.signal),
+    h("td", {}, row.value), h("td", {}, row.normalised), h("td", {}, row.weight),
+    h("td", {}, row.contribution)));
+  return h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows),
+    h("tfoot", {}, h("tr", {}, h("td", {}, "score"), h("td"), h("td"), h("td"),
+      h("td", {}, h("b", {}, details.score)))));
+}
+
+function fillDetails(view, details, app) {
+  const copy = h("button", { class: "wb-button", type: "button" }, "Copy BibTeX");
+  copy.addEventListener("click", async () => {
+    const done = await copyText(details.bibtex);
+    setText(copy, done ? "Copied" : "Select the text below");
+    bibtex.hidden = false;
+  });
+  const bibtex = h("pre", { class: "wb-code", hidden: true, tabindex: "0" }, details.bibtex);
+  const links = details.links.map(([name, url]) =>
+    h("a", { href: url, target: "_blank", rel: "noopener noreferrer" }, name));
+  view.details.replaceChildren(...[
+    details.abstract && h("h4", {}, "Abstract"),
+    details.abstract && h("p", { dir: "auto" }, details.abstract),
+    h("h4", {}, `Passages (${details.passages.length})`),
+    h("ol", { class: "wb-passages" }, details.passages.map((passage) =>
+      h("li", { dir: "auto", class: passage.best ? "wb-best" : "" },
+        h("span", { class: "wb-soft wb-number" }, passage.scores), " ", cardText(passage)))),
+    h("h4", {}, "Why it stands here"), detailsTable(details, app.result.colours),
+    h("div", { class: "wb-row" }, copy, links), bibtex].filter(Boolean));
+}

@@ -1,0 +1,75 @@
+// Building elements. Text goes in as text only: nothing of a paper or a query becomes markup.
+
+let made = 0;
+const uniqueId = (name) => `wb-${name}-${Date.now().toString(36)}-${++made}`;
+
+const FOCUSABLE = new Set(["a", "button", "input", "select", "summary", "textarea"]);
+
+function h(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  // Keys belong to what is focused: JupyterLab would take arrows and Enter for its cells. It looks
+  // for this attribute on the focused element itself first, so every one needs it.
+  if (FOCUSABLE.has(tag) || "tabindex" in properties)
+    element.setAttribute("data-lm-suppress-shortcuts", "true");
+  for (const [name, value] of Object.entries(properties)) {
+    if (value === undefined || value === null || value === false) continue;
+    if (name === "class") element.className = value;
+    else if (name === "style") Object.assign(element.style, value);
+    else if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (name in element && typeof value !== "string") element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+function setText(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function setAttribute(element, name, value) {
+  if (element.getAttribute(name) !== value) element.setAttribute(name, value);
+}
+
+// At most one call a frame, with whatever is newest by then.
+function oncePerFrame(work) {
+  let asked = 0;
+  const cancel = () => { cancelAnimationFrame(asked); asked = 0; };
+  const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; work(); }); };
+  return Object.assign(ask, { cancel });
+}
+
+// One call after `pause` ms without another.
+function afterPause(pause, work) {
+  let timer = 0;
+  const cancel = () => clearTimeout(timer);
+  const ask = (...given) => { cancel(); timer = setTimeout(() => work(...given), pause); };
+  return Object.assign(ask, { cancel });
+}
+
+async function copyText(text) {
+  try {
+    await navigator.clipboard.writeText(text);
+    return true;
+  } catch {
+    // Without permission or over plain http: the old way, which needs a selection.
+    const area = h("textarea", { style: { position: "fixed", opacity: "0" } });
+    area.value = text;
+    document.body.append(area);
+    area.select();
+    const done = document.execCommand("copy");
+    area.remove();
+    return done;
+  }
+}
+
+function messageBox(message) {
+  if (!message || !message.text) return [];
+  const role = message.kind === "error" ? "alert" : "status";
+  return [h("div", { class: `wb-message wb-${message.kind}`, role },
+    message.title ? [h("b", {}, message.title), " "] : [],
+    h("span", { dir: "auto" }, message.text),
+    message.details
+      ? h("details", {}, h("summary", {}, "Show details"), h("pre", {}, message.details))
+      : [])];
+}

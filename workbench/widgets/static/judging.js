@@ -1,0 +1,214 @@
+// Judging: a key grades, is sent at once, and the next paper without a grade comes up.
+
+const SLOW = 2500; // ms after which a person is told that a grade is not saved yet
+
+function render({ model, el }) {
+  const state = { queries: [], grades: [], query: null, papers: [], at: 0, drafts: new Map(), wanted: null };
+  const pending = new Map();
+  const parts = makeJudging((what) => ({ undo, impact, retract })[what]());
+  el.replaceChildren(parts.root);
+  const current = () => state.papers[state.at];
+  const drawList = oncePerFrame(() => drawQueries(parts, state, open)); // ranking sends many
+  const tell = (type, more = {}) => model.send({ type, ...more });
+
+  function draw() {
+    drawQueries(parts, state, open);
+    setText(parts.query, state.queries.find((query) => query.id === state.query)?.text ?? "");
+    drawSquares(parts, state, go);
+    drawCard(parts, state, grade);
+    parts.blind.checked = model.get("blind");
+  }
+  function showNote() {
+    const paper = current();
+    if (!paper) return;
+    parts.note.value = state.drafts.get(paper.id) ?? paper.note;
+  }
+
+  // Moving
+  function open(query, paper = null) {
+    if (query !== state.query) { state.drafts.clear(); parts.reason.hidden = true; }
+    state.query = query;
+    state.wanted = paper;
+    tell("open", { query });
+    draw();
+    parts.queries.querySelector(`[aria-current="true"]`)?.scrollIntoView({ block: "nearest" });
+  }
+  function go(at) {
+    if (at < 0 || at >= state.papers.length) return;
+    keepNote();
+    state.at = at;
+    draw();
+    showNote();
+  }
+  function goQuery(way) {
+    const at = state.queries.findIndex((query) => query.id === state.query);
+    const next = state.queries[at + way];
+    if (next) { keepNote(); open(next.id); }
+  }
+  function advance() {
+    const from = state.at;
+    const order = [...state.papers.keys()].map((i) => (from + 1 + i) % state.papers.length);
+    const next = order.find((i) => state.papers[i].grade === null);
+    if (next !== undefined) { go(next); return; }
+    draw();
+    const later = state.queries.find((query) => query.id !== state.query && query.done !== query.of);
+    say(later ? "This query is done. → goes to the next one." : "Every query is done.");
+  }
+
+  // Judging
+  function send(paper, value, note) {
+    const before = { grade: paper.grade, note: paper.note };
+    pending.set(paper.id, { before, query: state.query, since: performance.now() });
+    Object.assign(paper, { grade: value, note, pending: true });
+    tell("grade", { query: state.query, paper: paper.id, grade: value, note });
+    showSaving();
+  }
+  function grade(value) {
+    const paper = current();
+    if (!paper || value >= state.grades.length) return;
+    send(paper, value, parts.note.value.trim());
+    state.drafts.delete(paper.id);
+    clearMessage();
+    advance();
+  }
+  function keepNote() {
+    const paper = current();
+    if (!paper) return;
+    const text = parts.note.value.trim();
+    if (text === (paper.note ?? "")) { state.drafts.delete(paper.id); return; }
+    if (paper.grade === null) state.drafts.set(paper.id, text);
+    else send(paper, paper.grade, text);
+  }
+  function retract() {
+    const paper = current();
+    if (!paper || paper.grade === null) return;
+    pending.set(paper.id, { before: { grade: paper.grade, note: paper.note }, query: state.query, since: performance.now() });
+    paper.pending = true;
+    tell("retract", { query: state.query, paper: paper.id });
+    showSaving();
+  }
+  function undo() { clearMessage(); tell("undo"); }
+  function impact() {
+    keepNote();
+    clearMessage();
+    parts.impact.disabled = true;
+    setText(parts.impact, "Looking…");
+    tell("next");
+  }
+  function foundImpact() {
+    parts.impact.disabled = false;
+    setText(parts.impact, "Judge next by impact");
+  }
+
+  // What comes from the kernel
+  const heard = {
+    start(message) {
+      Object.assign(state, { queries: message.queries, grades: message.grades });
+      setText(parts.who, `${message.who} judges into ${message.path}`);
+      if (message.notes.length) showMessage({ kind: "note", title: "", text: message.notes.join(" ") });
+      showSaving();
+      open(state.query ?? state.queries[0].id);
+    },
+    papers(message) {
+      if (message.query !== state.query) return;
+      state.papers = message.papers;
+      const wanted = state.papers.findIndex((paper) => paper.id === state.wanted);
+      const first = state.papers.findIndex((paper) => paper.grade === null);
+      state.at = wanted >= 0 ? wanted : Math.max(first, 0);
+      if (!state.papers.length) say("The search finds no paper for this query.");
+      draw();
+      showNote();
+    },
+    saved(message) {
+      pending.delete(message.paper);
+      const paper = message.query === state.query && state.papers.find((one) => one.id === message.paper);
+      if (paper) Object.assign(paper, { grade: message.grade, note: message.note, pending: false });
+      showSaving();
+      if (!message.undone) { draw(); return; }
+      say(message.grade === null ? "Undone: this paper has no grade now." : `Undone: the grade is ${message.grade} again.`);
+      if (paper) { state.at = state.papers.indexOf(paper); draw(); showNote(); } else open(message.query, message.paper);
+    },
+    progress(message) {
+      const query = state.queries.find((one) => one.id === message.query);
+      if (query) Object.assign(query, { done: message.done, of: message.of });
+      drawList();
+    },
+    next(message) {
+      foundImpact();
+      open(message.query, message.paper);
+      setText(parts.reason, message.reason);
+      parts.reason.hidden = false;
+    },
+    message(message) { foundImpact(); showMessage(message.message); },
+    failed(message) {
+      foundImpact();
+      showMessage(message.message);
+      const asked = pending.get(message.of.paper);
+      if (!asked) return;
+      pending.delete(message.of.paper);
+      const paper = state.papers.find((one) => one.id === message.of.paper);
+      if (paper) { Object.assign(paper, asked.before, { pending: false }); state.at = state.papers.indexOf(paper); }
+      showSaving();
+      if (!pending.size) setText(parts.saved, "Not saved");
+      draw();
+    },
+  };
+  const take = (message) => heard[message.type]?.(message);
+  model.on("msg:custom", take);
+
+  // A line that has its place already, so that nothing jumps under a person who presses keys.
+  function say(text) { setText(parts.said, text); }
+  function showMessage(message) { parts.message.replaceChildren(...messageBox(message)); }
+  function clearMessage() { parts.message.replaceChildren(); say(""); }
+  function showSaving() {
+    const now = performance.now();
+    const slow = [...pending.values()].some((one) => now - one.since > SLOW);
+    const text = slow ? `${pending.size} not saved yet: the kernel is busy or gone` : pending.size ? "Saving…" : "All saved";
+    setText(parts.saved, text);
+    parts.saved.classList.toggle("wb-late", slow);
+  }
+  const watch = setInterval(() => { if (pending.size) showSaving(); }, 1000);
+
+  // Keys: those of a person who types a note are the note's
+  function onKey(event) {
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target === parts.note) {
+      if (event.key === "Enter" || event.key === "Escape") {
+        if (event.key === "Escape") showNote(); else keepNote();
+        parts.card.focus();
+        event.preventDefault();
+      }
+      return;
+    }
+    const actions = {
+      u: undo, x: retract, i: impact, n: () => parts.note.focus(),
+      ArrowDown: () => go(state.at + 1), ArrowUp: () => go(state.at - 1),
+      ArrowRight: () => goQuery(1), ArrowLeft: () => goQuery(-1),
+    };
+    const number = /^[0-9]$/.test(event.key) ? Number(event.key) : null;
+    const action = actions[event.key] ?? actions[event.key.toLowerCase()];
+    if (number === null && !action) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (event.repeat && !event.key.startsWith("Arrow")) return;
+    if (number !== null) grade(number); else action();
+    if (number !== null || event.key.startsWith("Arrow")) parts.card.focus({ preventScroll: true });
+  }
+  parts.root.addEventListener("keydown", onKey);
+  parts.note.addEventListener("blur", keepNote);
+  parts.blind.addEventListener("change", () => {
+    keepNote();
+    model.set("blind", parts.blind.checked);
+    model.save_changes();
+    state.wanted = current()?.id ?? null;
+    tell("open", { query: state.query });
+  });
+  tell("hello");
+  return () => {
+    clearInterval(watch);
+    drawList.cancel();
+    model.off("msg:custom", take);
+  };
+}
+
+export default { render };

@@ -1,0 +1,182 @@
+// Every candidate as a point (BM25, semantic); the current weights as the line that cuts off the
+// hits and turns with the slider: a paper rises when the line sweeps over it.
+
+const MARGIN = 26;
+
+function createPlane(app) {
+  const canvas = h("canvas", { class: "wb-plane-canvas", role: "img", tabindex: "-1" });
+  const tip = h("div", { class: "wb-tip", hidden: true });
+  const note = h("p", { class: "wb-soft wb-plane-note" });
+  const element = h("section", { class: "wb-plane", "aria-label": "Plane of candidates" },
+    h("h3", {}, "Candidates"), h("div", { class: "wb-plane-frame" }, canvas, tip), note);
+  const still = document.createElement("canvas");
+  let size = 0, ink = {}, drawn = null, span = null, axes = [0, 1];
+
+  function readInk() {
+    const style = getComputedStyle(element);
+    const named = (name) => style.getPropertyValue(name).trim();
+    ink = { ink: named("--wb-ink"), soft: named("--wb-soft"), line: named("--wb-line"),
+      accent: named("--wb-accent"), ground: named("--wb-ground") };
+    drawn = null;
+  }
+  // The theme is an attribute of the page's body in JupyterLab.
+  const themes = new MutationObserver(() => { readInk(); draw(); });
+  themes.observe(document.body, { attributes: true });
+  const sizes = new ResizeObserver(() => { resize(); draw(); });
+  sizes.observe(element);
+
+  function resize() {
+    const width = Math.min(Math.floor(element.clientWidth), 420);
+    if (width < 80 || width === size) return;
+    size = width;
+    const ratio = window.devicePixelRatio || 1;
+    for (const target of [canvas, still]) {
+      target.width = target.height = size * ratio;
+      target.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+    }
+    canvas.style.width = canvas.style.height = `${size}px`;
+    readInk();
+  }
+
+  function chooseAxes() {
+    const { signals } = app.result;
+    const first = Math.max(0, signals.findIndex(isLexical));
+    const second = signals.findIndex(isSemantic);
+    axes = [first, second < 0 ? signals.length - 1 : second];
+    span = axes.map((c) => {
+      let low = Infinity, high = -Infinity;
+      for (const value of app.columns[c]) {
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+      return low < high ? [low, high] : [low - 1, high + 1];
+    });
+  }
+  const inner = () => size - 2 * MARGIN;
+  const toX = (value) => MARGIN + ((value - span[0][0]) / (span[0][1] - span[0][0])) * inner();
+  const toY = (value) =>
+    size - MARGIN - ((value - span[1][0]) / (span[1][1] - span[1][0])) * inner();
+  const place = (row) => [toX(app.columns[axes[0]][row]), toY(app.columns[axes[1]][row])];
+
+  // The points stay while the line turns: drawn once a result.
+  function drawStill() {
+    if (drawn === app.result) return;
+    drawn = app.result;
+    chooseAxes();
+    const pen = still.getContext("2d");
+    pen.clearRect(0, 0, size, size);
+    pen.strokeStyle = ink.line;
+    pen.strokeRect(MARGIN, MARGIN, inner(), inner());
+    pen.fillStyle = ink.soft;
+    pen.font = "11px system-ui, sans-serif";
+    pen.fillText(`${app.result.signals[axes[0]]} →`, MARGIN, size - 8);
+    pen.save();
+    pen.translate(16, size - MARGIN);
+    pen.rotate(-Math.PI / 2);
+    pen.fillText(`${app.result.signals[axes[1]]} →`, 0, 0);
+    pen.restore();
+    pen.globalAlpha = 0.4;
+    for (let row = 0; row < app.columns[0].length; row++) {
+      const [x, y] = place(row);
+      pen.fillRect(x - 1.5, y - 1.5, 3, 3);
+    }
+    pen.globalAlpha = 1;
+  }
+
+  function drawLine(pen, weights, last) {
+    const [a, b] = axes.map((c) => weights[c]);
+    if (!a && !b) return;
+    const level = a * app.columns[axes[0]][last] + b * app.columns[axes[1]][last];
+    // Points of the line a x + b y = level far outside the frame, which clips it.
+    const far = 1e3, ends = b
+      ? [-far, far].map((x) => [x, (level - a * x) / b])
+      : [-far, far].map((y) => [level / a, y]);
+    pen.save();
+    pen.beginPath();
+    pen.rect(MARGIN, MARGIN, inner(), inner());
+    pen.clip();
+    pen.strokeStyle = ink.accent;
+    pen.lineWidth = 1.5;
+    pen.beginPath();
+    pen.moveTo(toX(ends[0][0]), toY(ends[0][1]));
+    pen.lineTo(toX(ends[1][0]), toY(ends[1][1]));
+    pen.stroke();
+    pen.restore();
+  }
+
+  function drawHits(pen, rows, linked) {
+    pen.font = "10px system-ui, sans-serif";
+    rows.forEach((row, i) => {
+      const [x, y] = place(row);
+      pen.fillStyle = ink.accent;
+      pen.beginPath();
+      pen.arc(x, y, row === linked ? 7 : 4, 0, 2 * Math.PI);
+      pen.fill();
+      pen.strokeStyle = row === linked ? ink.ink : ink.ground;
+      pen.lineWidth = row === linked ? 2 : 1;
+      pen.stroke();
+      if (i < 20) {
+        pen.fillStyle = ink.ink;
+        // Left of the point where the frame ends.
+        pen.fillText(String(i + 1), x > size - MARGIN - 14 ? x - 17 : x + 6, y < 14 ? y + 12 : y - 4);
+      }
+    });
+  }
+
+  function draw() {
+    if (!size) resize();
+    if (!app.result?.rows || !size) { element.hidden = !app.result?.rows; return; }
+    if (element.hidden) { element.hidden = false; resize(); }
+    drawStill();
+    const pen = canvas.getContext("2d"), weights = app.weightsInOrder(), rows = app.shown;
+    pen.clearRect(0, 0, size, size);
+    pen.drawImage(still, 0, 0, size, size);
+    if (rows.length) drawLine(pen, weights, rows[rows.length - 1]);
+    drawHits(pen, rows, app.linked);
+    if (app.linked !== null && !rows.includes(app.linked)) drawHits(pen, [app.linked], app.linked);
+    const others = app.result.signals.filter((_, c) => !axes.includes(c) && weights[c]);
+    setText(note, others.length
+      ? `The line is of two signals; ${others.join(" and ")} also counts, so hits may lie under it.`
+      : "The line cuts off the hits. Move the weights and it turns.");
+    setAttribute(canvas, "aria-label", `${app.columns[0].length} candidates by `
+      + `${app.result.signals[axes[0]]} and ${app.result.signals[axes[1]]}, `
+      + `${rows.length} of them hits`);
+  }
+
+  function nearest(event) {
+    if (!app.result?.rows || !span) return null;
+    const box = canvas.getBoundingClientRect();
+    const at = [event.clientX - box.left, event.clientY - box.top];
+    let found = null, least = 12 * 12;
+    for (let row = 0; row < app.columns[0].length; row++) {
+      const [x, y] = place(row), distance = (x - at[0]) ** 2 + (y - at[1]) ** 2;
+      // Hits lie on top, so they are also easier to catch.
+      const caught = app.shown.includes(row) ? distance / 4 : distance;
+      if (caught < least) [found, least] = [row, caught];
+    }
+    return found;
+  }
+
+  canvas.addEventListener("mousemove", (event) => {
+    const row = nearest(event);
+    app.link(row);
+    tip.hidden = row === null;
+    if (row === null) return;
+    app.wantCards([row]);
+    const [x, y] = place(row), card = app.cards.get(row);
+    const values = axes.map((c) =>
+      `${app.result.signals[c]} ${app.columns[c][row].toFixed(3)}`).join(", ");
+    tip.replaceChildren(h("b", { dir: "auto" }, card?.title || app.paperOf(row)), values);
+    const left = x > size / 2;
+    Object.assign(tip.style, { top: `${y + 10}px`, left: left ? "auto" : `${x}px`,
+      right: left ? `${size - x}px` : "auto" });
+  });
+  canvas.addEventListener("mouseleave", () => { tip.hidden = true; app.link(null); });
+  canvas.addEventListener("click", (event) => {
+    const row = nearest(event);
+    if (row !== null) app.reveal(row);
+  });
+
+  const stop = () => { themes.disconnect(); sizes.disconnect(); };
+  return { element, draw, stop, place };
+}

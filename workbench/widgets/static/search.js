@@ -1,0 +1,202 @@
+// The search panel: settings go to the kernel, results come back; the order at other weights is
+// worked out here and confirmed there.
+
+const TYPING = { ahead: 90, search: 260, filter: 500 };
+const SETTLED = 700;
+const KEPT_CARDS = 400;
+
+function createApp(model, root) {
+  const options = model.get("options");
+  const app = {
+    model, options, settings: model.get("settings"), result: null, columns: [], starts: null,
+    scores: null, shown: [], cards: new Map(), views: new Map(), baseline: new Map(), linked: null,
+    open: new Set(), wanted: new Set(), list: h("ol", { class: "wb-hits", role: "list", "aria-label": "Hits" }),
+  };
+
+  app.weightsInOrder = () =>
+    (app.result?.signals || []).map((signal) => app.settings.weights[signal] || 0);
+  app.paperOf = (row) => app.result.ids[app.result.paperOfRow[row]];
+
+  // Settings, and the kernel's answers to them.
+
+  let changing = false;
+  const settled = afterPause(SETTLED, () => { changing = false; });
+  function remember() {
+    // Movement is shown against the order before this change began.
+    if (!changing) app.baseline = new Map(app.shown.map((row, i) => [app.paperOf(row), i + 1]));
+    changing = true;
+    settled();
+  }
+
+  app.set = (changes) => {
+    app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1 };
+    model.set("settings", app.settings);
+    model.save_changes();
+    root.dataset.seq = app.settings.seq;
+    watch();
+  };
+
+  app.reweigh = (changes) => {
+    remember();
+    app.what = "";
+    app.set(changes);
+    app.showSettings();
+    app.showOrder();
+  };
+
+  app.edit = (what, edits) => {
+    app.what = what;
+    app.before = app.settings.edits || {};
+    remember();
+    app.set({ edits });
+  };
+
+  // A dead kernel answers nothing; a busy one answers late.
+  const silent = afterPause(4000, () => app.showMessage({ kind: "note", title: "No answer yet.",
+    text: "The kernel is busy, or was restarted: then run the cell again." }));
+  function watch() { app.waiting = true; silent(); }
+  app.answered = (seq) => {
+    if (seq < app.settings.seq) return;
+    silent.cancel();
+    if (app.waiting) app.showMessage(model.get("message"));
+    app.waiting = false;
+    root.dataset.confirmed = seq;
+  };
+
+  // Results.
+
+  app.take = (result) => {
+    const same = app.result && app.result.query === result.query;
+    const before = new Map(same ? app.shown.map((row, i) => [app.paperOf(row), i + 1]) : []);
+    app.result = result;
+    app.columns = (result.columns || []).map(doubles);
+    app.starts = result.starts ? integers(result.starts) : new Int32Array();
+    app.scores = new Float64Array(result.rows || 0);
+    result.paperOfRow = new Int32Array(result.rows || 0);
+    app.starts.forEach((start, paper) => {
+      result.paperOfRow.fill(paper, start, app.starts[paper + 1] ?? result.rows);
+    });
+    app.baseline = before;
+    app.cards = new Map(Object.entries(result.cards || {}).map(([row, card]) => [Number(row), card]));
+    app.views = new Map();
+    app.list.replaceChildren();
+    app.open.clear();
+    app.wanted.clear();
+    app.linked = null;
+    app.showResult();
+    app.showSettings();
+    app.showOrder.cancel();
+    app.shown = [];
+    orderNow();
+    check(result);
+    app.showChange(before);
+    app.curve?.confirm();
+    lookAhead();
+  };
+
+  // Texts of the papers that the sliders can bring up soon, so that a card never waits for them.
+  const lookAhead = afterPause(30, () => {
+    if (!app.result?.rows) return;
+    const { signals } = app.result, { weights, k } = app.settings, scores = new Float64Array(app.result.rows);
+    const shape = Object.fromEntries(signals.map((signal) => [signal, weights[signal] || 0]));
+    const wishes = signals.map((signal) => ({ [signal]: 1 }));
+    for (let i = 0; i <= 10; i++) wishes.push(balanced(weights, signals, i / 10, shape));
+    const rows = wishes.flatMap((wish) => {
+      const inOrder = signals.map((signal) => wish[signal] || 0);
+      return rankPapers(fuse(app.columns, inOrder, scores), app.starts, k);
+    });
+    app.wantCards([...new Set(rows)]);
+  });
+
+  // The kernel's order is the one that counts; a later position is not yet in it.
+  function check(order) {
+    if (order.seq !== app.settings.seq) return;
+    if (order.order.join() !== app.shown.join()) {
+      root.dataset.mismatches = Number(root.dataset.mismatches || 0) + 1;
+      show(order.order);
+    }
+    root.dataset.fingerprint = order.fingerprint;
+  }
+
+  function orderNow() {
+    if (!app.result || !app.starts) return;
+    if (app.result.normaliser !== app.settings.normaliser) return; // the kernel sends other columns
+    const scores = fuse(app.columns, app.weightsInOrder(), app.scores);
+    show(rankPapers(scores, app.starts, app.settings.k));
+  }
+  app.showOrder = oncePerFrame(orderNow);
+
+  function show(rows) {
+    if (app.views.size > KEPT_CARDS)
+      for (const row of [...app.views.keys()]) if (!rows.includes(row)) app.views.delete(row);
+    app.shown = rows;
+    app.wantCards(showCards(app, rows, app.scores));
+    app.plane.draw();
+    app.curve?.mark();
+    root.dataset.order = rows.map(app.paperOf).join("\n");
+  }
+
+  app.confirm = (order) => {
+    if (!app.result || order.result !== app.result.id) return;
+    takeCards(order.cards);
+    if (order.seq !== app.settings.seq) return;
+    app.showOrder.cancel();
+    orderNow();
+    check(order);
+    for (const row of app.open) askDetails(row);
+    app.curve?.confirm();
+  };
+
+  function takeCards(cards) {
+    for (const [row, card] of Object.entries(cards || {})) {
+      app.cards.set(Number(row), card);
+      const view = app.views.get(Number(row));
+      if (view) fillCard(view, card, app.result);
+    }
+  }
+  app.takeCards = (more) => { if (app.result && more.result === app.result.id) takeCards(more.cards); };
+
+  app.wantCards = (rows) => {
+    const fresh = rows.filter((row) => !app.cards.has(row) && !app.wanted.has(row));
+    if (!fresh.length) return;
+    fresh.forEach((row) => app.wanted.add(row));
+    app.send({ type: "cards", rows: fresh });
+  };
+  app.send = (message) => model.send({ ...message, result: app.result?.id ?? 0 });
+
+  // Details.
+
+  app.toggleDetails = (row) => {
+    const opening = !app.open.has(row);
+    if (opening) { app.open.add(row); askDetails(row); } else app.open.delete(row);
+    showOpen(row);
+  };
+  function showOpen(row) {
+    const view = app.views.get(row);
+    if (!view) return;
+    view.title.setAttribute("aria-expanded", String(app.open.has(row)));
+    view.details.hidden = !app.open.has(row);
+    if (app.open.has(row) && !view.details.childNodes.length) setText(view.details, "…");
+  }
+  const askDetails = (row) => app.send({ type: "details", row });
+  app.takeDetails = (reply) => {
+    const view = app.views.get(reply.row);
+    if (app.result?.id === reply.result && view && app.open.has(reply.row))
+      fillDetails(view, reply.details, app);
+  };
+
+  // Cards and points.
+
+  app.link = (row) => {
+    if (app.linked === row) return;
+    app.views.get(app.linked)?.element.classList.remove("wb-linked");
+    app.linked = row;
+    app.views.get(row)?.element.classList.add("wb-linked");
+    app.plane.draw();
+  };
+  app.reveal = (row) => {
+    const view = app.shown.includes(row) && app.views.get(row);
+    if (view) { view.element.scrollIntoView({ block: "nearest" }); view.title.focus(); }
+  };
+  return app;
+}
