@@ -21,6 +21,7 @@ from workbench.evaluation.certainty import cross_validate
 from workbench.evaluation.curve import RESOLVED, CurveItem, WeightCurve, weight_curve
 from workbench.evaluation.left_out import what_is_left_out
 from workbench.evaluation.predictor import LEAST, WEIGHTS
+from workbench.evaluation.tuned import PLAIN
 from workbench.evaluation.tuning import tune
 from workbench.profiles import Profile
 from workbench.records import Query
@@ -250,7 +251,7 @@ def learnable(queries: int, seed: int = 0) -> list[CurveItem]:
 
 
 def test_a_predictor_learns_what_can_be_learnt_and_says_so() -> None:
-    raw = Profile(normaliser="none")
+    raw = PLAIN.replace(normaliser="none")
     predictor = weight_curve(learnable(80), metric="RR", base=raw).predictor()
     assert predictor.learnt
     assert predictor.value > predictor.one + 0.02
@@ -311,7 +312,7 @@ def test_what_is_left_out_is_counted_and_named() -> None:
         (asked[2], named(full, "none").candidates),
         (asked[3], named(empty, "empty").candidates),
     ]
-    curve = tune(found, asked, grades, ("title", "dense"), "RR", Profile(normaliser="none"))
+    curve = tune(found, asked, grades, ("title", "dense"), "RR", PLAIN.replace(normaliser="none"))
     left = curve.left_out
     assert left.without_judgments == ("nobody",)
     assert left.without_relevant == ("none",)
@@ -370,9 +371,9 @@ def test_the_table_is_exact(curve: WeightCurve) -> None:
 
 
 def test_the_profile_is_the_base_with_the_best_weights() -> None:
-    base = Profile(normaliser="z-score", n_candidates=50)
+    base = PLAIN.replace(normaliser="z-score", n_retrieval=50)
     curve = weight_curve(random_items(np.random.default_rng(1), 5, 10), base=base)
     tuned = curve.profile
     assert tuned.weights == {"title": 0.0, **curve.weights(curve.best.weight)}
-    assert (tuned.normaliser, tuned.n_candidates, tuned.name) == ("z-score", 50, "tuned")
+    assert (tuned.normaliser, tuned.n_retrieval, tuned.name) == ("z-score", 50, "tuned")
     assert curve.default == pytest.approx(curve._sample.per_query(base.weights).mean())

@@ -19,6 +19,7 @@ from workbench.evaluation.left_out import LeftOut, what_is_left_out
 from workbench.evaluation.search import BestWeights, WeightSearch
 from workbench.evaluation.simplex import cost, maximum
 from workbench.evaluation.steps import UNIT, around
+from workbench.evaluation.tuned import PLAIN
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise, weight_vector
 from workbench.records import Candidates, Query
@@ -95,7 +96,7 @@ def search_weights(
     """
     if len(signals) < 3 or len(set(signals)) < len(signals):
         raise WeightError(f"signals are {', '.join(signals)}; give three or more different ones")
-    base = base or Profile()
+    base = base or PLAIN
     sample = prepare(items, signals, parse_metric(metric))
     batch = make_batch(sample, signals)
     climb = Climb(batch, np.ones(len(sample), dtype=np.int64))
