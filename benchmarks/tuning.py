@@ -55,7 +55,7 @@ class Judged:
     def tune(self, signals: Sequence[str]) -> Any:
         """What `Workbench.tune` does after retrieval, normalising included."""
         asked = [query for query, _ in self.found]
-        return tune(self.found, asked, self.grades, signals, METRIC, wb.Profile(), self.frequencies)
+        return tune(self.found, asked, self.grades, signals, METRIC, PLAIN, self.frequencies)
 
 
 def main() -> None:

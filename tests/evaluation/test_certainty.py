@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,7 +19,7 @@ from tests.evaluation.test_curve import (
     random_items,
 )
 from workbench.errors import EvaluationError, WeightError
-from workbench.evaluation.certainty import cross_validate
+from workbench.evaluation.certainty import UNTOLD, CrossValidation, cross_validate
 from workbench.evaluation.curve import RESOLVED, CurveItem, WeightCurve, weight_curve
 from workbench.evaluation.left_out import what_is_left_out
 from workbench.evaluation.predictor import LEAST, WEIGHTS
@@ -84,7 +86,7 @@ def test_one_query_cannot_be_cross_validated() -> None:
     assert "honest" not in str(curve)
 
 
-def better_by(gain: float, noise: float, queries: int) -> WeightCurve:
+def better_by(gain: float, noise: float, queries: int) -> CrossValidation:
     """Cross-validation input where tuning always finds the same weight, better by `gain`."""
     dice = np.random.default_rng(0)
     default = dice.random(queries) * 0.5
@@ -118,6 +120,22 @@ def test_a_small_gain_says_how_many_queries_would_tell() -> None:
     drawn = dice.normal(abs(checked.difference), checked.spread, (400, count))
     t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(count))
     assert (np.abs(t) > 1.96).mean() == pytest.approx(0.8, abs=0.07)
+
+
+def test_what_cross_validation_found_is_shown(curve: WeightCurve) -> None:
+    checked = curve.cross_validate()
+    for shown in (str(checked), checked._repr_html_()):
+        assert f"{checked.value:.4f}" in shown
+        assert f"optimism {checked.optimism:+.4f}" in shown
+        assert "nested" in shown
+    assert f"{checked.value:.4f} on queries not tuned on" in repr(checked)
+
+
+def test_a_difference_that_no_one_could_tell_says_so() -> None:
+    checked = better_by(1e-6, 0.0, 20)
+    told = replace(checked, low=-0.01, spread=0.2)
+    assert told.needed > UNTOLD
+    assert told.warning.endswith("more than 100,000 queries would be needed")
 
 
 def test_no_difference_at_all_says_keep_the_default() -> None:
