@@ -26,7 +26,7 @@ def test_a_curve_its_plot_and_its_regret_are_shown(run_notebook: Run) -> None:
     head = page.locator(".wb-curve .wb-head").first
     expect(head).to_contain_text("50 queries", timeout=90_000)
     expect(page.locator(".wb-curve polyline")).to_be_visible()
-    expect(page.locator(".wb-curve .wb-note").first).to_contain_text("cannot tell")
+    expect(page.locator(".wb-curve .wb-note").first).to_contain_text("the default")
     plot = page.locator(".jp-OutputArea-output.js-plotly-plot")
     expect(plot).to_be_visible(timeout=60_000)
     expect(plot).to_contain_text("weight of dense (the rest is bm25)")

@@ -104,7 +104,7 @@ def test_a_clear_gain_needs_no_warning_and_the_careful_person_takes_it() -> None
 
 def test_a_loss_says_keep_the_default_and_the_careful_person_does() -> None:
     checked = better_by(-0.1, 0.05, 100)
-    assert "100 queries cannot tell" in checked.warning
+    assert checked.warning.startswith("the tuned weights are worse than the default")
     assert checked.warning.endswith("keep the default")
     assert (checked.nested, checked.kept) == (pytest.approx(checked.default), 1.0)
 
@@ -120,6 +120,13 @@ def test_a_small_gain_says_how_many_queries_would_tell() -> None:
     drawn = dice.normal(abs(checked.difference), checked.spread, (400, count))
     t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(count))
     assert (np.abs(t) > 1.96).mean() == pytest.approx(0.8, abs=0.07)
+
+
+def test_weights_of_other_signals_in_the_default_are_mentioned() -> None:
+    curve = weight_curve(random_items(np.random.default_rng(1), 5, 10), ("title", "dense"))
+    assert "the default also weighs bm25, which these weights leave at 0" in str(curve)
+    both = weight_curve(random_items(np.random.default_rng(1), 5, 10))
+    assert "also weighs" not in str(both)
 
 
 def test_what_cross_validation_found_is_shown(curve: WeightCurve) -> None:

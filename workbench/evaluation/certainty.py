@@ -96,9 +96,16 @@ class CrossValidation:
 
     @property
     def warning(self) -> str:
-        """A sentence where the queries cannot tell the tuned weights from the default, else ""."""
+        """A sentence where the queries cannot tell the tuned weights from the default, or tell that
+        they are worse; else ""."""
         if self.low > 0:
             return ""
+        if self.high < 0:
+            return (
+                "the tuned weights are worse than the default: on queries not tuned on they differ "
+                f"by {self.difference:+.4f} (95 % interval {self.low:+.4f} to {self.high:+.4f}); "
+                "keep the default"
+            )
         told = (
             f"{self.queries:,} queries cannot tell the tuned weights from the default: on queries "
             f"not tuned on they differ by {self.difference:+.4f} (95 % interval {self.low:+.4f} "

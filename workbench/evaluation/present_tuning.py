@@ -97,6 +97,14 @@ def _steady_facts(curve: WeightCurve) -> list[tuple[str, str, str]]:
 def notes_of(curve: Any) -> list[str]:
     """What a person should know, in sentences: doubts first, then what was left out."""
     warning = curve.cross_validate().warning if len(curve.queries) > 1 else ""
+    others = [name for name, weight in curve.base.weights.items() if weight]
+    others = [name for name in others if name not in curve.signals]
+    if others:
+        warning += "; " if warning else ""
+        warning += (
+            f"the default also weighs {', '.join(others)}, which these weights leave at 0: name "
+            "them in `signals` to tune them too"
+        )
     return [*([warning] if warning else []), *curve.left_out.notes]
 
 
