@@ -18,7 +18,9 @@ NAMES = (
     "judging",
     "rerank",
     "signals",
+    "tuning",
     "indexing_memory",
+    "panel_latency",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

@@ -155,7 +155,7 @@ class Session:
         self._retriever = self._retriever.over(self.engine)
 
     def _check_model(self, manifest: Manifest) -> None:
-        for name in ("fingerprint", "dimension"):
+        for name in ("dimension", "fingerprint"):
             own = getattr(self._embedder, name)
             key = "model_fingerprint" if name == "fingerprint" else name
             made = getattr(manifest, key)
