@@ -105,6 +105,7 @@ function render({ model, el }) {
   const effect = h("div", { class: "wb-effect", role: "status" });
   const messages = h("div", { class: "wb-messages" }), notes = h("div");
   app.plane = plane;
+  app.weights = weights;
   app.curve = model.get("judged").metric ? createCurve(app, query, weights) : null;
 
   app.showMessage = (message) => messages.replaceChildren(...messageBox(message));
