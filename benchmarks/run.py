@@ -18,6 +18,7 @@ NAMES = (
     "judging",
     "rerank",
     "signals",
+    "tuning",
     "indexing_memory",
     "panel_latency",
 )

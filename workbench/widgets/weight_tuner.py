@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.corpus.collection import read_qrels, read_queries
+from workbench.corpus.collection import read_queries
 from workbench.evaluation.between import CurveBetween, curve_between
+from workbench.evaluation.judgments import read_judgments
 from workbench.evaluation.metrics import grades_by_query
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.balance import balance_of, with_balance
@@ -37,9 +38,7 @@ class Judged:
     ) -> None:
         self.bench = bench
         self.queries = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-        self.judgments = (
-            read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
-        )
+        self.judgments = read_judgments(judgments)
         self.metric = metric
         self._grades = grades_by_query(self.judgments)
         self._text_ids = {query.text.strip(): query.id for query in self.queries}
