@@ -17,6 +17,7 @@ NAMES = (
     "quality",
     "judging",
     "indexing_memory",
+    "monitor",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 
