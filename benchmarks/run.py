@@ -16,7 +16,11 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "rerank",
+    "signals",
+    "tuning",
     "indexing_memory",
+    "panel_latency",
     "monitor",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"

@@ -154,7 +154,7 @@ class Session:
         self._retriever = Retriever(self.engine, self._embedder, self._analyser)
 
     def _check_model(self, manifest: Manifest) -> None:
-        for name in ("fingerprint", "dimension"):
+        for name in ("dimension", "fingerprint"):
             own = getattr(self._embedder, name)
             key = "model_fingerprint" if name == "fingerprint" else name
             made = getattr(manifest, key)

@@ -14,7 +14,7 @@ class Panels(Measuring):
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
         """The workbench in a notebook: search, two settings side by side and, with judged queries,
-        the metric at every weight. `options` as in `widgets.panel`. Raises MissingDependency."""
+        the metric at every weight. `options` as in `widgets.panel`. Raises what `tune` raises."""
         return _widget("panel", "panel")(self, queries, judgments, **options)
 
     def search_panel(self, query: str = "", **options: Any) -> Any:

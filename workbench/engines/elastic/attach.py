@@ -19,10 +19,11 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, SIGNALS
 from workbench.engines.elastic.connection import Connection
-from workbench.engines.elastic.engine import LOWER, parts_of
+from workbench.engines.elastic.engine import LOWER
 from workbench.engines.elastic.foreign import ForeignIndex, cosine, foreign_index
 from workbench.engines.elastic.foreign_records import Documents
 from workbench.engines.elastic.queries import LIMIT, year_bounds
+from workbench.engines.elastic.terms import parts_of
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, FilterError, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
