@@ -21,6 +21,7 @@ NAMES = (
     "tuning",
     "indexing_memory",
     "panel_latency",
+    "monitor",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 
