@@ -268,16 +268,32 @@ def damaged(folders: dict[str, Path], tmp_path: Path, **changes: Any) -> Path:
 QUERY = "encoder.layer.1.attention.self.query.weight"
 
 
-def test_nan_weights_are_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = damaged(folders, tmp_path, **{QUERY: np.full((64, 64), np.nan, np.float32)})
-    for embedder in (
-        TorchEmbedder(str(folder), pool=ModelPool()),
-        SentenceTransformerEmbedder(str(folder), pool=ModelPool()),
-    ):
-        with pytest.raises(ModelRejected, match="NaN or infinity for 2 of 2 texts"):
-            embedder.encode(["one", "two"])
-        with pytest.raises(ModelRejected, match="NaN"):
-            embedder.encode_query("one")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_weights_are_refused_by_name(
+    folders: dict[str, Path], tmp_path: Path, value: float
+) -> None:
+    folder = damaged(folders, tmp_path, **{QUERY: np.full((64, 64), value, np.float32)})
+    embedder = TorchEmbedder(str(folder), pool=ModelPool())
+    with pytest.raises(ModelRejected, match=r"query\.weight holds NaN or infinity"):
+        embedder.encode(["one"])
+    assert (embedder.loaded, embedder.pool.ledger.usage()) == (False, {})
+
+
+def test_nan_vectors_are_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
+    name = "encoder.layer.1.output.dense.weight"
+    huge = damaged(folders, tmp_path, **{name: np.full((64, 96), 6e4, np.float32)})
+    overflowing = TorchEmbedder(str(huge), dtype="fp16", pool=ModelPool())
+    with pytest.raises(ModelRejected, match="NaN or infinity for 2 of 2 texts.*bf16"):
+        overflowing.encode(["one", "two"])
+    assert np.isfinite(TorchEmbedder(str(huge), pool=ModelPool()).encode(["one"])).all()
+
+
+def test_nan_of_sentence_transformers_is_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
+    name = "encoder.layer.1.output.dense.weight"
+    folder = damaged(folders, tmp_path, **{name: np.full((64, 96), np.nan, np.float32)})
+    embedder = SentenceTransformerEmbedder(str(folder), pool=ModelPool())
+    with pytest.raises(ModelRejected, match="NaN or infinity for 1 of 1 texts"):
+        embedder.encode_query("one")
 
 
 @pytest.mark.parametrize(

@@ -226,10 +226,13 @@ class ModelPool:
             if self.evict_idle(device):
                 continue
             with self._changed:
-                held = [member for member in self._loaded(device) if member.leases]
-                if self._all_wait(held):
+                self._sweep()
+                loaded = self._loaded(device)
+                held = [member for member in loaded if member.leases]
+                if not loaded or (held and self._all_wait(held)):
                     raise OutOfMemory(_never(model, need, budget, own, held))
-                self._changed.wait(RECHECK)
+                if len(held) == len(loaded):  # else one became idle just now
+                    self._changed.wait(RECHECK)
         # What was kept for batches is taken anew, from what is left.
         with self.ledger.moving():
             device_of(device).trim(lambda: self.drop_activations(device))

@@ -189,7 +189,13 @@ def load(
                     if slot.name == "positions" and shape.family != MPNET:
                         # every text is of type 0, so its vector can be added here once
                         part = part.float() + read("embeddings.token_type_embeddings.weight")[0]
-                    view[n * rows : (n + 1) * rows].copy_(part.to(dtype))
+                    part = part.to(dtype)
+                    if not torch.isfinite(part).all():  # attention can turn NaN into zeros
+                        raise ModelRejected(
+                            f"{folder.path / WEIGHTS}: {prefix + source} holds NaN or infinity in "
+                            f"{dtype}; fetch the model again, or use bf16 or fp32 instead of fp16"
+                        )
+                    view[n * rows : (n + 1) * rows].copy_(part)
                 views[slot.name] = view
     except (SafetensorError, OSError) as error:
         raise ModelRejected(
