@@ -283,7 +283,7 @@ def test_nan_vectors_are_noticed(folders: dict[str, Path], tmp_path: Path) -> No
     name = "encoder.layer.1.output.dense.weight"
     huge = damaged(folders, tmp_path, **{name: np.full((64, 96), 6e4, np.float32)})
     overflowing = TorchEmbedder(str(huge), dtype="fp16", pool=ModelPool())
-    with pytest.raises(ModelRejected, match="NaN or infinity for 2 of 2 texts.*bf16"):
+    with pytest.raises(ModelRejected, match=r"NaN or infinity for 2 of 2 texts.*bf16"):
         overflowing.encode(["one", "two"])
     assert np.isfinite(TorchEmbedder(str(huge), pool=ModelPool()).encode(["one"])).all()
 

@@ -24,7 +24,7 @@ GRAIN = 32 * 2**20
 """What is kept for batches grows in steps of so many bytes."""
 
 SLACK = 48 * 2**20
-"""Bytes beside a batch: one step more, and small things in the allocator's pieces of 2 and 20 MiB."""
+"""Bytes beside a batch: one step more, and small things, which come in 2 and 20 MiB."""
 
 WARM_UP = 512
 """Side of the matrices whose products make the libraries allocate their workspaces."""

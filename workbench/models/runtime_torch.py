@@ -189,10 +189,10 @@ class TorchEmbedder(LazyEmbedder):
         dtype = getattr(import_torch(), NAMES[self.dtype])
         kind = CpuRun if self.device == "cpu" else CudaRun
         run = kind(self.folder, self.device, dtype, Bookkeeper(self))
-        while self._run is None:
+        self._run = run  # before it is open, so that a failure gives back what came
+        while not run.weights:
             try:
                 run.open()
-                self._run = run
             except DeviceFull as full:  # other processes hold what the budget would allow
                 if not self.pool.evict_idle(self.device):
                     raise OutOfMemory(
