@@ -17,6 +17,8 @@ NAMES = (
     "quality",
     "judging",
     "indexing_memory",
+    "gpu",
+    "gpu_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

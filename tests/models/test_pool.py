@@ -261,6 +261,17 @@ def test_the_processs_own_pool_is_one() -> None:
     assert Block("m").pool is default_pool() is Block("n").pool
 
 
+def test_the_environment_sets_the_processs_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_BUDGET", "3GiB")
+    default_pool.cache_clear()
+    assert default_pool().budget("cpu") == 3 * 2**30
+    monkeypatch.setenv("MODEL_BUDGET", "plenty")
+    default_pool.cache_clear()
+    with pytest.raises(ModelError, match="budget is 'plenty'"):
+        default_pool()
+    default_pool.cache_clear()
+
+
 def test_a_budget_by_device() -> None:
     pool = ModelPool({"cpu": "3MiB"})
     assert pool.budget("cpu") == 3 * MIB

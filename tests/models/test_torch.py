@@ -382,6 +382,27 @@ assert torch.allclose(one, grid, atol=1e-6), (one - grid).abs().max()
     families.run(code)
 
 
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_the_gpus_layers_give_the_same_vectors(
+    kind: str, folders: dict[str, Path], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The three buffers, without a GPU: attention a text at a time, the norm in PyTorch."""
+    from workbench.models import attention
+
+    def alone(qkv: Any, cumulative: Any, longest: int) -> Any:
+        return attention.one_by_one(qkv, cumulative.diff().tolist()).contiguous()
+
+    monkeypatch.setattr(attention, "variable_length", alone)
+    embedder = TorchEmbedder(str(folders[kind]), pool=ModelPool())
+    embedder.load()
+    run = embedder._run
+    assert isinstance(run, CpuRun)
+    assert run._encoder is not None
+    run._encoder.packed = True
+    # The product's epilogue has GELU's tanh form.
+    assert lowest_cosine(embedder.encode(TEXTS), expected[kind]) >= 0.9999
+
+
 def test_a_gpu_runs_the_same_where_there_is_one(expected: Any) -> None:
     found = subprocess.run([sys.executable, "-c", "import torch; print(torch.cuda.is_available())"],
                            capture_output=True, text=True, check=True).stdout  # fmt: skip

@@ -15,6 +15,7 @@ from workbench.models.devices import device_of
 from workbench.models.lazy import LazyModel
 from workbench.models.ledger import Ledger, Usage
 from workbench.models.members import Member, Members
+from workbench.profiles import model_budget
 
 Model = TypeVar("Model", bound=LazyModel)
 RECHECK = 0.5
@@ -266,8 +267,9 @@ class ModelPool:
 
 @cache
 def default_pool() -> ModelPool:
-    """The pool of this process, for models that were given no other: 80 % of each device."""
-    return ModelPool()
+    """The pool of this process, for models that were given no other: MODEL_BUDGET of each device,
+    80 % where it is not set."""
+    return ModelPool(model_budget())
 
 
 def _sum(ledger: Ledger, device: str, part: Literal["weights", "activations"]) -> int:

@@ -93,8 +93,7 @@ class TorchEncoder:
     def _packed(self, x: Any, y: Any, cumulative: Any, longest: int) -> Any:
         """All layers in three buffers that live through the batch: nothing else is allocated but
         attention's output, always of one size, so memory cannot fall to pieces."""
-        from workbench.models.triton_norm import add_norm_
-
+        add_norm_ = _add_norm()
         tokens, hidden, inner = len(x), self.shape.hidden, self.shape.inner
         get, eps = self._tensors, self.shape.eps
         add_norm_(x, y, get["norm.weight"], get["norm.bias"], eps)
@@ -146,6 +145,21 @@ class TorchEncoder:
             return inner.relu_()
         how = "tanh" if name == "gelu_new" else "none"
         return torch.nn.functional.gelu(inner, approximate=how)
+
+
+def _add_norm() -> Callable[..., Any]:
+    """x = norm(x + y) in one kernel, or in PyTorch's two where there is no Triton."""
+    try:
+        from workbench.models.triton_norm import add_norm_
+    except ImportError:
+        return _add_norm_plain
+    return add_norm_
+
+
+def _add_norm_plain(x: Any, y: Any, weight: Any, bias: Any, eps: float) -> Any:
+    import torch
+
+    return x.copy_(torch.nn.functional.layer_norm(x.add_(y), weight.shape, weight, bias, eps))
 
 
 def pool(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
