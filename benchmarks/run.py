@@ -22,6 +22,8 @@ NAMES = (
     "indexing_memory",
     "panel_latency",
     "monitor",
+    "gpu",
+    "gpu_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 
