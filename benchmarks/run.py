@@ -16,6 +16,7 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "elastic",
     "indexing_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"

@@ -30,6 +30,7 @@ NAMES = [
     "index",
     "list_profiles",
     "open",
+    "parity",
     "read_qrels",
     "read_queries",
 ]

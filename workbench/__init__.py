@@ -31,6 +31,7 @@ _HOMES = {
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
+    "parity": ("workbench.evaluation.parity", "parity"),
     "read_queries": ("workbench.corpus.collection", "read_queries"),
     "read_qrels": ("workbench.corpus.collection", "read_qrels"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
@@ -57,6 +58,7 @@ __all__ = [
     "index",
     "list_profiles",
     "open",
+    "parity",
     "read_qrels",
     "read_queries",
 ]
@@ -67,6 +69,7 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.judgments import Judgments
+    from workbench.evaluation.parity import parity
     from workbench.evaluation.report import Report
     from workbench.opening import index
     from workbench.opening import open_corpus as open
