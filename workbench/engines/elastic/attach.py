@@ -24,6 +24,7 @@ from workbench.engines.elastic.foreign import ForeignIndex, cosine, foreign_inde
 from workbench.engines.elastic.foreign_records import Documents
 from workbench.engines.elastic.queries import LIMIT, year_bounds
 from workbench.engines.elastic.terms import parts_of
+from workbench.engines.elastic.version import check_at_start
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, FilterError, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
@@ -50,6 +51,7 @@ class AttachedEngine:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        check_at_start(connection)
         self.index: ForeignIndex = foreign_index(connection)
         self._documents = Documents(connection, self.index)
         self._analyser = Analyser()
