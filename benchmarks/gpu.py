@@ -30,6 +30,7 @@ def main() -> None:
     parser.add_argument("--minilm", default="all-MiniLM-L6-v2", help="name or folder of MiniLM")
     parser.add_argument("--texts", type=Path, help="papers (.jsonl.xz) instead of --data's arXiv")
     parser.add_argument("--rounds", type=int, default=2)
+    parser.add_argument("--batches", type=int, nargs="*", default=BATCHES, help="of the rival")
     given = parser.parse_args()
     import torch
 
@@ -49,7 +50,7 @@ def main() -> None:
             "MiniLM": minilm,
         }
         for name, folder in models.items():
-            figures += compare(name, folder, texts, given.rounds, peak)
+            figures += compare(name, folder, texts, given, peak)
         figures += parity(minilm, texts[:PARITY])
         for kind in ("mpnet", "xlm-roberta"):
             folder = random_model("small", minilm, Path(scratch), kind)
@@ -73,7 +74,7 @@ def matmul_peak() -> float:
     return 2 * SIDE**3 / float(np.median(seconds[5:]))
 
 
-def compare(name: str, folder: Path, texts: list[str], rounds: int, peak: float) -> list[Figure]:
+def compare(name: str, folder: Path, texts: list[str], given: Any, peak: float) -> list[Figure]:
     """Both encoders over the same texts, in turns."""
     import torch
 
@@ -81,12 +82,12 @@ def compare(name: str, folder: Path, texts: list[str], rounds: int, peak: float)
     theirs = reference(folder, torch.bfloat16)
     contenders: dict[str, Callable[[list[str]], Any]] = {n: e.encode for n, e in ours.items()}
     contenders |= {
-        f"sentence-transformers bf16, batch {n}": encode_with(theirs, n) for n in BATCHES
+        f"sentence-transformers bf16, batch {n}": encode_with(theirs, n) for n in given.batches
     }
     best = dict.fromkeys(contenders, float("inf"))
     for contender in contenders.values():
         contender(texts[:1024])
-    for _ in range(rounds):
+    for _ in range(given.rounds):
         for who, contender in contenders.items():
             started = time.perf_counter()
             contender(texts)

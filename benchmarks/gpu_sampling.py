@@ -1,16 +1,11 @@
-"""The ledger beside the driver while models work: samples, the worst difference, a recording."""
+"""The ledger beside the driver while models work: samples, and the worst difference."""
 
 from __future__ import annotations
 
-import json
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any
 
 from workbench.models.cuda import driver_used, process_used
 from workbench.models.pool import ModelPool
@@ -104,26 +99,3 @@ class Sampler:
             f"{len(self.samples)} samples, {over} differ by more than 2 %, worst "
             f"{self.worst:.2%} ({worst})"
         )
-
-
-@contextmanager
-def record(pool: ModelPool, device: str, path: Path) -> Iterator[None]:
-    """Samples and events of the block as JSON lines, in order of time."""
-    first = max((event.number for event in pool.ledger.events()), default=0)
-    with Sampler(pool, device) as sampler:
-        yield
-    lines: list[dict[str, Any]] = [
-        {
-            "time": sample.time,
-            "type": "sample",
-            "device": device,
-            "used_bytes": sample.used,
-            "process_bytes": sample.process,
-            "models": sample.models,
-        }
-        for sample in sampler.samples
-    ]
-    lines += [{"type": "event", **asdict(event)} for event in pool.ledger.events(first)]
-    lines.sort(key=lambda line: line["time"])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("".join(json.dumps(line) + "\n" for line in lines), "utf-8")

@@ -17,7 +17,11 @@ NAMES = (
     "quality",
     "judging",
     "elastic",
+    "rerank",
+    "signals",
+    "tuning",
     "indexing_memory",
+    "panel_latency",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

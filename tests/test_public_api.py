@@ -24,6 +24,7 @@ NAMES = [
     "QueryEdits",
     "Ranking",
     "Report",
+    "Sampler",
     "WeightCurve",
     "Workbench",
     "WorkbenchError",
@@ -33,6 +34,7 @@ NAMES = [
     "parity",
     "read_qrels",
     "read_queries",
+    "read_recording",
 ]
 
 HEAVY = "torch transformers ipywidgets elasticsearch pandas numpy onnxruntime bm25s tokenizers"

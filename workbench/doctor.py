@@ -11,10 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from workbench import __version__
-from workbench.errors import ModelError, WorkbenchError
+from workbench.errors import ModelError, ModelRejected, WorkbenchError
+from workbench.models import hub
+from workbench.models.budget import readable
 from workbench.models.export import graph_file
 from workbench.models.runtime_onnx import cores
-from workbench.models.source import DEFAULT_MODEL, find_model
+from workbench.models.safetensors_header import numbers
+from workbench.models.shapes import shape_of
+from workbench.models.source import DEFAULT_MODEL, ModelFolder, find_model
 from workbench.profiles import cache_folder
 
 PACKAGES = (
@@ -23,12 +27,17 @@ PACKAGES = (
     "PyStemmer",
     "onnxruntime",
     "tokenizers",
+    "safetensors",
     "torch",
     "transformers",
+    "sentence-transformers",
     "pandas",
     "pyarrow",
     "jupyterlab",
 )
+
+SIZES = {"int8": 1, "bf16": 2, "fp32": 4}
+"""Bytes of a weight."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +62,7 @@ def examine() -> list[Check]:
         *(_package(name) for name in PACKAGES),
         _runtime(),
         _gpu(),
-        _weights(),
+        *_models(),
         _cache(),
     ]
 
@@ -96,15 +105,47 @@ def _gpu() -> Check:
     return Check("GPU", True, "; ".join(done.stdout.strip().splitlines()))
 
 
-def _weights() -> Check:
+def _models() -> list[Check]:
+    """Each model that is at hand without a network: what it is, its size, where it comes from."""
+    checks = []
+    for name in (DEFAULT_MODEL, *hub.cached_models()):
+        title = "weights" if name == DEFAULT_MODEL else "model"
+        try:
+            checks.append(Check(title, True, describe_model(name, digest=name == DEFAULT_MODEL)))
+        except ModelError as error:
+            # A model of the cache that is not for us (another kind, pickles) is no fault.
+            found = f"{name}: not usable"
+            checks.append(Check(title, title == "model", found, str(error)))
+    return checks
+
+
+def describe_model(name: str, digest: bool = False) -> str:
+    """One line: dimension, window, pooling, size in each precision, how it runs, where it is."""
+    folder = find_model(name)
+    count = numbers(folder.tensors)
+    mark = f", sha256 {folder.sha256[:12]}" if digest else ""
+    ready = "exported" if digest and graph_file(folder).is_file() else "exported on first use"
+    sizes = ", ".join(f"{kind} {readable(count * size)}" for kind, size in SIZES.items())
+    return (
+        f"{folder.name}, {folder.dimension} dimensions, {folder.window} tokens, {_pooling(folder)}"
+        f"{mark}; {sizes}; int8 {ready}; {_runs(folder)}; {folder.path}"
+    )
+
+
+def _pooling(folder: ModelFolder) -> str:
     try:
-        folder = find_model(DEFAULT_MODEL)
-        digest = folder.sha256
-    except ModelError as error:
-        return Check("weights", False, "missing or damaged", str(error))
-    ready = "exported" if graph_file(folder).is_file() else "exported on first use"
-    detail = f"{folder.name}, {folder.dimension} dimensions, sha256 {digest[:12]}, int8 {ready}"
-    return Check("weights", True, f"{detail}, {folder.path}")
+        return f"{folder.pooling} pooling"
+    except ModelRejected:
+        return "its own pooling"
+
+
+def _runs(folder: ModelFolder) -> str:
+    try:
+        shape_of(folder)
+        _ = folder.pooling
+    except ModelRejected:
+        return "runs through sentence-transformers"
+    return "runs in ONNX Runtime and PyTorch"
 
 
 def _cache() -> Check:

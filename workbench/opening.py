@@ -12,11 +12,13 @@ from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.indexing import Indexer
 from workbench.engines.keeper import Keeper
 from workbench.errors import CorpusMismatch, CorpusNotFound
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.choose import RUNTIMES, make_embedder, settings_of
+from workbench.models.encoding import LazyEmbedder
 from workbench.models.source import DEFAULT_MODEL
 from workbench.profiles import Profile
 from workbench.session import Workbench
 
+RUNTIME = RUNTIMES[0]
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
 
@@ -27,6 +29,7 @@ def open_corpus(
     engine: Elasticsearch | None = None,
     profile: Profile | str | None = None,
     model: str | None = None,
+    runtime: str | None = None,
     progress: bool = True,
 ) -> Workbench:
     """Open a corpus folder. A folder with a source (papers.jsonl or BEIR's corpus.jsonl) is
@@ -38,13 +41,15 @@ def open_corpus(
 
     `profile` is a Profile or the name of one; without it the environment decides
     (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
-    default and an existing one the model it was made with. Raises CorpusNotFound, CorpusMismatch
-    (also for a model other than the index's), CorpusLocked, ModelNotFound, ProfileError, and with
-    an engine ClusterError.
+    default and an existing one the model it was made with. `runtime` says how it is run:
+    "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto"; an existing
+    index keeps its own, since other arithmetic gives other vectors. Raises CorpusNotFound,
+    CorpusMismatch (also for a model other than the index's), CorpusLocked, ModelNotFound,
+    ProfileError, and with an engine ClusterError.
     """
     if path is None or (engine is not None and engine.attached):
-        return _open_cluster(path, engine, profile, model)
-    folder, embedder = _ready_folder(Path(path).expanduser(), model, progress)
+        return _open_cluster(path, engine, profile, model, runtime)
+    folder, embedder = _ready_folder(Path(path).expanduser(), model, runtime, progress)
     keeper = None if engine is None else _keeper(engine, folder, progress)
     return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper)
 
@@ -54,6 +59,7 @@ def _open_cluster(
     engine: Elasticsearch | None,
     profile: Profile | str | None,
     model: str | None,
+    runtime: str | None,
 ) -> Workbench:
     """An index as it is on the cluster, without a folder here."""
     if engine is None:
@@ -65,9 +71,8 @@ def _open_cluster(
         )
     from workbench.engines.elastic.keepers import keeper_for
 
-    embedder = (
-        None if model is None and not engine.attached else OnnxEmbedder(model or DEFAULT_MODEL)
-    )
+    known = model is None and runtime is None and not engine.attached
+    embedder = None if known else make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
     folder = Path(engine.index)
     return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper_for(engine, None))
 
@@ -78,10 +83,12 @@ def _keeper(engine: Elasticsearch, folder: Path, progress: bool) -> Keeper:
     return keeper_for(engine, folder, progress=progress)
 
 
-def _ready_folder(folder: Path, model: str | None, progress: bool) -> tuple[Path, OnnxEmbedder]:
+def _ready_folder(
+    folder: Path, model: str | None, runtime: str | None, progress: bool
+) -> tuple[Path, LazyEmbedder]:
     """The folder of an index that is up to date, and the model it was made with."""
     if (folder / NAME).is_file():
-        return folder, _embedder(folder, model)
+        return folder, _embedder(folder, model, runtime)
     source = find_source(folder) if folder.is_dir() else None
     if source is None:
         raise CorpusNotFound(
@@ -90,18 +97,21 @@ def _ready_folder(folder: Path, model: str | None, progress: bool) -> tuple[Path
         )
     index = folder / INDEX
     state = _source_state(source)
-    embedder = _embedder(index, model)
+    embedder = _embedder(index, model, runtime)
     if not (index / NAME).is_file() or read_manifest(index).source != state:
         indexer = Indexer(index, embedder, progress=progress)
         indexer.add(source, sync=True, source_state=state)
     return index, embedder
 
 
-def _embedder(index: Path, model: str | None) -> OnnxEmbedder:
-    """The model asked for, else the one that an index was made with, else the default."""
-    if model is None and (index / NAME).is_file():
-        model = read_manifest(index).model
-    return OnnxEmbedder(model or DEFAULT_MODEL)
+def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
+    """What is asked for, else what an index was made with, else the default."""
+    settings: dict[str, Any] = {"runtime": runtime} if runtime else {}
+    if (index / NAME).is_file():
+        manifest = read_manifest(index)
+        model = model or manifest.model
+        settings = settings or settings_of(manifest.model_fingerprint)
+    return make_embedder(model or DEFAULT_MODEL, **settings)
 
 
 def index(
@@ -109,23 +119,24 @@ def index(
     into: str | Path | Elasticsearch,
     *,
     model: str | None = None,
+    runtime: str | None = None,
     strict: bool = False,
     progress: bool = True,
 ) -> IngestReport:
     """Index a file, BEIR folder or pandas DataFrame into a corpus folder, new or existing.
 
     Run it again after an interruption and it continues. Bad records are skipped and listed in
-    the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` as in
-    `open`. `into` may be `wb.Elasticsearch(...)`: papers then go to the cluster alone, as they are
-    read.
+    the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` and
+    `runtime` as in `open`. `into` may be `wb.Elasticsearch(...)`: papers then go to the cluster
+    alone, as they are read.
     """
     if isinstance(into, Elasticsearch):
         from workbench.engines.elastic.corpus import ElasticCorpus
 
-        embedder = OnnxEmbedder(model or DEFAULT_MODEL)
+        embedder = make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
         return ElasticCorpus(into).add(source, embedder, strict=strict, progress=progress)
     folder = Path(into).expanduser()
-    indexer = Indexer(folder, _embedder(folder, model), progress=progress)
+    indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
     return indexer.add(source, strict=strict)
 
 

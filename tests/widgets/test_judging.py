@@ -89,6 +89,23 @@ def test_ranks_are_sent_only_where_not_blind(
     assert sorted(card["id"] for card in blind) == sorted(card["id"] for card in seen)
 
 
+def test_the_next_paper_by_impact_comes_with_its_reason(
+    landmarks: Workbench, widget: Any, file: Path, page_of: Any
+) -> None:
+    page = page_of(widget)
+    judgments = Judgments(file, who="ada")
+    for query in QUERIES:
+        judgments.add(query.id, landmarks.search(query.text).paper_ids[0], 2)
+    expected = landmarks.judge_next(QUERIES, judgments, 1, progress=False)[0]
+    told = page.say(type="next")[-1]
+    assert told["type"] == "next"
+    assert (told["query"], told["paper"]) == (expected.query_id, expected.paper_id)
+    assert told["reason"] == expected.reason
+    assert expected.paper_id in [card["id"] for card in papers(page, expected.query_id)]
+    widget.blind = True
+    assert "rank" not in page.say(type="next")[-1]["reason"]  # which would tell where it stands
+
+
 def test_text_is_sent_as_pieces_and_long_text_is_cut(
     landmarks: Workbench, file: Path, page_of: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -20,6 +20,7 @@ for command in (
     corpus.index,
     search.search,
     evaluation.evaluate,
+    evaluation.tune,
     elastic.parity,
     corpus.delete,
     corpus.info,

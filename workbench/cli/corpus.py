@@ -15,6 +15,10 @@ def index(
     source: Annotated[Path, typer.Argument(help="JSONL (.gz, .xz), CSV, Parquet or BEIR folder.")],
     into: Annotated[Path, typer.Option("--into", help="Corpus folder, new or existing.")],
     model: Annotated[str | None, typer.Option(help="Name or folder of the embedder.")] = None,
+    runtime: Annotated[
+        str | None,
+        typer.Option(help="onnx-int8, onnx-fp32, torch, sentence-transformers or auto."),
+    ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first bad record.")] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -24,7 +28,9 @@ def index(
     from workbench.opening import index as run
 
     try:
-        report = run(source, into, model=model, strict=strict, progress=not as_json)
+        report = run(
+            source, into, model=model, runtime=runtime, strict=strict, progress=not as_json
+        )
     except KeyboardInterrupt:
         typer.echo("Interrupted. What was stored stays; run the same again to continue.", err=True)
         raise typer.Exit(130) from None

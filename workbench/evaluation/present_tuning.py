@@ -32,6 +32,7 @@ def curve_dict(curve: WeightCurve) -> dict[str, Any]:
             "value": best.value,
         },
         "tolerance": list(curve.tolerance),
+        "steady": {"weights": curve.weights(curve.steady), "value": curve.at(curve.steady)},
         "default": {"weights": dict(curve.base.weights), "value": curve.default},
         "bootstrap": {"interval": list(sure.interval), "value": list(sure.value)},
         "optimism": checked.optimism if checked else None,
@@ -64,7 +65,7 @@ def curve_facts(curve: WeightCurve) -> list[tuple[str, str, str]]:
             f"{sure.interval[1]:.2f}",
         ),
     ]
-    return [*facts, *honest_facts(curve)]
+    return [*facts, *honest_facts(curve), *_steady_facts(curve)]
 
 
 def honest_facts(curve: Any) -> list[tuple[str, str, str]]:
@@ -80,6 +81,16 @@ def honest_facts(curve: Any) -> list[tuple[str, str, str]]:
             f"{checked.difference:+.4f} [{checked.low:+.4f}, {checked.high:+.4f}]",
         )
     ]
+
+
+def _steady_facts(curve: WeightCurve) -> list[tuple[str, str, str]]:
+    """The weight of the broad optimum, and what it is worth on other queries."""
+    value = f"{curve.at(curve.steady):.4f}"
+    why = f"{named(curve.weights(curve.steady))}; highest over 0.1 to both sides"
+    if len(curve.queries) > 1:
+        honest = curve.cross_validate(steady=True).value
+        why += f", {honest:.4f} on queries not tuned on"
+    return [("steady", value, why)]
 
 
 def notes_of(curve: Any) -> list[str]:

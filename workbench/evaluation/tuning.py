@@ -19,7 +19,7 @@ from workbench.evaluation.search import BestWeights, WeightSearch
 from workbench.evaluation.simplex import cost, maximum
 from workbench.evaluation.steps import UNIT, around
 from workbench.profiles import Profile
-from workbench.ranking.fusion import normalise
+from workbench.ranking.fusion import normalise, weight_vector
 from workbench.records import Candidates, Query
 
 Vector = NDArray[np.float64]
@@ -61,7 +61,8 @@ def tune(
             f"none of {len(asked)} queries is judged ({len(grades)} other query ids are); check "
             "that the ids match"
         )
-    prepare(items, signals, parse_metric(metric))
+    for known in {item.candidates.signals for item in items}:
+        weight_vector(dict.fromkeys(signals, 1.0), known)
     left_out = what_is_left_out(asked, grades, items, signals)
     if len(signals) > 2:
         return search_weights(items, signals, metric, base=base, left_out=left_out)

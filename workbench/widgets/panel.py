@@ -46,11 +46,10 @@ class Panel:
     def _build(self, place: int | None) -> None:
         if place is None or self._boxes[place].children:
             return
-        messages = MessageBox()
+        box, messages = self._boxes[place], MessageBox()
+        box.children = [ipywidgets.HTML("<p>One moment&hellip;</p>"), messages.widget]
         with messages.guard():
-            self._boxes[place].children = [list(self._builds.values())[place]()]
-        if not self._boxes[place].children:
-            self._boxes[place].children = [messages.widget]
+            box.children = [list(self._builds.values())[place]()]
 
 
 Build = Callable[[], Any]

@@ -77,12 +77,12 @@ class SearchPanel:
         self.ranking: Ranking | None = None
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         self._result = self._sets = 0
+        self._curve = judged.key(self.base) if judged else ""
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self.view = SearchView(
             options={
                 "normalisers": list(NORMALISERS),
                 "ks": sorted({*KS, k}),
-                "colours": cards.colours((*bench.engine.signals, *self.base.weights)),
             },
             settings=_settings(self.base, query, k),
             message=MESSAGE,
@@ -116,8 +116,8 @@ class SearchPanel:
         """The cell that gives the ranking on screen again; "" before the first search."""
         if self.ranking is None:
             return ""
-        name = variable_of(self.bench)
-        return code_of(self.state, self.ranking, self.base, self.bench.folder, name)
+        name, folder = variable_of(self.bench), getattr(self.bench.engine, "folder", None)
+        return code_of(self.state, self.ranking, self.base, folder, name)
 
     def close(self) -> None:
         """Take the panel off the page and let go of its rankings."""
@@ -178,8 +178,7 @@ class SearchPanel:
             self._send_order(seq)
         else:
             self._send_result(seq, found)
-            if self.judged and state.normaliser != before.normaliser:
-                self.view.judged = self.judged.payload(self.profile)
+            self._send_curve()
         for listener in self._listeners:
             listener(self)
 
@@ -216,6 +215,7 @@ class SearchPanel:
             "seq": seq,
             "query": ranking.query,
             "signals": list(candidates.signals),
+            "colours": cards.colours(candidates.signals),
             "normaliser": ranking.profile.normaliser,
             "rows": len(candidates),
             "papers": ranking.papers_found,
@@ -232,6 +232,12 @@ class SearchPanel:
             "ms": f"{found.timings_ms['total']:.1f}",
             "grades": self.judged.grades_of(ranking.query) if self.judged else None,
         }
+
+    def _send_curve(self) -> None:
+        """The curve, where it is another: it depends on all but the weights and the query."""
+        if self.judged and self._curve != self.judged.key(self.profile):
+            self._curve = self.judged.key(self.profile)
+            self.view.judged = self.judged.payload(self.profile)
 
     def _send_cards(self, message: Mapping[str, Any]) -> None:
         """Cards of rows that the browser lacks."""

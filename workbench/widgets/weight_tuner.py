@@ -6,10 +6,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.corpus.collection import read_qrels, read_queries
+from workbench.corpus.collection import read_queries
+from workbench.evaluation.judgments import read_judgments
 from workbench.evaluation.metrics import grades_by_query
 from workbench.profiles import Profile, as_profile
-from workbench.session import Judgments, Queries, Workbench
+from workbench.session import Workbench
+from workbench.session.measuring import Judgments, Queries
 
 if TYPE_CHECKING:
     from workbench.evaluation.curve import WeightCurve
@@ -33,18 +35,20 @@ class Judged:
     ) -> None:
         self.bench = bench
         self.queries = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-        self.judgments = (
-            read_qrels(judgments) if isinstance(judgments, str | Path) else list(judgments)
-        )
+        self.judgments = read_judgments(judgments)
         self.metric = metric
         self.signals = signals
         self._grades = grades_by_query(self.judgments)
         self._text_ids = {query.text.strip(): query.id for query in self.queries}
         self._curves: dict[str, WeightCurve] = {}
 
+    def key(self, profile: Profile) -> str:
+        """Equal for profiles that have the same curve."""
+        return profile.replace(weights={self.signals[0]: 1.0}).fingerprint
+
     def curve(self, profile: Profile, *, progress: bool = False) -> WeightCurve:
         """The curve under a profile, whose weights do not count."""
-        key = profile.replace(weights={self.signals[0]: 1.0}).fingerprint
+        key = self.key(profile)
         if key not in self._curves:
             self._curves[key] = self.bench.tune(
                 self.queries,

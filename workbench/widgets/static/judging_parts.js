@@ -14,7 +14,7 @@ function makeJudging(send) {
     queries: h("ol", { class: "wb-queries", "aria-label": "Queries" }),
     query: h("h3", { class: "wb-query", dir: "auto" }),
     squares: h("div", { class: "wb-squares", role: "group", "aria-label": "Papers of this query" }),
-    card: h("article", { class: "wb-card", tabindex: "0", "aria-label": "Paper to judge" }),
+    card: h("article", { class: "wb-card", tabindex: "0", "aria-label": "Paper to judge", "aria-live": "polite" }),
     grades: h("div", { class: "wb-grades", role: "group", "aria-label": "Grade" }),
     note: h("input", { class: "wb-input wb-note-input", type: "text", maxlength: "2000", placeholder: "Note (N): why this grade", "aria-label": "Note" }),
     reason: h("div", { class: "wb-reason", role: "status", hidden: true }),

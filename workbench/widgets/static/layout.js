@@ -143,9 +143,9 @@ function render({ model, el }) {
     "change:judged": () => app.curve?.load(model.get("judged")),
     "change:answered": () => app.answered(model.get("answered")),
     "change:settings": () => {
-      // From the kernel: a profile was chosen, or code set the panel.
+      // Not from here: a profile was chosen, code set the panel, or another view of it moved.
       const settings = model.get("settings");
-      if (settings.seq === app.settings.seq && settings !== app.settings) {
+      if (settings !== app.settings && settings.seq >= app.settings.seq) {
         app.settings = settings;
         app.showSettings();
         app.showOrder();

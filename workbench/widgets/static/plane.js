@@ -166,7 +166,7 @@ function createPlane(app) {
     const [x, y] = place(row), card = app.cards.get(row);
     const values = axes.map((c) =>
       `${app.result.signals[c]} ${app.columns[c][row].toFixed(3)}`).join(", ");
-    tip.replaceChildren(h("b", { dir: "auto" }, card?.title || app.paperOf(row)), h("br"), values);
+    tip.replaceChildren(h("b", { dir: "auto" }, card?.title || app.paperOf(row)), values);
     const left = x > size / 2;
     Object.assign(tip.style, { top: `${y + 10}px`, left: left ? "auto" : `${x}px`,
       right: left ? `${size - x}px` : "auto" });

@@ -34,7 +34,7 @@ function createWeights(app) {
     if (signals().some((signal) => !single.has(signal)) || single.size !== signals().length) {
       single.clear();
       for (const signal of signals()) {
-        const key = h("span", { class: "wb-key", style: { background: app.options.colours[signal] } });
+        const key = h("span", { class: "wb-key", style: { background: app.result?.colours?.[signal] } });
         const made = slider(signal, { "aria-label": `Weight of ${signal}` }, (value) =>
           change({ ...app.settings.weights, [signal]: value }));
         made.element.firstChild.prepend(key);
@@ -48,7 +48,7 @@ function createWeights(app) {
     }
   }
 
-  const field = slider("title ↔ body", { "aria-label": "Field balance: title against body" }, (value) => {
+  const field = slider("body ↔ title", { "aria-label": "Field balance: title against body" }, (value) => {
     const { bm25 = 0, title = 0 } = app.settings.weights, total = bm25 + title || 0.5;
     change({ ...app.settings.weights, title: rounded(total * value), bm25: rounded(total * (1 - value)) });
   });

@@ -1,0 +1,376 @@
+"""TorchEmbedder beside sentence-transformers, family by family, and what it does with bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import load_file, save_file
+
+from workbench.errors import ModelError, ModelRejected, OutOfMemory
+from workbench.models import retry
+from workbench.models.batching import DeviceFull, is_out_of_memory, out_of_memory
+from workbench.models.embedder import OnnxEmbedder
+from workbench.models.pool import ModelPool
+from workbench.models.runtime_sentence_transformers import SentenceTransformerEmbedder
+from workbench.models.runtime_torch import TorchEmbedder
+from workbench.models.source import DEFAULT_MODEL, WEIGHTS, find_model
+from workbench.models.torch_encoder import pack
+from workbench.models.torch_run import CpuRun
+
+from . import families
+
+TEXTS = [
+    "Dense passage retrieval with dual encoders improves question answering.",
+    "",
+    "\x00\x01\x1f",
+    "a [PAD] b <pad> [SEP] c",
+    "long " * 400,
+    "検索と評価 and 👩‍🔬",
+    *(f"Text {n} on vitamin D and bone density. " * (n % 5 + 1) for n in range(18)),
+]
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    return families.make_folders(tmp_path_factory.mktemp("families"))
+
+
+@pytest.fixture(scope="module")
+def expected(
+    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
+) -> dict[str, NDArray[np.float32]]:
+    """sentence-transformers' vectors of every family, of the default model, and of max pooling."""
+    other = shutil.copytree(folders["bert"], folders["bert"].parent / "max-pooled")
+    families.describe(other, "max")
+    named = {**folders, "MiniLM": find_model().path, "max-pooled": other}
+    output = tmp_path_factory.mktemp("expected") / "vectors.npz"
+    return families.reference(named, TEXTS, output)
+
+
+def lowest_cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
+    return float((one * other).sum(axis=1).min())
+
+
+@pytest.mark.parametrize("kind", families.KINDS)
+def test_vectors_are_those_of_sentence_transformers(
+    kind: str, folders: dict[str, Path], expected: Any
+) -> None:
+    embedder = TorchEmbedder(str(folders[kind]), pool=ModelPool())
+    assert lowest_cosine(embedder.encode(TEXTS), expected[kind]) >= 0.99999
+    assert embedder.encode_query(TEXTS[0]) @ expected[f"{kind} query"] >= 0.99999
+
+
+def test_the_random_models_tell_texts_apart(expected: Any) -> None:
+    for kind in families.KINDS:
+        assert lowest_cosine(expected[kind][:1], expected[kind][4:5]) < 0.9
+
+
+@pytest.fixture(scope="module")
+def small(folders: dict[str, Path]) -> TorchEmbedder:
+    return TorchEmbedder(str(folders["bert"]), pool=ModelPool())
+
+
+@pytest.fixture(scope="module")
+def minilm() -> TorchEmbedder:
+    return TorchEmbedder(pool=ModelPool())
+
+
+def test_the_default_model_in_float32(minilm: TorchEmbedder, expected: Any) -> None:
+    vectors = minilm.encode(TEXTS)
+    assert (vectors.dtype, vectors.shape) == (np.float32, (len(TEXTS), 384))
+    assert lowest_cosine(vectors, expected["MiniLM"]) >= 0.99999
+
+
+def test_the_default_model_in_half_precision(expected: Any) -> None:
+    embedder = TorchEmbedder(dtype="bf16", pool=ModelPool())
+    assert lowest_cosine(embedder.encode(TEXTS[:8]), expected["MiniLM"][:8]) >= 0.999
+
+
+def test_onnx_in_float32(expected: Any) -> None:
+    embedder = OnnxEmbedder(precision="fp32", pool=ModelPool())
+    assert embedder.providers == []
+    assert lowest_cosine(embedder.encode(TEXTS), expected["MiniLM"]) >= 0.99999
+    assert embedder.providers == ["CPUExecutionProvider"]
+    assert repr(embedder) == f"OnnxEmbedder({DEFAULT_MODEL!r}, fp32, loaded)"
+
+
+def test_another_pooling_goes_through_sentence_transformers(
+    folders: dict[str, Path], expected: Any
+) -> None:
+    folder = str(folders["bert"].parent / "max-pooled")
+    with pytest.raises(ModelRejected, match=r'max_tokens.*runtime="sentence-transformers"'):
+        TorchEmbedder(folder).encode(TEXTS[:1])
+    embedder = SentenceTransformerEmbedder(folder, pool=ModelPool("1GiB"))
+    assert not embedder.loaded
+    assert lowest_cosine(embedder.encode(TEXTS), expected["max-pooled"]) >= 0.99999
+    assert embedder.encode_query(TEXTS[0]) @ expected["max-pooled query"] >= 0.99999
+    assert embedder.token_vectors(TEXTS[:2])[0].shape[1] == 64
+    assert embedder.query_token_vectors("one").shape == (3, 64)
+    embedder.release()
+    assert (embedder.loaded, embedder.pool.ledger.usage()) == (False, {})
+
+
+def test_order_batches_and_neighbours_do_not_matter(
+    small: TorchEmbedder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    together = small.encode(TEXTS)
+    monkeypatch.setenv("MAX_BATCH_TOKENS", "50")
+    np.testing.assert_allclose(small.encode(TEXTS[::-1])[::-1], together, atol=2e-6)
+    notes = [e.note for e in small.pool.ledger.events() if e.kind == "batch"][-5:]
+    assert all(int(note.split()[2].replace(",", "")) <= 50 for note in notes)
+
+
+def test_token_vectors_are_onnxs(minilm: TorchEmbedder) -> None:
+    onnx = OnnxEmbedder(precision="fp32", pool=ModelPool())
+    texts = [*TEXTS[:4], *TEXTS[5:8]]
+    for own, other in zip(minilm.token_vectors(texts), onnx.token_vectors(texts), strict=True):
+        np.testing.assert_allclose(own, other, atol=1e-4)
+    query = minilm.query_token_vectors("dense vectors")
+    np.testing.assert_allclose(query, onnx.query_token_vectors("dense vectors"), atol=1e-4)
+
+
+def test_no_texts_give_no_rows_and_load_nothing() -> None:
+    embedder = TorchEmbedder(pool=ModelPool())
+    assert embedder.encode([]).shape == (0, 384)
+    assert not embedder.loaded
+
+
+def test_describing_one_for_a_gpu_imports_no_torch_and_makes_no_context() -> None:
+    code = (
+        "import sys; from workbench.models.runtime_torch import TorchEmbedder\n"
+        "from workbench.models.pool import ModelPool\n"
+        "pool = ModelPool('50%'); e = TorchEmbedder(device='cuda:0', pool=pool); pool.add(e)\n"
+        "print(e, e.fingerprint, e.dimension, e.window, e.need(), pool, pool.models())\n"
+        "print(sorted({'torch', 'transformers', 'onnxruntime', 'tokenizers'} & set(sys.modules)))"
+    )
+    described, loaded = families.run(code).splitlines()
+    assert "bf16, cuda:0, not loaded" in described
+    assert "-mean-torch-bf16 384 256 Usage(weights=451" in described
+    assert loaded == "[]"
+
+
+def test_sixteen_threads_load_once_and_agree(folders: dict[str, Path]) -> None:
+    embedder = TorchEmbedder(str(folders["bert"]), pool=ModelPool())
+    with ThreadPoolExecutor(16) as threads:
+        found = list(threads.map(lambda n: embedder.encode(TEXTS[n : n + 3]), range(16)))
+    kinds = [event.kind for event in embedder.pool.ledger.events()]
+    assert kinds.count("load") == 1
+    whole = embedder.encode(TEXTS)
+    for n, vectors in enumerate(found):
+        np.testing.assert_allclose(vectors, whole[n : n + 3], atol=2e-6)
+
+
+def test_weights_are_counted_and_given_back(folders: dict[str, Path]) -> None:
+    embedder = TorchEmbedder(str(folders["mpnet"]), pool=ModelPool())
+    need = embedder.need()
+    embedder.encode(TEXTS)
+    (usage,) = embedder.pool.ledger.usage().values()
+    assert (usage.weights, usage.activations) == (need.weights, 0)
+    embedder.release()
+    assert embedder.pool.ledger.usage() == {}
+    assert embedder.encode(TEXTS[:1]).shape == (1, 64)
+
+
+# Memory runs out
+
+
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
+    """A device that holds `most` tokens a batch, and fails `times` times at most."""
+    state = {"most": 60, "times": 10**9, "failures": 0}
+    compute = CpuRun._compute
+
+    def limited(self: CpuRun, rows: Any, tokens: bool) -> Any:
+        with out_of_memory():
+            if sum(map(len, rows)) > state["most"] and state["failures"] < state["times"]:
+                state["failures"] += 1
+                raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return compute(self, rows, tokens)
+
+    monkeypatch.setattr(CpuRun, "_compute", limited)
+    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    return state
+
+
+def test_batches_are_halved_until_they_fit_and_nothing_is_lost(
+    small: TorchEmbedder, little_memory: dict[str, int]
+) -> None:
+    texts = TEXTS[5:] * 2
+    little_memory["times"] = 0
+    expected = small.encode(texts)
+    little_memory["times"] = 10**9
+    np.testing.assert_allclose(small.encode(texts), expected, atol=2e-6)
+    retries = [e for e in small.pool.ledger.events() if e.kind == "oom_retry"]
+    assert retries
+    assert "no memory for" in retries[0].note
+
+
+def test_the_budget_recovers(
+    small: TorchEmbedder, little_memory: dict[str, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    little_memory["times"] = 3
+    seen = small.pool.ledger.events()[-1].number
+    monkeypatch.setenv("MAX_BATCH_TOKENS", "1024")
+    small.encode([f"text {n} of many" for n in range(2400)])
+    events = small.pool.ledger.events(seen)
+    sizes = [int(e.note.split()[2].replace(",", "")) for e in events if e.kind == "batch"]
+    assert [event.kind for event in events].count("oom_retry") == 3
+    assert min(sizes[:-1]) <= 512
+    assert max(sizes[-5:]) > 900
+
+
+def test_a_text_that_never_fits_is_an_error_with_need_and_remedy(
+    small: TorchEmbedder, little_memory: dict[str, int]
+) -> None:
+    little_memory["most"] = 20
+    with pytest.raises(OutOfMemory, match=r"one text needs .* are free after 8 tries; other proc"):
+        small.encode(["word " * 100])
+    little_memory["most"] = 10**6
+    assert small.encode(["word " * 100]).shape == (1, 64)
+
+
+@pytest.mark.parametrize(
+    ("error", "full"),
+    [
+        (MemoryError(), True),
+        (RuntimeError("CUDA out of memory. Tried to allocate 2 GiB"), True),
+        (RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling cublasCreate"), True),
+        (RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory"), True),
+        (RuntimeError("shapes do not match"), False),
+    ],
+)
+def test_what_counts_as_no_memory(error: Exception, full: bool) -> None:
+    assert is_out_of_memory(error) is full
+    with pytest.raises(DeviceFull if full else type(error)), out_of_memory():
+        raise error
+
+
+# Bad input
+
+
+def damaged(folders: dict[str, Path], tmp_path: Path, **changes: Any) -> Path:
+    """A copy of the small BERT with tensors replaced, or left out where None."""
+    copy = shutil.copytree(folders["bert"], tmp_path / "damaged")
+    tensors: dict[str, Any] = {**load_file(copy / WEIGHTS), **changes}
+    save_file({k: v for k, v in tensors.items() if v is not None}, copy / WEIGHTS)
+    return copy
+
+
+QUERY = "encoder.layer.1.attention.self.query.weight"
+
+
+def test_nan_weights_are_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
+    folder = damaged(folders, tmp_path, **{QUERY: np.full((64, 64), np.nan, np.float32)})
+    for embedder in (
+        TorchEmbedder(str(folder), pool=ModelPool()),
+        SentenceTransformerEmbedder(str(folder), pool=ModelPool()),
+    ):
+        with pytest.raises(ModelRejected, match="NaN or infinity for 2 of 2 texts"):
+            embedder.encode(["one", "two"])
+        with pytest.raises(ModelRejected, match="NaN"):
+            embedder.encode_query("one")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "said"), [(None, "is missing"), (np.zeros((3, 64), np.float32), "has shape")]
+)
+def test_tensors_that_do_not_fit_the_config_are_named(
+    folders: dict[str, Path], tmp_path: Path, tensor: Any, said: str
+) -> None:
+    folder = damaged(folders, tmp_path, **{QUERY: tensor})
+    with pytest.raises(ModelRejected, match=rf"query\.weight {said}.*\(64, 64\)"):
+        TorchEmbedder(str(folder), pool=ModelPool()).encode(["one"])
+
+
+@pytest.mark.parametrize("keep", [0, 7, 200, -1])
+def test_a_cut_off_file_is_refused(folders: dict[str, Path], tmp_path: Path, keep: int) -> None:
+    folder = shutil.copytree(folders["bert"], tmp_path / "cut")
+    whole = (folder / WEIGHTS).read_bytes()
+    (folder / WEIGHTS).write_bytes(whole[:keep])
+    embedder = TorchEmbedder(str(folder), pool=ModelPool())
+    with pytest.raises(ModelRejected, match=r"not a whole safetensors file.*fetch"):
+        embedder.encode(["one"])
+    assert not embedder.loaded
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"model_type": "t5"}, "model_type is 't5'"),
+        ({"position_embedding_type": "relative_key"}, "relative_key"),
+        ({"hidden_act": "swiglu"}, "swiglu"),
+    ],
+)
+def test_other_encoders_are_named_with_the_remedy(
+    folders: dict[str, Path], tmp_path: Path, change: dict[str, str], said: str
+) -> None:
+    folder = shutil.copytree(folders["bert"], tmp_path / "other")
+    config = json.loads((folder / "config.json").read_text())
+    families.write_json(folder / "config.json", {**config, **change})
+    with pytest.raises(ModelRejected, match=rf'{said}.*runtime="sentence-transformers"'):
+        TorchEmbedder(str(folder))
+
+
+def test_other_dtypes_and_devices_are_refused() -> None:
+    with pytest.raises(ModelError, match="dtype is 'int4'; choose one of fp32, bf16, fp16"):
+        TorchEmbedder(dtype="int4")  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="device is 'tpu'"):
+        TorchEmbedder(device="tpu", pool=ModelPool()).encode(["one"])
+
+
+def test_a_gpu_that_is_not_there_is_named() -> None:
+    code = (
+        "from workbench.models.runtime_torch import TorchEmbedder\n"
+        "from workbench.errors import ModelError\n"
+        "try: TorchEmbedder(device='cuda:7').encode(['one'])\n"
+        "except ModelError as error: print(error)"
+    )
+    assert "cuda:7 is not there: PyTorch" in families.run(code)
+
+
+# The parts
+
+
+def test_roberta_counts_positions_from_the_padding_id_and_skips_it() -> None:
+    rows = [np.array(row, np.int32) for row in ([0, 5, 1, 6, 2], [0, 2])]
+    packed = pack(rows, padding=1)
+    assert packed.places.tolist() == [2, 3, 1, 4, 5, 2, 3]
+    assert packed.cumulative.tolist() == [0, 5, 7]
+    assert pack(rows, padding=-1).places.tolist() == [0, 1, 2, 3, 4, 0, 1]
+
+
+@pytest.mark.parametrize("biased", [False, True])
+def test_padded_attention_is_that_of_each_text_alone(biased: bool) -> None:
+    code = f"""
+import torch
+from workbench.models import attention
+torch.manual_seed(0)
+lengths = torch.tensor([5, 1, 12, 7], dtype=torch.int32)
+cumulative = torch.cat([torch.zeros(1, dtype=torch.int32), lengths.cumsum(0)]).int()
+qkv = torch.randn(25, 3, 4, 8)
+bias = attention.distance_bias(torch.randn(32, 4), 12) if {biased} else None
+one = attention.one_by_one(qkv, lengths.tolist(), bias)
+grid = attention.padded(qkv, lengths, cumulative, 12, bias)
+assert one.shape == (25, 4, 8)
+assert torch.allclose(one, grid, atol=1e-6), (one - grid).abs().max()
+"""
+    families.run(code)
+
+
+def test_a_gpu_runs_the_same_where_there_is_one(expected: Any) -> None:
+    found = subprocess.run([sys.executable, "-c", "import torch; print(torch.cuda.is_available())"],
+                           capture_output=True, text=True, check=True).stdout  # fmt: skip
+    if found.strip() != "True":
+        pytest.skip("no GPU is here: benchmarks/gpu.py measures parity on one")
+    for dtype, least in (("fp32", 0.99999), ("bf16", 0.9995)):
+        embedder = TorchEmbedder(device="cuda:0", dtype=dtype, pool=ModelPool())  # type: ignore[arg-type]
+        assert lowest_cosine(embedder.encode(TEXTS), expected["MiniLM"]) >= least
