@@ -16,6 +16,7 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "elastic",
     "rerank",
     "signals",
     "tuning",
