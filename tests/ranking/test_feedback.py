@@ -219,7 +219,7 @@ def test_a_weight_for_a_stage_that_is_off_says_how_to_turn_it_on(landmarks: Work
     plain = landmarks.search(QUERY, profile=OFF)
     for signal, remedy in (
         ("bm25_feedback", "turn feedback on"),
-        ("late_interaction", "reranker='late-interaction'"),
+        ("late_interaction", 'reranker = "late-interaction"'),
         ("cross_encoder", "cross-encoder"),
     ):
         with pytest.raises(WeightError, match=remedy):

@@ -25,7 +25,7 @@ def print_ranking(ranking: Any) -> None:
     table.add_column("paper", overflow="fold", ratio=1)
     table.add_column("score", justify="right")
     for name in signals:
-        table.add_column(name, justify="right")
+        table.add_column(name.replace("_", "\n"), justify="right")
     for hit in ranking:
         place = " ".join(str(part) for part in (hit.paper.venue, hit.paper.year) if part)
         by = f"{authors_line(hit.paper.authors, 3)} · {place} · {hit.paper.id}"

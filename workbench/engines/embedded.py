@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -40,6 +41,7 @@ class EmbeddedEngine:
         self._generation = Generation(self.folder, self.manifest)
         self._store = Store(self.folder / STORE)
         self._masks = PassageMasks(self._store, self._generation)
+        self._last = threading.local()
         self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
 
     @property
@@ -59,9 +61,8 @@ class EmbeddedEngine:
         expanded: Query | None = None,
     ) -> Candidates:
         mask = self._masks.mask(filters)
-        terms = self._numbered(query)
-        title = self._generation.title.scores(terms)
-        asked = [_Arms(self._generation.body.scores(terms), self._dense(query.vector))]
+        title, own = self._scored(query)
+        asked = [own]
         if expanded is not None:
             more = self._generation.body.scores(self._numbered(expanded))
             asked.append(_Arms(more, self._dense(expanded.vector)))
@@ -127,6 +128,15 @@ class EmbeddedEngine:
             "bm25": {names[no]: part for no, part in body.items()},
             "title": {names[no]: part for no, part in title.items()},
         }
+
+    def _scored(self, query: Query) -> tuple[Scores, _Arms]:
+        """Title scores and arms; kept for the thread's last query, which feedback asks twice."""
+        known = getattr(self._last, "scored", None)
+        if known is None or known[0] is not query:
+            terms = self._numbered(query)
+            arms = _Arms(self._generation.body.scores(terms), self._dense(query.vector))
+            known = self._last.scored = query, self._generation.title.scores(terms), arms
+        return known[1], known[2]
 
     def _numbered(self, query: Query) -> dict[int, float]:
         known = self._store.term_numbers(list(query.terms))

@@ -17,12 +17,12 @@ from workbench.records import Candidates
 Matrix = NDArray[np.float64]
 Vector = NDArray[np.float64]
 
-_FEEDBACK_HINT = "turn feedback on: profile.replace(feedback=True)"
+_FEEDBACK_HINT = "turn feedback on: a profile with feedback = true computes it"
 STAGES = {
     "bm25_feedback": _FEEDBACK_HINT,
     "dense_feedback": _FEEDBACK_HINT,
-    "late_interaction": "profile.replace(reranker='late-interaction') computes it",
-    "cross_encoder": "profile.replace(reranker=NAME) with a cross-encoder's name computes it",
+    "late_interaction": 'a profile with reranker = "late-interaction" computes it',
+    "cross_encoder": "a profile with the name of a cross-encoder as its reranker computes it",
 }
 """Signals that a stage computes only where it is turned on, and how."""
 
