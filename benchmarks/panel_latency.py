@@ -23,7 +23,7 @@ DEPTH = 500
 
 OPEN = """
 import json, time, numpy as np, ipywidgets as widgets, workbench as wb
-bench = wb.open({index!r}, profile=wb.Profile(n_retrieval={depth}))
+bench = wb.open({index!r}, profile=wb.Profile.named("default").replace(n_retrieval={depth}))
 bench.search("warm up")"""
 PANEL = """
 panel = bench.search_panel({query!r})

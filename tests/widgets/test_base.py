@@ -38,4 +38,4 @@ def test_a_frame_brings_the_style() -> None:
     frame = framed(MessageBox().widget, label="test")
     assert {"wb", "wb-test"} <= set(frame._dom_classes)
     assert "--wb-ink" in static("style.css")
-    assert "--wb-ink" in frame.children[0].value
+    assert "--wb-ink" in frame.children[0]._css

@@ -12,6 +12,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+import anywidget
 import ipywidgets
 
 from workbench.errors import WorkbenchError
@@ -87,16 +88,16 @@ class MessageBox:
         self.widget.layout.display = None
 
 
-def style() -> Any:
-    """An invisible widget that brings the style sheet; one in each panel made of ipywidgets."""
-    sheet = ipywidgets.HTML(f"<style>{static('style.css')}</style>")
-    sheet.layout.display = "none"
-    return sheet
+class Frame(anywidget.AnyWidget):
+    """Invisible: brings the style sheet, and keeps JupyterLab's shortcuts out of the fields."""
+
+    _esm = static("keys.js")
+    _css = static("style.css")
 
 
 def framed(*children: Any, label: str) -> Any:
     """The children in one column with the workbench's style."""
-    box = ipywidgets.VBox([style(), *children])
+    box = ipywidgets.VBox([Frame(), *children])
     box.add_class("wb")
     box.add_class(f"wb-{label}")
     return box

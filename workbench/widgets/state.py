@@ -98,8 +98,11 @@ def code_of(
     lines += _call("profile", "wb.Profile", profile_settings(profile))
     # All of them: signals left out of a reweigh would share what is missing to 1.
     weights = {name: float(weight) for name, weight in ranking.profile.weights.items()}
-    lines += [f").reweigh({weights!r}, normaliser={state.normaliser!r})"]
+    lines += [").reweigh("]
+    lines += _argument("", weights)
+    lines += _argument("normaliser", state.normaliser)
     lines += [
+        ")",
         f"assert ranking.fingerprint == {ranking.fingerprint!r}, "
         '"other papers or other settings than then"',
         "ranking",
