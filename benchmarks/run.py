@@ -16,12 +16,15 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "elastic",
     "rerank",
     "signals",
     "tuning",
     "indexing_memory",
     "panel_latency",
     "monitor",
+    "gpu",
+    "gpu_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

@@ -31,6 +31,7 @@ NAMES = [
     "index",
     "list_profiles",
     "open",
+    "parity",
     "read_qrels",
     "read_queries",
     "read_recording",

@@ -31,6 +31,7 @@ _HOMES = {
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
+    "parity": ("workbench.evaluation.parity", "parity"),
     "Sampler": ("workbench.monitor.sampler", "Sampler"),
     "read_recording": ("workbench.monitor.recording", "read_recording"),
     "read_queries": ("workbench.corpus.collection", "read_queries"),
@@ -60,6 +61,7 @@ __all__ = [
     "index",
     "list_profiles",
     "open",
+    "parity",
     "read_qrels",
     "read_queries",
     "read_recording",
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.judgments import Judgments
+    from workbench.evaluation.parity import parity
     from workbench.evaluation.report import Report
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler

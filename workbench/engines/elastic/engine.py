@@ -32,6 +32,7 @@ from workbench.engines.elastic.terms import (
     parts_of,
     weighted_terms,
 )
+from workbench.engines.elastic.version import check_at_start
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
@@ -65,6 +66,7 @@ class ElasticEngine:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        check_at_start(connection)
         self.live: LiveIndex = live_index(connection)
         layout = self.live.layout
         self._k1 = layout.k1

@@ -11,10 +11,8 @@ from workbench.engines.elastic.foreign import foreign_index
 from workbench.engines.elastic.indices import LiveIndex, Version, Versions, live_index
 from workbench.engines.elastic.smile import document
 from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.version import check_version, dotted
 from workbench.errors import ClusterError, CorpusNotFound, WorkbenchError
-
-LOWEST = (8, 18)
-"""From here on quantised vectors can be rescored with full ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,23 +38,12 @@ def examine(spec: Elasticsearch) -> list[Finding]:
         connection.close()
 
 
-def check_version(connection: Connection) -> tuple[int, ...]:
-    """The cluster's version. Raises ClusterError for one that is too old."""
-    version = connection.version()
-    if version < LOWEST:
-        raise ClusterError(
-            f"{connection.where}: version {_dotted(version)}, the workbench needs "
-            f"{_dotted(LOWEST)} or newer; update the cluster"
-        )
-    return version
-
-
 def _findings(connection: Connection) -> Iterator[Finding]:
     reached = _asked("cluster", lambda: _cluster(connection))
     yield reached
     if not reached.ok:
         return
-    yield _asked("version", lambda: _dotted(check_version(connection)))
+    yield _asked("version", lambda: dotted(check_version(connection)))
     yield _asked("bulk format", lambda: _smile(connection))
     if connection.spec.attached:
         yield _asked("index", lambda: _foreign(connection))
@@ -143,7 +130,3 @@ def _state(connection: Connection, live: LiveIndex) -> Iterator[Finding]:
     found = f"{deleted:,} still counted in BM25" if deleted else "none"
     remedy = f"POST {live.name}/_forcemerge?only_expunge_deletes=true"
     yield Finding("deleted documents", not deleted, found, remedy if deleted else "")
-
-
-def _dotted(version: tuple[int, ...]) -> str:
-    return ".".join(map(str, version))
