@@ -23,10 +23,14 @@ queries = [wb.Query("pseudo relevance feedback query expansion", id="q1"),
 JUDGE = 'widget = bench.judge(queries, "judged.jsonl", depth=4, who="ada")\nwidget'
 
 
-def restart_and_run_all(page: Page) -> None:
-    page.get_by_role("menuitem", name="Kernel", exact=True).click()
-    page.get_by_role("menuitem", name="Restart Kernel and Run All Cells").click()
+def restart(page: Page) -> None:
+    page.get_by_role("button", name="Restart the kernel", exact=True).click()
     page.locator(".jp-Dialog button.jp-mod-warn").click()
+
+
+def run_all(page: Page) -> None:
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
 
 def grades(file: Path) -> list[int]:
@@ -90,8 +94,17 @@ def test_every_key_is_on_the_disk_and_survives_the_kernel(run_notebook: Run, lab
     note_twice_and_take_back(page, widget, file)
     expect(badge).to_have_text(f"{papers - 3} left")
 
+    # A kernel that is gone: nothing looks saved that is not.
+    restart(page)
+    expect(widget.get_by_role("alert")).to_contain_text("Run its cell again", timeout=20_000)
+    widget.locator(".wb-card").click()
+    page.keyboard.press("2")
+    expect(squares.nth(3)).to_have_text("·")
+    assert grades(file) == [3, 2, 1]
+    widget.screenshot(path=SCREENSHOTS / "judging-kernel-gone-1600.png")
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
     widget.evaluate("e => { e.dataset.old = 'yes'; }")
-    restart_and_run_all(page)
+    run_all(page)
     expect(page.locator(".wb-judging[data-old]")).to_have_count(0, timeout=60_000)
     expect(badge).to_have_text(f"{papers - 3} left", timeout=60_000)
     assert [text for text in squares.all_inner_texts() if text != "·"] == ["3", "2", "1"]

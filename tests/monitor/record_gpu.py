@@ -1,4 +1,5 @@
-"""Makes tests/monitor/recordings/gpu.jsonl: a real run on a GPU, two models under a budget.
+"""Makes tests/monitor/recordings/gpu_container.jsonl: a real run on a GPU, under a budget, in a
+container, where the driver does not tell what this process holds.
 
 python tests/monitor/record_gpu.py FOLDER_OF_MINILM PAPERS_JSONL OUTPUT
 

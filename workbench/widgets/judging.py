@@ -46,7 +46,7 @@ class JudgingWidget(anywidget.AnyWidget):
     nor arms are sent to the page, and papers come in an order shuffled by `seed`.
     """
 
-    _esm = static("dom.js", "judging_parts.js", "judging.js")
+    _esm = static("dom.js", "kernel.js", "judging_parts.js", "judging.js")
     _css = static("style.css", "judging.css")
     blind = traitlets.Bool(False).tag(sync=True)
 

@@ -47,7 +47,7 @@ class MemoryPlot(anywidget.AnyWidget):
     hidden or gone, and pauses when the kernel idles; the next cell or message wakes it.
     """
 
-    _esm = static("dom.js", "memory_chart.js", "memory_parts.js", "memory_plot.js")
+    _esm = static("dom.js", "kernel.js", "memory_chart.js", "memory_parts.js", "memory_plot.js")
     _css = static("style.css", "memory_plot.css")
     recorded = traitlets.Bool(False).tag(sync=True)
     history = traitlets.Int(HISTORY).tag(sync=True)

@@ -32,7 +32,7 @@ class ProfilePicker(anywidget.AnyWidget):
     `on_pick` functions are called with it.
     """
 
-    _esm = static("dom.js", "profile_picker.js")
+    _esm = static("dom.js", "kernel.js", "profile_picker.js")
     _css = static("style.css", "profile_picker.css")
 
     def __init__(self, bench: Workbench, state: State | None = None) -> None:

@@ -9,7 +9,11 @@ function render({ model, el }) {
   el.replaceChildren(parts.root);
   const current = () => state.papers[state.at];
   const drawList = oncePerFrame(() => drawQueries(parts, state, open)); // ranking sends many
-  const tell = (type, more = {}) => model.send({ type, ...more });
+  const kernel = kernelOf(model, (text) => {
+    setText(parts.saved, pending.size ? "Not saved" : "");
+    showMessage({ kind: "error", title: "", text });
+  });
+  const tell = (type, more = {}) => kernel.tell({ type, ...more });
 
   function draw() {
     drawQueries(parts, state, open);
@@ -57,16 +61,17 @@ function render({ model, el }) {
 
   // Judging
   function send(paper, value, note) {
+    if (!tell("grade", { query: state.query, paper: paper.id, grade: value, note })) return false;
     const before = { grade: paper.grade, note: paper.note };
     pending.set(paper.id, { before, query: state.query, since: performance.now() });
     Object.assign(paper, { grade: value, note, pending: true });
-    tell("grade", { query: state.query, paper: paper.id, grade: value, note });
     showSaving();
+    return true;
   }
   function grade(value) {
     const paper = current();
     if (!paper || value >= state.grades.length) return;
-    send(paper, value, parts.note.value.trim());
+    if (!send(paper, value, parts.note.value.trim())) return;
     state.drafts.delete(paper.id);
     clearMessage();
     advance();
@@ -82,18 +87,18 @@ function render({ model, el }) {
   function retract() {
     const paper = current();
     if (!paper || paper.grade === null) return;
+    if (!tell("retract", { query: state.query, paper: paper.id })) return;
     pending.set(paper.id, { before: { grade: paper.grade, note: paper.note }, query: state.query, since: performance.now() });
     paper.pending = true;
-    tell("retract", { query: state.query, paper: paper.id });
     showSaving();
   }
   function undo() { clearMessage(); tell("undo"); }
   function impact() {
     keepNote();
     clearMessage();
+    if (!tell("next")) return;
     parts.impact.disabled = true;
     setText(parts.impact, "Looking…");
-    tell("next");
   }
   function foundImpact() {
     parts.impact.disabled = false;
@@ -208,6 +213,7 @@ function render({ model, el }) {
     clearInterval(watch);
     drawList.cancel();
     model.off("msg:custom", take);
+    kernel.close();
   };
 }
 

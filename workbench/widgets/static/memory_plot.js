@@ -25,7 +25,13 @@ function render({ model, el }) {
   // Being seen: the kernel samples for views that are, and stops otherwise.
   let seen = false;
   let beat = 0;
-  const tell = (type, more = {}) => { try { model.send({ type, view, ...more }); } catch { /* no kernel */ } };
+  const kernel = kernelOf(model, (text) => {
+    clearInterval(beat);
+    setText(parts.status, "");
+    parts.resume.hidden = true;
+    parts.message.replaceChildren(...messageBox({ kind: "error", title: "", text }));
+  });
+  const tell = (type, more = {}) => kernel.tell({ type, view, ...more });
   function setSeen(now) {
     if (now === seen || recorded) return;
     seen = now;
@@ -99,11 +105,6 @@ function render({ model, el }) {
   }
   parts.resume.addEventListener("click", () => tell("resume"));
   model.on("msg:custom", take);
-  const dead = () => {
-    setText(parts.status, "The kernel of this plot is gone; run its cell again.");
-  };
-  model.on("comm_live_update", () => { if (!model.comm_live) dead(); });
-
   const devices = () => [...new Set([...state.samples, ...state.events].map((e) => e.d))]
     .sort((a, b) => (a === "cpu") - (b === "cpu") || a.localeCompare(b));
   function colour(name) {
@@ -203,6 +204,7 @@ function render({ model, el }) {
     resize.disconnect();
     document.removeEventListener("visibilitychange", onPage);
     model.off("msg:custom", take);
+    kernel.close();
   };
 }
 

@@ -11,7 +11,8 @@ function render({ model, el }) {
     measured: h("div", { class: "wb-soft wb-caption" }),
     exists: h("div", { class: "wb-message", role: "alert", hidden: true }),
   };
-  const tell = (content) => model.send(content);
+  const kernel = kernelOf(model, (text) => parts.message.replaceChildren(...messageBox({ kind: "error", title: "", text })));
+  const { tell } = kernel;
   // No form: what a page around the notebook does with its submission is not ours to know.
   parts.name.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); save(false); } });
   const form = h("div", { class: "wb-save", role: "group" },
@@ -77,7 +78,7 @@ function render({ model, el }) {
     if (entries.at(-1).isIntersecting) tell({ type: "hello" });
   });
   seen.observe(el);
-  return () => { seen.disconnect(); model.off("msg:custom", take); };
+  return () => { seen.disconnect(); model.off("msg:custom", take); kernel.close(); };
 }
 
 export default { render };
