@@ -40,20 +40,21 @@ TEXTS = [
 
 
 @pytest.fixture(scope="module")
-def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    return families.make_folders(tmp_path_factory.mktemp("families"))
+def made(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    others = {"MiniLM": find_model().path}
+    return families.make(tmp_path_factory.mktemp("families"), TEXTS, others)
 
 
 @pytest.fixture(scope="module")
-def expected(
-    folders: dict[str, Path], tmp_path_factory: pytest.TempPathFactory
-) -> dict[str, NDArray[np.float32]]:
-    """sentence-transformers' vectors of every family, of the default model, and of max pooling."""
-    other = shutil.copytree(folders["bert"], folders["bert"].parent / "max-pooled")
-    families.describe(other, "max")
-    named = {**folders, "MiniLM": find_model().path, "max-pooled": other}
-    output = tmp_path_factory.mktemp("expected") / "vectors.npz"
-    return families.reference(named, TEXTS, output)
+def folders(made: Any) -> dict[str, Path]:
+    """Small random models by kind. Tests must not change them."""
+    return dict(made[0])
+
+
+@pytest.fixture(scope="module")
+def expected(made: Any) -> dict[str, NDArray[np.float32]]:
+    """sentence-transformers' vectors of each of them and of the default model."""
+    return dict(made[1])
 
 
 def lowest_cosine(one: NDArray[np.float32], other: NDArray[np.float32]) -> float:
@@ -106,7 +107,7 @@ def test_onnx_in_float32(expected: Any) -> None:
 def test_another_pooling_goes_through_sentence_transformers(
     folders: dict[str, Path], expected: Any
 ) -> None:
-    folder = str(folders["bert"].parent / "max-pooled")
+    folder = str(folders["max-pooled"])
     with pytest.raises(ModelRejected, match=r'max_tokens.*runtime="sentence-transformers"'):
         TorchEmbedder(folder).encode(TEXTS[:1])
     embedder = SentenceTransformerEmbedder(folder, pool=ModelPool("1GiB"))
