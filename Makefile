@@ -49,7 +49,7 @@ bench: $(READY)  ## Measure speed, memory and quality beside the alternatives
 screenshots: $(READY)  ## Take the README's pictures anew
 	@bash tests/real_parts.sh
 	$(BIN)/python -m pytest -q tests/browser
-	cp tests/browser/screenshots/ranking.png docs/
+	cd tests/browser/screenshots && cp ranking.png panel.png weights.png ../../../docs/
 
 lock:  ## Write the lock files anew from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock

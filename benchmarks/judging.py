@@ -19,8 +19,8 @@ import numpy as np
 from common import Figure, arguments, heading, table, targets
 
 import workbench as wb
-from workbench.evaluation.curve import CurveItem
 from workbench.evaluation.entries import Entry, new_id
+from workbench.evaluation.items import CurveItem
 from workbench.evaluation.judge_next import judge_next
 from workbench.evaluation.unjudged import find_bounds
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector

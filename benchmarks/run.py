@@ -16,7 +16,13 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "elastic",
+    "rerank",
+    "signals",
+    "tuning",
     "indexing_memory",
+    "panel_latency",
+    "monitor",
     "gpu",
     "gpu_memory",
 )

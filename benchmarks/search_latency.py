@@ -47,6 +47,9 @@ WITH, WITHOUT = "with the query's embedding", "vectors known ahead"
 TARGETS_MS = {"scifact": 4.0, "arxiv": 10.0}
 WARM_UP = 10
 
+PROFILE = wb.Profile(n_retrieval=DEPTH, n_keyword=DEPTH, feedback=False)
+"""One retrieval at the contenders' depth; `rerank.py` measures the stages after it."""
+
 Search = Callable[[str], Found]
 
 
@@ -75,7 +78,7 @@ def main() -> None:
     for name, index in indexes.items():
         warm, queries = _queries(name, given.data, given.queries)
         texts = passages_of(index)
-        glue = Glue(texts, dense=wb.Profile().weights["dense"])
+        glue = Glue(texts, dense=PROFILE.weights["dense"])
         side = Side(index, texts, glue, None if given.no_lancedb else Lance(texts), embed)
         note(f"{name}: {len(texts.texts):,} passages, {len(queries)} queries")
         for way, p50 in _measure(name, side, warm, queries).items():
@@ -103,7 +106,7 @@ def _measure(name: str, side: Side, warm: list[str], queries: list[str]) -> dict
 
 
 def _open(index: Path, embedder: OnnxEmbedder) -> wb.Workbench:
-    return wb.Workbench(index, profile=wb.Profile(n_retrieval=DEPTH), embedder=embedder)
+    return wb.Workbench(index, profile=PROFILE, embedder=embedder)
 
 
 def _contenders(

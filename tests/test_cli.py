@@ -231,3 +231,66 @@ def test_help_is_there_for_every_command(command: str) -> None:
     done = run(*command.split(), "--help")
     assert done.returncode == 0
     assert "Usage" in done.stdout
+
+
+# Tune
+
+
+@pytest.fixture(scope="module")
+def judged(corpus: Path) -> list[str]:
+    """Options that name two queries and their judgments."""
+    folder = corpus.parent
+    queries = [{"id": "a", "text": "dense vectors"}, {"id": "b", "text": "ranking functions"}]
+    (folder / "queries.jsonl").write_text("\n".join(map(json.dumps, queries)))
+    (folder / "qrels.txt").write_text("a 0 p001 1\na 0 p005 1\nb 0 p000 1\nc 0 p000 1\n")
+    return ["--queries", str(folder / "queries.jsonl"), "--qrels", str(folder / "qrels.txt")]
+
+
+def test_tune_json_keeps_its_contract(corpus: Path, judged: list[str]) -> None:
+    done = run("tune", str(corpus), *judged, "--json")
+    assert done.returncode == 0, done.stderr
+    made = json.loads(done.stdout)
+    assert {"metric", "signals", "best", "default", "bootstrap", "optimism", "curve"} <= set(made)
+    assert (made["metric"], made["signals"]) == ("nDCG@10", ["bm25", "dense"])
+    assert set(made["best"]) == {"weights", "interval", "value"}
+    assert set(made["default"]) == {"weights", "value"}
+    assert set(made["bootstrap"]) == {"interval", "value"}
+    assert all(len(point) == 2 for point in made["curve"])
+    assert sum(made["best"]["weights"].values()) == pytest.approx(1)
+    assert made["left_out"]["unknown_queries"] == 1
+
+
+def test_tune_saves_a_profile_that_search_takes(
+    corpus: Path, judged: list[str], tmp_path: Path
+) -> None:
+    saved = tmp_path / "tuned.toml"
+    done = run("tune", str(corpus), *judged, "--metric", "AP", "--save", str(saved))
+    assert done.returncode == 0, done.stderr
+    assert "AP at every weight of dense against bm25" in done.stdout
+    assert f"--profile {saved}" in done.stdout
+    found = search_json(corpus, "dense vectors", "--profile", str(saved))
+    assert found["profile"] == "tuned"
+
+
+def test_tune_takes_more_signals(corpus: Path, judged: list[str]) -> None:
+    done = run("tune", str(corpus), *judged, "--signals", "bm25, title, dense", "--json")
+    assert done.returncode == 0, done.stderr
+    assert set(json.loads(done.stdout)["curves"]) == {"bm25", "title", "dense"}
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--metric", "foo"], "cannot tune for metric 'foo'"),
+        (["--signals", "bm25"], "give two different ones"),
+        (["--signals", "bm25,splade"], "unknown signal 'splade'"),
+        (["--save", "no/such/folder/t.toml"], "cannot be written"),
+    ],
+)
+def test_tune_explains_what_is_wrong(
+    corpus: Path, judged: list[str], options: list[str], message: str
+) -> None:
+    done = run("tune", str(corpus), *judged, *options)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr

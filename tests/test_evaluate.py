@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import ir_measures
 import pytest
 
@@ -83,3 +85,55 @@ def test_the_tuned_weight_has_the_value_that_evaluate_finds(landmarks: Workbench
 def test_tuning_an_unknown_signal_is_a_typed_error(landmarks: Workbench) -> None:
     with pytest.raises(WeightError, match="sparse"):
         landmarks.tune(QUERIES, QRELS, signals=("bm25", "sparse"), progress=False)
+
+
+def test_three_signals_are_at_least_as_good_as_two(landmarks: Workbench) -> None:
+    search = landmarks.tune(QUERIES, QRELS, signals=("bm25", "title", "dense"), progress=False)
+    curve = landmarks.tune(QUERIES, QRELS, progress=False)
+    assert search.best.value >= curve.best.value
+    assert search.bound.proven
+    report = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", profile=search.profile, progress=False)
+    assert report.metrics["nDCG@10"].mean == pytest.approx(search.best.value, abs=1e-12)
+
+
+def test_the_default_of_a_curve_is_what_evaluate_finds(landmarks: Workbench) -> None:
+    curve = landmarks.tune(QUERIES, QRELS, "AP", progress=False)
+    report = landmarks.evaluate(QUERIES, QRELS, "AP", progress=False)
+    assert curve.default == pytest.approx(report.metrics["AP"].mean, abs=1e-12)
+    assert curve.regret().oracle > curve.best.value
+
+
+def test_a_tuned_profile_comes_back_from_its_file(landmarks: Workbench, tmp_path: Path) -> None:
+    curve = landmarks.tune(QUERIES, QRELS, progress=False)
+    path = tmp_path / "tuned.toml"
+    path.write_text(curve.profile.to_toml())
+    profile = wb.Profile.from_toml(path)
+    report = landmarks.evaluate(QUERIES, QRELS, "nDCG@10", profile=profile, progress=False)
+    assert report.metrics["nDCG@10"].mean == pytest.approx(curve.best.value, abs=1e-12)
+
+
+def test_tuning_says_what_it_left_out(landmarks: Workbench) -> None:
+    queries = [*wb.read_queries(QUERIES)[:3], wb.Query("nobody judged this", id="extra")]
+    curve = landmarks.tune(queries, wb.read_qrels(QRELS), progress=False)
+    assert curve.left_out.without_judgments == ("extra",)
+    assert curve.left_out.unknown_queries == 47
+    assert curve.regret().to_frame()["query_id"].tolist() == [query.id for query in queries[:3]]
+    assert len(curve.queries) == 3
+    with pytest.raises(EvaluationError, match="none of 1 queries is judged"):
+        landmarks.tune(queries[3:], wb.read_qrels(QRELS), progress=False)
+
+
+def test_judgments_that_disagree_are_an_error(landmarks: Workbench) -> None:
+    queries = wb.read_queries(QUERIES)[:1]
+    judged = [wb.Judgment(queries[0].id, "p", grade) for grade in (0, 1)]
+    with pytest.raises(EvaluationError, match="is judged 0 and 1"):
+        landmarks.tune(queries, judged, progress=False)
+
+
+def test_a_predictor_uses_the_words_of_the_corpus(landmarks: Workbench) -> None:
+    curve = landmarks.tune(QUERIES, QRELS, progress=False)
+    predictor = curve.predictor()
+    ranking = landmarks.search("late interaction retrieval")
+    weights = predictor.weights(ranking.candidates)
+    assert ranking.reweigh(weights).profile.weights["dense"] == weights["dense"]
+    assert "of the way" in predictor.verdict

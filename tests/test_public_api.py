@@ -24,14 +24,17 @@ NAMES = [
     "QueryEdits",
     "Ranking",
     "Report",
+    "Sampler",
     "WeightCurve",
     "Workbench",
     "WorkbenchError",
     "index",
     "list_profiles",
     "open",
+    "parity",
     "read_qrels",
     "read_queries",
+    "read_recording",
 ]
 
 HEAVY = "torch transformers ipywidgets elasticsearch pandas numpy onnxruntime bm25s tokenizers"

@@ -31,6 +31,9 @@ _HOMES = {
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
+    "parity": ("workbench.evaluation.parity", "parity"),
+    "Sampler": ("workbench.monitor.sampler", "Sampler"),
+    "read_recording": ("workbench.monitor.recording", "read_recording"),
     "read_queries": ("workbench.corpus.collection", "read_queries"),
     "read_qrels": ("workbench.corpus.collection", "read_qrels"),
     "WorkbenchError": ("workbench.errors", "WorkbenchError"),
@@ -51,14 +54,17 @@ __all__ = [
     "QueryEdits",
     "Ranking",
     "Report",
+    "Sampler",
     "WeightCurve",
     "Workbench",
     "WorkbenchError",
     "index",
     "list_profiles",
     "open",
+    "parity",
     "read_qrels",
     "read_queries",
+    "read_recording",
 ]
 
 if TYPE_CHECKING:
@@ -67,7 +73,10 @@ if TYPE_CHECKING:
     from workbench.errors import WorkbenchError
     from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.judgments import Judgments
+    from workbench.evaluation.parity import parity
     from workbench.evaluation.report import Report
+    from workbench.monitor.recording import read_recording
+    from workbench.monitor.sampler import Sampler
     from workbench.opening import index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles

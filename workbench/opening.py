@@ -15,7 +15,7 @@ from workbench.errors import CorpusMismatch, CorpusNotFound
 from workbench.models.choose import RUNTIMES, make_embedder, settings_of
 from workbench.models.encoding import LazyEmbedder
 from workbench.models.source import DEFAULT_MODEL
-from workbench.profiles import Profile
+from workbench.profiles import Profile, cache_folder
 from workbench.session import Workbench
 
 RUNTIME = RUNTIMES[0]
@@ -73,7 +73,7 @@ def _open_cluster(
 
     known = model is None and runtime is None and not engine.attached
     embedder = None if known else make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
-    folder = Path(engine.index)
+    folder = cache_folder() / "elastic" / engine.index  # for what a session keeps beside papers
     return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper_for(engine, None))
 
 

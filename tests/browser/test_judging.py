@@ -105,6 +105,12 @@ def test_every_key_is_on_the_disk_and_survives_the_kernel(run_notebook: Run, lab
     expect(widget.locator(".wb-said")).to_contain_text("This query is done")
     page.keyboard.press("ArrowRight")
     expect(widget.locator(".wb-query")).to_have_text("late interaction retrieval <b>")
+
+    # By impact: some paper without a grade, and why.
+    page.keyboard.press("i")
+    expect(widget.locator(".wb-reason")).to_contain_text("With grade", timeout=20_000)
+    expect(widget.locator(".wb-square[aria-current=true]")).to_have_text("·")
+    widget.screenshot(path=SCREENSHOTS / "judging-impact-1600.png")
     assert page.locator(".jp-OutputArea-output", has_text="Traceback").count() == 0
 
 

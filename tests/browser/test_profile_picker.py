@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable
 
@@ -23,8 +24,17 @@ def test_profiles_are_compared_used_and_saved(run_notebook: Run, lab: Lab) -> No
     folder = lab.root / "my-profiles"
     folder.mkdir(exist_ok=True)
     (folder / "broken.toml").write_text("n_retrieval = 0\n")
+    measure = """
+from workbench.measuring.measure import keep
+from workbench.measuring.measurements import Measured, Measurements
+rows = [Measured(p.name, p.fingerprint, q, q - .04, q + .04, ms, 2 * ms, mb)
+        for p, q, ms, mb in ((wb.Profile.named("default"), .71, 9.1, 310.0),
+                             (wb.Profile.named("fast"), .68, 3.2, 290.0),
+                             (wb.Profile.named("gpu"), .70, 12.5, 330.0))]
+keep(bench.folder, Measurements("nDCG@10", bench.manifest.fingerprint, "2 CPUs", 50, 50, rows))
+"""
     change = "bench.profile = bench.profile.replace(n_retrieval=33)\nbench.profile_picker()"
-    page = run_notebook("profiles.ipynb", OPEN, change, "1")
+    page = run_notebook("profiles.ipynb", OPEN, measure, change, "1")
     picker = page.locator(".wb-picker")
     cards = picker.locator(".wb-profile")
     expect(cards).to_have_count(4, timeout=60_000)
@@ -35,6 +45,8 @@ def test_profiles_are_compared_used_and_saved(run_notebook: Run, lab: Lab) -> No
     expect(card["broken"]).to_contain_text("n_retrieval is 0; the limits are 1 and 100000")
     expect(card["broken"].get_by_role("button", name="Use")).to_be_disabled()
     expect(picker.locator(".wb-now summary")).to_contain_text("with changes that no profile has")
+    expect(card["fast"].locator(".wb-measured")).to_contain_text("p50 3.2 ms")
+    expect(picker.get_by_text("no other beats it")).to_have_count(2)  # gpu is worse in everything
     picker.screenshot(path=SCREENSHOTS / "profiles-1600.png")
 
     name = picker.get_by_label("Name of the new profile")
@@ -60,13 +72,22 @@ def test_profiles_are_compared_used_and_saved(run_notebook: Run, lab: Lab) -> No
 
 
 def test_all_three_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Page) -> None:
+    hostile = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
+    odd = [
+        {"id": hostile, "title": f"Attack {hostile}", "abstract": f"Attack {hostile}"},
+        {"id": "rtl", "title": "הסבר על רשתות attack", "abstract": "attack " + "סבר " * 40},
+        {"id": "long", "title": "attack " + "x" * 5000, "abstract": "An attack."},
+    ]
+    (lab.root / "odd").mkdir()
+    (lab.root / "odd" / "papers.jsonl").write_text("\n".join(map(json.dumps, odd)), "utf-8")
     set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
     try:
         run_notebook(
             "dark.ipynb",
             OPEN,
             "bench.profile_picker()",
-            'bench.judge([wb.Query("late interaction retrieval", id="q")], "dark.jsonl")',
+            'odd = wb.open("odd", progress=False)\n'
+            f'odd.judge([wb.Query("attack {hostile}", id="q")], "dark.jsonl")',
             "bench.memory_plot()",
             'bench.search("skipping documents")',
         )
@@ -74,8 +95,10 @@ def test_all_three_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Pag
     finally:
         set_setting(lab.root, "themes", {})
     page.locator(".wb-card").click()
-    for key in "320":
-        page.keyboard.press(key)
+    expect(page.locator(".wb-square")).to_have_count(3)
+    page.keyboard.press("3")
+    expect(page.locator(".wb-saved")).to_have_text("All saved")
+    assert page.evaluate("window.pwned") is None
     page.locator(".jp-ActivityBar, .jp-SideBar.jp-mod-left").first.locator(
         "li.lm-mod-current"
     ).click()

@@ -194,6 +194,43 @@ def test_a_bad_line_in_the_middle_is_named_and_nothing_is_changed(
     assert path.read_bytes() == before
 
 
+def test_a_bad_line_that_another_program_adds_is_said_each_time(path: Path) -> None:
+    path.write_text(LINE)
+    judgments = Judgments(path, who="ann")
+    whole = path.read_bytes()
+    with path.open("a") as stream:
+        stream.write(LINE.replace('"1"', '"2"') + "broken\n")
+    for _ in range(2):
+        with pytest.raises(EvaluationError, match="line 3: no JSON"):
+            judgments.current()
+    with pytest.raises(EvaluationError, match="line 3: no JSON"):
+        judgments.add("q", "r", 1)
+    os.truncate(path, len(whole))
+    judgments.add("q", "r", 1)
+    assert [entry.paper_id for entry in judgments.history()] == ["p", "r"]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="folders have no such permission there")
+def test_a_file_that_cannot_be_written_is_read_to_its_last_whole_line(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    # A fake: tests may run as root, who may write anywhere.
+    monkeypatch.setattr(journal.os, "open", refuse)
+    monkeypatch.setattr(journal, "WAIT", 0.1)
+    path.write_text(LINE.rstrip("\n"))
+    judgments = Judgments(path, who="ann")
+    assert len(judgments) == 1
+    with pytest.raises(EvaluationError, match="cannot write here"):
+        judgments.add("q", "r", 1)
+    path.write_text(LINE + '{"id": "2", "wh')
+    torn = Judgments(path, who="ann")
+    assert len(torn) == 1
+    assert "is left out" in torn.notes[0]
+
+
 def test_lines_by_hand_and_by_other_editors_are_read(path: Path) -> None:
     record = json.loads(LINE)
     del record["note"]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import EvaluationError, WeightError
 from workbench.evaluation.contenders import score_table, spread, weights_text
-from workbench.evaluation.curve import CurveItem
+from workbench.evaluation.items import CurveItem
 from workbench.evaluation.judge_next import judge_next
 from workbench.evaluation.metrics import per_query
 from workbench.evaluation.suggestions import Suggestions
@@ -108,7 +108,22 @@ query = st.builds(
 
 @given(
     queries=st.lists(query, min_size=1, max_size=3),
-    metric=st.sampled_from(["nDCG@2", "nDCG@10", "AP", "RR", "P@3", "R@2", "Success@1", "nDCG"]),
+    metric=st.sampled_from(
+        [
+            "nDCG@2",
+            "nDCG@10",
+            "AP",
+            "RR",
+            "P@3",
+            "R@2",
+            "Success@1",
+            "nDCG",
+            "P(rel=2)@2",
+            "RBP(p=0.5)",
+            "AP(rel=2)",
+            "Judged@3",
+        ]
+    ),
     depth=st.sampled_from([None, 1, 3]),
     wide=st.booleans(),
 )

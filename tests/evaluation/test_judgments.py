@@ -401,7 +401,7 @@ def test_an_unknown_rule_is_refused(path: Path) -> None:
 def test_a_file_without_judgments_is_empty_and_not_made(judgments: Judgments, path: Path) -> None:
     assert judgments.current() == judgments.entries() == judgments.conflicts() == []
     assert judgments.undo() is None
-    assert "0 judged pairs" in str(judgments)
+    assert "0 pairs judged by nobody yet" in str(judgments)
     assert bool(judgments)
     assert judgments.to_frame().empty
     assert not path.exists() or path.stat().st_size == 0

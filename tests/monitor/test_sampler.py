@@ -14,6 +14,7 @@ import pytest
 from workbench.errors import RecordingError
 from workbench.models import ledger as ledger_module
 from workbench.models.ledger import Ledger, MemoryEvent, Usage
+from workbench.models.pool import default_pool
 from workbench.monitor import recording, sampler
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import read_recording
@@ -38,6 +39,10 @@ def test_a_sample_says_what_the_process_and_the_models_hold() -> None:
     assert own.process_bytes == pytest.approx(psutil.Process().memory_info().rss, rel=0.05)
     assert own.process_bytes < own.used_bytes < psutil.virtual_memory().total
     assert [event.kind for event in events] == ["load"]
+
+
+def test_without_a_ledger_it_reads_the_process_own() -> None:
+    assert Sampler().ledger is default_pool().ledger
 
 
 def test_memory_that_the_process_takes_shows() -> None:

@@ -79,7 +79,14 @@ def test_the_table_escapes_what_comes_from_models() -> None:
 
 @pytest.mark.parametrize(
     ("count", "text"),
-    [(0, "0 B"), (999, "999 B"), (1_000, "0.977 KiB"), (GIB, "1 GiB"), (None, "unknown")],
+    [
+        (0, "0 B"),
+        (1_023, "1023 B"),
+        (1_536, "1.5 KiB"),
+        (1_023 * 2**20, "1023 MiB"),
+        (GIB, "1 GiB"),
+        (None, "unknown"),
+    ],
 )
 def test_bytes_as_a_person_reads_them(count: int | None, text: str) -> None:
     assert human_bytes(count) == text

@@ -114,8 +114,14 @@ def test_updates_say_what_models_hold_and_what_happened(
     model = Block("m", "cpu", pool)
     page.say(type="show", view="a")
     model.load()
-    wait_until(lambda: page.heard and page.last("update")["loaded"] == ["m"])
-    events = [event for content in page.heard for event in content.get("events", [])]
+
+    def heard() -> list[dict[str, Any]]:
+        return [event for content in page.heard for event in content.get("events", [])]
+
+    wait_until(heard)
+    wait_until(lambda: page.last("update")["samples"][-1]["m"])
+    events = heard()
+    assert page.last("update")["loaded"] == ["m"]
     assert [(event["k"], event["n"], event["w"]) for event in events] == [("load", "m", MIB)]
     [sample] = [s for s in page.last("update")["samples"] if s["d"] == "cpu"]
     assert sample["m"] == {"m": [MIB, 0]}

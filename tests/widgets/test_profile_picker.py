@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from workbench.measuring.measure import KEPT, keep
+from workbench.measuring.measurements import Measured, Measurements
 from workbench.profiles import Profile
 from workbench.session import Workbench
 from workbench.widgets.profile_picker import profile_picker
@@ -67,6 +69,30 @@ def test_a_panels_state_is_what_is_saved(bench: Workbench, page_of: Any, folder:
     assert Profile.named("tuned").n_retrieval == 77
     page.say(type="save", name="tuned", replace=True)
     assert Profile.named("tuned").n_retrieval == 78
+
+
+def test_measurements_show_where_they_are_of_these_settings(bench: Workbench, page_of: Any) -> None:
+    fast, gpu = Profile.named("fast"), Profile.named("gpu")
+    rows = (
+        Measured("fast", fast.fingerprint, 0.5, 0.4, 0.6, 5.0, 9.0, 200.0),
+        Measured("gpu", gpu.fingerprint, 0.5, 0.4, 0.6, 50.0, 90.0, 900.0, 1200.0),
+        Measured("default", "of other settings", 0.9, 0.8, 1.0, 1.0, 1.0, 1.0),
+    )
+    corpus = bench.manifest.fingerprint
+    found = Measurements("nDCG@10", corpus, "2 CPUs", 50, 50, rows)
+    page = page_of(profile_picker(bench))
+    page.say(type="hello")
+    assert "workbench profile measure DIR" in page.last("profiles")["measured"]
+    keep(bench.folder, found)
+    try:
+        page.say(type="hello")
+    finally:
+        (bench.folder / KEPT).unlink()
+    assert page.last("profiles")["measured"] == found.caption
+    assert ["p50", "5.0 ms"] in row(page, "fast")["measured"]
+    assert ["GPU", "1200 MB"] in row(page, "gpu")["measured"]
+    assert row(page, "default")["measured"] == []  # these are not the settings measured
+    assert not row(page, "gpu")["front"]
 
 
 def test_a_broken_file_is_listed_and_asked_about_before_it_is_replaced(

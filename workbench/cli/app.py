@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import corpus, evaluation, machine, profiles, search
+from workbench.cli import corpus, elastic, evaluation, machine, profiles, search
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -20,6 +20,8 @@ for command in (
     corpus.index,
     search.search,
     evaluation.evaluate,
+    evaluation.tune,
+    elastic.parity,
     corpus.delete,
     corpus.info,
     machine.doctor,

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
     AsJson,
     Folder,
@@ -15,6 +16,7 @@ from workbench.cli.options import (
     Weights,
     read_profile,
     read_weights,
+    write_profile,
 )
 from workbench.cli.printing import print_json
 
@@ -35,6 +37,8 @@ def evaluate(
             help="Where people disagree in a .jsonl: error, median, latest, lowest, highest."
         ),
     ] = "error",
+    engine: EngineUrl = None,
+    index: IndexName = "papers",
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
@@ -44,7 +48,10 @@ def evaluate(
 
     weights = read_weights(weight or [])
     with open_corpus(
-        folder, profile=read_profile(profile, normaliser), progress=not as_json
+        folder,
+        engine=read_engine(engine, index),
+        profile=read_profile(profile, normaliser),
+        progress=not as_json,
     ) as bench:
         report = bench.evaluate(
             queries,
@@ -57,3 +64,34 @@ def evaluate(
         print_json(report.to_dict())
     else:
         typer.echo(str(report))
+
+
+def tune(
+    folder: Folder,
+    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
+    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    metric: Annotated[str, typer.Option(help="One name, like nDCG@10, AP or RR.")] = "nDCG@10",
+    signals: Annotated[str, typer.Option(help="Two or more names with commas.")] = "bm25,dense",
+    save: Annotated[
+        Path | None, typer.Option(help="Write the tuned profile to this TOML file.")
+    ] = None,
+    normaliser: Normaliser = None,
+    profile: ProfileName = None,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best weights of two or more signals on judged queries, exactly."""
+    from workbench.opening import open_corpus
+
+    names = tuple(name.strip() for name in signals.split(","))
+    with open_corpus(
+        folder, profile=read_profile(profile, normaliser), progress=not as_json
+    ) as bench:
+        tuned = bench.tune(queries, qrels, metric, signals=names, progress=not as_json)
+        if save is not None:
+            write_profile(save, tuned.profile)
+        if as_json:
+            print_json({**tuned.to_dict(), "saved": str(save) if save else None})
+        else:
+            typer.echo(str(tuned))
+            if save is not None:
+                typer.echo(f"Saved: {save}. Use it: workbench search {folder} --profile {save}")

@@ -31,6 +31,18 @@ def read_profile(name: str | None, normaliser: str | None = None) -> Profile:
     return chosen if normaliser is None else chosen.replace(normaliser=normaliser)
 
 
+def write_profile(path: Path, profile: Profile) -> None:
+    """Write the profile as TOML; raises ProfileError where the file cannot be written."""
+    from workbench.errors import ProfileError
+
+    try:
+        path.write_text(profile.to_toml(), encoding="utf-8")
+    except OSError as error:
+        raise ProfileError(
+            f"{path}: cannot be written ({error.strerror}); choose another"
+        ) from error
+
+
 def read_weights(options: list[str]) -> dict[str, float]:
     weights = {}
     for option in options:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
     AsJson,
     Folder,
@@ -31,6 +32,8 @@ def search(
     author: Annotated[list[str] | None, typer.Option(help="Words of a name; repeatable.")] = None,
     field: Annotated[list[str] | None, typer.Option(help="Words of a field; repeatable.")] = None,
     paper: Annotated[list[str] | None, typer.Option("--id", help="Paper id; repeatable.")] = None,
+    engine: EngineUrl = None,
+    index: IndexName = "papers",
     as_json: AsJson = False,
 ) -> None:
     """Search a corpus."""
@@ -38,7 +41,10 @@ def search(
 
     weights, years = read_weights(weight or []), read_years(year)
     with open_corpus(
-        folder, profile=read_profile(profile, normaliser), progress=not as_json
+        folder,
+        engine=read_engine(engine, index),
+        profile=read_profile(profile, normaliser),
+        progress=not as_json,
     ) as bench:
         ranking = bench.search(
             query,

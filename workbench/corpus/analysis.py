@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
@@ -53,6 +53,13 @@ def fold_name(text: str) -> str:
     return " ".join(_WORD.findall(fold(text)))
 
 
+def _places(text: str) -> Sequence[int]:
+    """Where each character of the folded text comes from."""
+    if text.isascii() or all(len(fold(c)) == 1 for c in set(text)):
+        return range(len(text))
+    return [place for place, c in enumerate(text) for _ in fold(c)]
+
+
 @lru_cache(maxsize=1)
 def _stem_words() -> Any:
     import Stemmer
@@ -91,7 +98,7 @@ class Analyser:
     def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """(start, end, term) in characters of `text` for each word that is no stop word."""
         blanked = _POSSESSIVE.sub("  ", text)
-        places = [place for place, c in enumerate(blanked) for _ in fold(c)]
+        places = _places(blanked)
         found = [
             (places[m.start()], places[m.end() - 1] + 1, m.group())
             for m in _WORD.finditer(fold(blanked))

@@ -1,1 +1,1 @@
-"""How good a ranking is, and how sure that is: metrics, reports, tests, tuning, TREC files."""
+"""How good a ranking is, and how sure that is: metrics, reports, tuning, judgments, TREC files."""

@@ -22,6 +22,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -33,8 +34,17 @@ from workbench.evaluation.crossings import MERGED
 from workbench.evaluation.gains import parse_metric
 from workbench.evaluation.items import CurveItem, Sample, prepare
 from workbench.evaluation.left_out import LeftOut
-from workbench.evaluation.steps import RESOLVED, UNIT, Steps, around, best_run, weight_inside
-from workbench.evaluation.tuned import Tuned, standard_error
+from workbench.evaluation.steps import (
+    RESOLVED,
+    UNIT,
+    Best,
+    Steps,
+    around,
+    best_run,
+    steadiest,
+    weight_inside,
+)
+from workbench.evaluation.tuned import Tuned
 from workbench.profiles import Profile
 
 if TYPE_CHECKING:
@@ -51,16 +61,6 @@ Integers = NDArray[np.int64]
 TENTHS = tuple(tenth / 10 for tenth in range(11))
 
 __all__ = ["MERGED", "RESOLVED", "Best", "CurveItem", "WeightCurve", "weight_curve"]
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best open interval of weights (low, high), and a short decimal inside it."""
-
-    value: float
-    low: float
-    high: float
-    weight: float
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -98,14 +98,17 @@ class WeightCurve(Tuned):
         return self._once("best", self._find_best)
 
     @property
-    def profile(self) -> Profile:
-        """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
-        return self._profile(self.weights(self.best.weight))
+    def steady(self) -> float:
+        """The weight with the highest mean over 0.1 to both sides: less than the best here, but
+        often more on other queries, since a narrow peak is often chance. Compare
+        `cross_validate(steady=True)` with `cross_validate()`."""
+        ones = np.ones(len(self._sample), dtype=np.int64)
+        return steadiest(self._steps.sums(ones), self.edges)
 
     @property
-    def standard_error(self) -> float:
-        """Of the mean at the best weights, over the queries; 0 for a single query."""
-        return standard_error(self._on_interval(self.best.weight))
+    def profile(self) -> Profile:
+        """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
+        return self.profile_at(self.best.weight)
 
     @property
     def tolerance(self) -> tuple[float, float]:
@@ -121,6 +124,10 @@ class WeightCurve(Tuned):
             raise WeightError(f"weight of {self.signals[1]} is {weight}; it must be from 0 to 1")
         # Without the rounding 1 - 0.9 would read 0.09999999999999998.
         return {self.signals[0]: round(1.0 - weight, 15), self.signals[1]: float(weight)}
+
+    def profile_at(self, weight: float) -> Profile:
+        """As `profile`, with another weight. Raises WeightError outside [0, 1]."""
+        return self._profile(self.weights(weight))
 
     def at(self, weight: float) -> float:
         """The mean at this very weight, by ranking anew. Raises WeightError outside [0, 1]."""
@@ -146,19 +153,19 @@ class WeightCurve(Tuned):
             lambda: resample(self._steps, self.edges, here, resamples, seed),
         )
 
-    def cross_validate(self, folds: int = 10, repeats: int = 10, seed: int = 0) -> CrossValidation:
-        """What the tuned weight is worth on queries that it was not tuned on.
-
-        `folds` is cut to the count of queries. Raises EvaluationError for fewer than 2 folds or
-        queries, or fewer than one repeat.
+    def cross_validate(
+        self, folds: int = 10, repeats: int = 10, seed: int = 0, *, steady: bool = False
+    ) -> CrossValidation:
+        """What the tuned weight is worth on queries that it was not tuned on; with `steady`, what
+        the steady weight is. `folds` is cut to the count of queries. Raises EvaluationError for
+        fewer than 2 folds or queries, or fewer than one repeat.
         """
+        choose = partial(self._choose, steady=steady)
+        tuned = self._on_interval(self.steady if steady else self.best.weight)
         return self._once(
-            ("folds", folds, repeats, seed),
-            lambda: cross_validate(
-                self._choose, self._on_interval(self.best.weight), self.default_values,
-                folds, repeats, seed,
-            ),
-        )  # fmt: skip
+            ("folds", folds, repeats, seed, steady),
+            lambda: cross_validate(choose, tuned, self.default_values, folds, repeats, seed),
+        )
 
     def regret(self, weight: float | None = None) -> Regret:
         """What one weight for all queries costs each of them; `weight` None means the best.
@@ -236,15 +243,18 @@ class WeightCurve(Tuned):
         low, high = float(edges[start]), float(edges[stop])
         return Best(float(self.values[start]), low, high, weight_inside(edges[start : stop + 1]))
 
-    def _choose(self, counts: Integers) -> tuple[float, Vector]:
+    def _choose(self, counts: Integers, steady: bool = False) -> tuple[float, Vector]:
         """The best weight for the queries counted, and every query's value there."""
-        edges = self.edges
-        start, stop = best_run(self._steps.sums(counts), edges)
-        weight = float(edges[start] + edges[stop]) / 2
+        sums, edges = self._steps.sums(counts), self.edges
+        start, stop = best_run(sums, edges)
+        weight = steadiest(sums, edges) if steady else float(edges[start] + edges[stop]) / 2
         return weight, self._on_interval(weight)
 
     def _interval(self, weight: float) -> int:
         return int(np.searchsorted(self.breakpoints, weight, side="right"))
+
+    def _at_best(self) -> Vector:
+        return self._on_interval(self.best.weight)
 
     def _on_interval(self, weight: float) -> Vector:
         """Each query's value on the open interval around a weight, without ranking."""

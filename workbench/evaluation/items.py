@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +40,22 @@ class CurveItem:
 @dataclass(frozen=True, slots=True, eq=False)
 class Prepared:
     """One query made ready: the rows (first, one past) of the papers that the metric counts and
-    that were found, their grades, the grades of all that it counts; the first row of each paper,
-    and how many papers were found in all."""
+    that were found, their grades, the grades of all that it counts; and how many papers were found
+    in all, where the metric depends on that."""
 
     item: CurveItem
     papers: list[tuple[int, int]]
     grades: Integers
     relevant: Integers
-    paper_starts: NDArray[np.intp]
-    found: int
+    found: int | None = None
+    _starts: list[NDArray[np.intp]] = field(default_factory=list)
+
+    @property
+    def paper_starts(self) -> NDArray[np.intp]:
+        """The first row of each paper; found when first asked for, which a curve never does."""
+        if not self._starts:
+            self._starts.append(self.item.candidates.paper_starts)
+        return self._starts[0]
 
     def scores(self, weights: Weights) -> Vector:
         """Each row's score, as `fuse` gives it, shape (rows,)."""
@@ -97,7 +104,7 @@ class Prepared:
         item = replace(self.item, candidates=kept, normalised=self.item.normalised[rows])
         place = np.searchsorted(rows, self.papers).tolist()
         papers = [(low, high) for low, high in place]
-        return replace(self, item=item, papers=papers, paper_starts=kept.paper_starts)
+        return replace(self, item=item, papers=papers, _starts=[])
 
     def measured(self, ranks: Integers, measure: RankMetric) -> Vector:
         """The metric from the counted papers' ranks, (papers, n), shape (n,)."""
@@ -161,8 +168,9 @@ def _prepare(item: CurveItem, measure: RankMetric) -> Prepared:
     rows = _rows_of(found, [paper for paper, _ in counted])
     grades = np.array([grade for _, grade in counted], dtype=np.int64)
     present = [i for i, (low, high) in enumerate(rows) if low < high]
-    starts, papers = found.paper_starts, [rows[i] for i in present]
-    return Prepared(item, papers, grades[present], grades, starts, len(starts))
+    papers = [rows[i] for i in present]
+    size = len(found.paper_starts) if measure.least is None else None
+    return Prepared(item, papers, grades[present], grades, size)
 
 
 def _beaten(columns: NDArray[np.float64], low: int, high: int) -> NDArray[np.bool_]:

@@ -98,24 +98,30 @@ class Journal:
         content = stream.read(state.st_size - self._read)
         content = content[: content.rfind(b"\n") + 1]
         start = _BOM if not self._read else b""
-        for line in content.removeprefix(start).split(b"\n")[:-1]:
-            self._lines += 1
-            if line.strip():
-                self._take(line)
+        lines = content.removeprefix(start).split(b"\n")[:-1]
+        numbered = enumerate(lines, start=self._lines + 1)
+        # All of them or none, so that a bad line is met again the next time.
+        self._entries += [
+            entry
+            for number, line in numbered
+            if line.strip() and (entry := self._parse(line, number)) is not None
+        ]
+        self._lines += len(lines)
         self._read += len(content)
 
-    def _take(self, line: bytes) -> None:
-        where = f"{self.path} line {self._lines}"
+    def _parse(self, line: bytes, number: int) -> Entry | None:
+        """The entry of a line; None for the header of a snapshot, which is kept."""
+        where = f"{self.path} line {number}"
         try:
             record = json.loads(line)
         except ValueError as problem:
             raise EvaluationError(
                 f"{where}: no JSON ({problem}); mend the line or take it out"
             ) from problem
-        if self._lines == 1 and isinstance(record, dict) and "snapshot" in record:
+        if number == 1 and isinstance(record, dict) and "snapshot" in record:
             self.header = record
-        else:
-            self._entries.append(parse_entry(record, where))
+            return None
+        return parse_entry(record, where)
 
     def _repair(self, stream: BinaryIO) -> None:
         """End a last line without an end: as it is where it is whole, else aside with it."""
@@ -140,8 +146,8 @@ class Journal:
         """The last line of a file that cannot be written to."""
         tail = self.path.read_bytes()[self._read :]
         if _is_whole(tail):
+            self._entries.append(parse_entry(json.loads(tail.removeprefix(_BOM)), ""))
             self._lines += 1
-            self._take(tail)
             self._read += len(tail)
         else:
             self.notes.append(f"the last line was cut off ({len(tail)} bytes) and is left out")

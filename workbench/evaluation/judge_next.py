@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 
@@ -18,12 +18,13 @@ from workbench.evaluation.contenders import (
     score_table,
     spread,
 )
-from workbench.evaluation.curve import CurveItem
 from workbench.evaluation.gains import RankMetric, parse_metric
-from workbench.evaluation.metrics import whole_grade
+from workbench.evaluation.items import CurveItem
+from workbench.evaluation.metrics import grades_by_query, whole_grade
 from workbench.evaluation.statistics import ROUNDING
 from workbench.evaluation.suggestions import Suggestion, Suggestions
-from workbench.records import Paper
+from workbench.ranking.fusion import normalise
+from workbench.records import Candidates, Judgment, Paper, Query
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -149,59 +150,63 @@ def _effects(
             "candidate a number (0 where nothing matched)"
         )
     table = score_table(found, item.normalised, contenders)
-    pool, ranks = _ranked(table, measure, depth, item.grades)
-    ids = table.paper_ids[pool]
-    given = np.array([item.grades.get(str(paper), -1) for paper in ids])
-    unjudged = np.array([str(paper) not in item.grades for paper in ids])
-    relevant = np.array([g for g in item.grades.values() if g > 0], dtype=np.int64)
-    mine, others = ranks[:, given > 0].T, ranks[:, unjudged]
-    near = (others <= depth).any(axis=0)
-    others, ids = others[:, near], ids[unjudged][near]
-    own = given[given > 0].astype(np.int64)
-    values = measure(mine, own, relevant) if len(relevant) else np.zeros(len(contenders))
+    seen = {paper: grade for paper, grade in item.grades.items() if measure.sees(grade)}
+    columns, ranks = _ranked(table, measure, depth, seen)
+    ids = [str(paper) for paper in table.paper_ids[columns]]
+    own = [n for n, paper in enumerate(ids) if paper in seen]
+    unjudged = np.array([paper not in item.grades for paper in ids], dtype=np.bool_)
+    unjudged &= (ranks <= depth).any(axis=0)
+    known = _Known(
+        ranks=ranks[:, own].T,
+        grades=np.array([seen[ids[n]] for n in own], dtype=np.int64),
+        every=np.array(list(seen.values()), dtype=np.int64),
+        papers=len(table.paper_ids),
+    )
+    values = measure(known.ranks, known.grades, known.every, known.papers)
     added = {
-        grade: _with(grade, measure, mine, own, relevant, others) - values[None, :]
+        grade: _with(grade, measure, known, ranks[:, unjudged]) - values[None, :]
         for grade in tried
+        if measure.sees(grade)
     }
-    return _Effects(query_id, bool(item.grades), values, ids, added)
+    return _Effects(query_id, bool(item.grades), values, table.paper_ids[columns][unjudged], added)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Known:
+    """What a metric takes of the judgments there are: ranks (found, contenders) and grades (found,)
+    of the papers that it counts, the grades of all such, and how many papers were found at all."""
+
+    ranks: Integers
+    grades: Integers
+    every: Integers
+    papers: int
 
 
 def _ranked(
-    table: Table, measure: RankMetric, depth: int, given: Mapping[str, int]
+    table: Table, measure: RankMetric, depth: int, seen: Mapping[str, int]
 ) -> tuple[NDArray[np.intp], Integers]:
-    """Columns of the papers that count, and their ranks, (contenders, columns): right as far down
+    """Columns of the papers that matter, and their ranks, (contenders, columns): right as far down
     as the metric and `depth` look."""
     if measure.cutoff is not None:
         pool = table.pool(max(depth, measure.cutoff))
         return pool, table.ranks_within(pool)
-    relevant = [paper for paper, grade in given.items() if grade > 0]
-    known = np.flatnonzero(np.isin(table.paper_ids, relevant))
+    known = np.flatnonzero(np.isin(table.paper_ids, list(seen)))
     pool = np.union1d(table.pool(depth), known)
     return pool, table.ranks(pool)
 
 
-def _with(
-    grade: int,
-    measure: RankMetric,
-    mine: Integers,
-    own: Integers,
-    relevant: Integers,
-    others: Integers,
-) -> Vector:
-    """The query's value with one paper more, float64 (papers, contenders).
-
-    `mine` are the ranks of the relevant papers found, (found, contenders), `others` those of the
-    papers to try, (contenders, papers).
-    """
-    grades, every = np.append(own, grade), np.append(relevant, grade)
-    count, width = others.shape[1], mine.shape[1]
+def _with(grade: int, measure: RankMetric, known: _Known, others: Integers) -> Vector:
+    """The query's value with one paper more, float64 (papers, contenders); `others` are the ranks
+    of the papers to try, (contenders, papers)."""
+    grades, every = np.append(known.grades, grade), np.append(known.every, grade)
+    width, count = others.shape
     values = np.empty((count, width))
     step = max(1, _CELLS // (len(grades) * width))
     for start in range(0, count, step):
         block = others[:, start : start + step].T
-        shape = (len(mine), len(block), width)
-        ranks = np.concatenate((np.broadcast_to(mine[:, None, :], shape), block[None]))
-        flat = measure(ranks.reshape(len(grades), -1), grades, every)
+        shape = (len(known.ranks), len(block), width)
+        ranks = np.concatenate((np.broadcast_to(known.ranks[:, None, :], shape), block[None]))
+        flat = measure(ranks.reshape(len(grades), -1), grades, every, known.papers)
         values[start : start + step] = flat.reshape(len(block), width)
     return values
 
@@ -215,6 +220,17 @@ def _grades(items: Mapping[str, CurveItem], given: Sequence[int] | None) -> list
         return grades
     found = {grade for item in items.values() for grade in item.grades.values() if grade > 0}
     return sorted(found) or [1]
+
+
+def judged_items(
+    found: Iterable[tuple[Query, Candidates]], judgments: Iterable[Judgment], normaliser: str
+) -> dict[str, CurveItem]:
+    """What `judge_next` takes: each query's candidates, normalised, with the grades it has."""
+    grades = grades_by_query(judgments)
+    return {
+        query.id: CurveItem(candidates, normalise(candidates, normaliser), grades.get(query.id, {}))
+        for query, candidates in found
+    }
 
 
 def _suggestion(

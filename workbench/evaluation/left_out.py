@@ -91,4 +91,6 @@ def _constant(item: CurveItem, signal: str) -> bool:
     """Whether the signal is one number for all candidates, of which there is at least one."""
     if not len(item.candidates):
         return False
-    return not np.ptp(item.normalised[:, item.candidates.signals.index(signal)])
+    column = item.normalised[:, item.candidates.signals.index(signal)]
+    # Most columns differ at once: no need to read them to the end.
+    return bool(column[0] == column[-1]) and not np.ptp(column)

@@ -26,6 +26,10 @@ DEPTHS = (5, 10, 20, 50, 100)
 """Where Jaccard is taken, as far as both lists go, and at the end of the longer one."""
 
 
+SAME = 1e-9
+"""Weights closer than this are one weight, to a person."""
+
+
 @dataclass(frozen=True, slots=True)
 class Move:
     """One paper in two lists: ranks from 1, None where it is not there.
@@ -161,17 +165,26 @@ def compare_lists(
 
 
 def _labels(first: Any, second: Any) -> tuple[str, str]:
-    """What tells two rankings apart: query, profile, or weights."""
-    found: list[tuple[str, str, str]] = []
-    for ranked, name in ((first, "first"), (second, "second")):
-        profile, query = getattr(ranked, "profile", None), getattr(ranked, "query", None)
-        weights = {n: w for n, w in profile.weights.items() if w} if profile else {}
-        shown = ", ".join(f"{n} {w:.3g}" for n, w in weights.items())
-        found.append((str(query or name), profile.name if profile else name, shown or name))
-    for a, b in zip(*found, strict=True):
-        if a != b:
-            return a[:60], b[:60]
-    return "first", "second"
+    """What tells two rankings apart: query, profile, the weights that differ, or the normaliser."""
+    a: Any
+    b: Any
+    a, b = getattr(first, "profile", None), getattr(second, "profile", None)
+    queries = [getattr(ranked, "query", None) for ranked in (first, second)]
+    found: list[tuple[str, str]] = [(str(queries[0] or "first"), str(queries[1] or "second"))]
+    if a is not None and b is not None:
+        found += [
+            (a.name, b.name),
+            (_weights(a.weights, b.weights), _weights(b.weights, a.weights)),
+            (a.normaliser, b.normaliser),
+        ]
+    named = next((pair for pair in found if pair[0] != pair[1]), ("first", "second"))
+    return named[0][:80], named[1][:80]
+
+
+def _weights(own: Mapping[str, float], other: Mapping[str, float]) -> str:
+    """The weights that differ from the other's."""
+    names = [name for name in own if abs(own[name] - other.get(name, 0.0)) > SAME]
+    return ", ".join(f"{name} {own[name] if own[name] > SAME else 0:.3g}" for name in names)
 
 
 def _depths(a: Mapping[str, int], b: Mapping[str, int]) -> list[int]:

@@ -5,12 +5,13 @@ Variables", ICML 1998) predicts a query's whole curve from its `features`; the w
 predicted curve is highest is taken. How wide the kernel and how strong the ridge is chosen by
 cross-validation; one weight for all is among the choices.
 
-Queries that share a relevant paper (paraphrases, a claim and its negation) always lie in the same
-fold: else the predictor would look better than it is on queries that resemble none.
+Queries that share most relevant papers (paraphrases, a claim and its negation) always lie in the
+same fold: else the predictor would look better than it is on queries that resemble none.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -19,10 +20,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
+from workbench.evaluation.certainty import percentiles
 from workbench.evaluation.features import Frequencies, features, inverse_frequencies
 from workbench.evaluation.items import Prepared
-from workbench.evaluation.present import count_queries
-from workbench.evaluation.statistics import bootstrap_mean, randomisation
+from workbench.evaluation.present import count_queries, render
+from workbench.evaluation.statistics import RESAMPLES, randomisation
 from workbench.evaluation.steps import UNIT, Steps
 from workbench.ranking.fusion import Matrix, normalise
 from workbench.records import Candidates
@@ -76,11 +78,13 @@ class _Model:
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WeightPredictor:
     """Predicts a weight for each query. All values are honest: each query's weight is predicted,
-    and the one weight for all tuned, without it and those that share a relevant paper (k folds).
+    and the one weight for all tuned, without it and without the queries that share most of its
+    relevant papers (k folds).
 
     - `value`: the mean with predicted weights; `one`: with one weight for all; `oracle`: with each
       query's own best, which no prediction exceeds
-    - `low`, `high`: 95 % bootstrap interval of `value` minus `one`; `p`: randomisation test
+    - `low`, `high`: 95 % bootstrap interval of `value` minus `one`; `p`: randomisation test; both
+      over such groups of queries
     - `learnt`: whether the features were used at all; if not, it predicts one weight for all
     """
 
@@ -144,6 +148,9 @@ class WeightPredictor:
 
     __str__ = __repr__
 
+    def _repr_html_(self) -> str:
+        return render("facts.html", head=repr(self), facts=[], notes=[])
+
 
 def predict(
     metric: str,
@@ -171,6 +178,11 @@ def predict(
     known = np.array([features(i.candidates, i.normalised, signals, idf) for i in items])
     values, groups = _values(*curve)[chosen], _groups([i.grades for i in items])
     fold = _folds(groups, folds, rng)
+    if not fold.any():
+        raise EvaluationError(
+            f"{len(chosen)} queries share their relevant papers, so none can be held out; "
+            "predicting weights needs queries about different things"
+        )
     predicted, one = np.empty(len(chosen)), np.empty(len(chosen))
     for held in np.unique(fold):
         out, seen = fold == held, fold != held
@@ -178,8 +190,7 @@ def predict(
         rows = np.flatnonzero(out)
         predicted[out] = values[rows, model.choose(known[out])]
         one[out] = values[rows, int(np.argmax(model.mean))]
-    difference = predicted - one
-    _, low, high = bootstrap_mean(difference, seed=seed)
+    low, high, p = _sure(predicted - one, groups, rng)
     return WeightPredictor(
         metric=metric,
         signals=signals,
@@ -190,7 +201,7 @@ def predict(
         oracle=float(own_best[chosen].mean()),
         low=low,
         high=high,
-        p=randomisation(difference, FLIPS, seed),
+        p=p,
         _model=_fit(known, values, groups, rng),
         _frequencies=frequencies,
     )
@@ -208,7 +219,9 @@ def _values(edges: Vector, steps: Steps) -> Matrix:
 
 
 def _groups(grades: Sequence[Mapping[str, int]]) -> Integers:
-    """The same number for queries that share a relevant paper, also by way of others."""
+    """The same number for queries at least half of whose relevant papers, together, are relevant
+    to both; also by way of others."""
+    relevant = [{paper for paper, grade in judged.items() if grade > 0} for judged in grades]
     group = list(range(len(grades)))
 
     def root(i: int) -> int:
@@ -216,11 +229,27 @@ def _groups(grades: Sequence[Mapping[str, int]]) -> Integers:
             group[i] = i = group[group[i]]
         return i
 
-    seen: dict[str, int] = {}
-    for i, judged in enumerate(grades):
-        for paper in (paper for paper, grade in judged.items() if grade > 0):
-            group[root(i)] = root(seen.setdefault(paper, i))
+    queries_of: dict[str, list[int]] = {}
+    for i, papers in enumerate(relevant):
+        shared = Counter(j for paper in papers for j in queries_of.get(paper, ()))
+        for j, count in shared.items():
+            if 2 * count >= len(papers | relevant[j]):
+                group[root(i)] = root(j)
+        for paper in papers:
+            queries_of.setdefault(paper, []).append(i)
     return np.array([root(i) for i in range(len(grades))], dtype=np.int64)
+
+
+def _sure(
+    difference: Vector, groups: Integers, rng: np.random.Generator
+) -> tuple[float, float, float]:
+    """Ends of the bootstrap interval of the mean, and p: queries of a group are not independent,
+    so whole groups are drawn and flipped."""
+    _, place, sizes = np.unique(groups, return_inverse=True, return_counts=True)
+    sums = np.bincount(place, weights=difference)
+    draws = rng.integers(0, len(sums), (RESAMPLES, len(sums)))
+    low, high = percentiles(sums[draws].sum(axis=1) / sizes[draws].sum(axis=1))
+    return low, high, randomisation(sums, FLIPS)
 
 
 def _folds(groups: Integers, folds: int, rng: np.random.Generator) -> Integers:

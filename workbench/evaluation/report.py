@@ -120,7 +120,10 @@ class Report:
         return find_bounds(self.run, self._grades, tuple(self.metrics), depth=depth, top=top)
 
     def write_run(self, path: str | Path, tag: str = "workbench") -> None:
-        """Write what was ranked as a TREC run, for trec_eval, ranx and others; see `trec`."""
+        """Write what was ranked as a TREC run, for trec_eval, ranx and others; see `trec`.
+
+        ranx knows the format by a name that ends in .trec, of qrels too.
+        """
         write_run(path, self.run, tag)
 
     @staticmethod

@@ -17,7 +17,7 @@ from workbench.evaluation.items import Sample
 from workbench.evaluation.left_out import LeftOut
 from workbench.evaluation.simplex import CELLS, Cost, Maximum, cost, maximum
 from workbench.evaluation.steps import UNIT, around, best_run
-from workbench.evaluation.tuned import Tuned, standard_error
+from workbench.evaluation.tuned import Tuned
 from workbench.profiles import Profile
 
 if TYPE_CHECKING:
@@ -93,11 +93,6 @@ class WeightSearch(Tuned):
     def profile(self) -> Profile:
         """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
         return self._profile(self.best.weights)
-
-    @property
-    def standard_error(self) -> float:
-        """Of the mean at the best weights, over the queries; 0 for a single query."""
-        return standard_error(self.per_query())
 
     @property
     def reach(self) -> tuple[Reach, ...]:
@@ -196,6 +191,9 @@ class WeightSearch(Tuned):
         from workbench.evaluation.present_search import search_html
 
         return search_html(self)
+
+    def _at_best(self) -> Vector:
+        return self.per_query()
 
     def _reach(self, signal: str) -> Reach:
         edges, values = self.curve(signal)

@@ -19,6 +19,16 @@ UNIT = 2.0**45
 """Values are added as whole multiples of 1 / UNIT (3e-14): sums are exact, equals stay equal."""
 
 
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best open interval of weights (low, high), and a short decimal inside it."""
+
+    value: float
+    low: float
+    high: float
+    weight: float
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Steps:
     """Each query's step function. Query `query[e]` changes by `delta[e]`; events stand in order
@@ -106,3 +116,15 @@ def around(holds: NDArray[np.bool_], edges: Vector, weight: float) -> tuple[floa
     low = edges[before[-1] + 1] if len(before) else edges[0]
     high = edges[after[0]] if len(after) else edges[-1]
     return float(low), float(high)
+
+
+def steadiest(sums: Integers, edges: Vector, half: float = 0.1) -> float:
+    """The weight, in hundredths, around which the mean over `half` to both sides is highest.
+
+    A narrow peak of the curve is often chance; a broad one is not.
+    """
+    weights = np.linspace(0.0, 1.0, 101)
+    area = np.concatenate(([0.0], np.cumsum(sums * np.diff(edges))))
+    low, high = np.maximum(weights - half, 0.0), np.minimum(weights + half, 1.0)
+    mean = (np.interp(high, edges, area) - np.interp(low, edges, area)) / (high - low)
+    return round(float(weights[np.argmax(mean)]), 2)

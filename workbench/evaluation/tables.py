@@ -23,7 +23,12 @@ SHOWN = 10
 
 def rendered(name: str, **values: Any) -> str:
     """The HTML of a template."""
-    return str(_template(name).render(coefficient=coefficient, shown=SHOWN, **values))
+    return str(_template(name).render(**_tools(), **values))
+
+
+def count_pairs(count: int) -> str:
+    """The count with its noun."""
+    return f"{count:,} {'pair' if count == 1 else 'pairs'}"
 
 
 def coefficient(value: float) -> str:
@@ -35,8 +40,9 @@ def judgments_text(judgments: Judgments) -> str:
     """Plain text: the facts, then who judged how much."""
     facts = judgments.to_dict()
     lines = [
-        f"{facts['pairs']:,} judged pairs by {len(facts['people'])} people in {facts['path']}",
-        f"{facts['entries']:,} entries, {facts['conflicts']:,} pairs judged differently, "
+        f"{count_pairs(facts['pairs'])} judged by {', '.join(facts['people']) or 'nobody yet'} in "
+        f"{facts['path']}",
+        f"{facts['entries']:,} entries, {count_pairs(facts['conflicts'])} judged differently, "
         f"fingerprint {facts['fingerprint']}",
         *judgments.notes,
     ]
@@ -47,11 +53,11 @@ def agreement_text(agreement: Agreement) -> str:
     """Plain text: alpha, then one line for every two people."""
     alpha = ", ".join(f"{level} {coefficient(v)}" for level, v in agreement.alpha.items())
     lines = [
-        f"{len(agreement.people)} people, {agreement.pairs:,} pairs judged by two or more",
+        f"{len(agreement.people)} people, {count_pairs(agreement.pairs)} judged by two or more",
         f"Krippendorff's alpha: {alpha}",
     ]
     lines += [
-        f"  {k.first} and {k.second}: {k.pairs:,} pairs, {k.same:.0%} the same, Cohen's kappa "
+        f"  {k.first} and {k.second}: {count_pairs(k.pairs)}, {k.same:.0%} the same, Cohen's kappa "
         f"{coefficient(k.plain)}, linear {coefficient(k.linear)}, quadratic "
         f"{coefficient(k.quadratic)}"
         for k in agreement.kappas
@@ -77,7 +83,8 @@ def lists_text(lists: ListComparison) -> str:
 def suggestions_text(suggestions: Suggestions) -> str:
     """Plain text, two lines a pair."""
     lines = [
-        f"{suggestions.considered:,} unjudged pairs among the first {suggestions.depth} under some "
+        f"{count_pairs(suggestions.considered)} not judged among the first {suggestions.depth} "
+        "under some "
         f"weights; the grade of {suggestions.changing:,} alone could make other weights win"
     ]
     for number, s in enumerate(suggestions, start=1):
@@ -86,6 +93,10 @@ def suggestions_text(suggestions: Suggestions) -> str:
             f"     {s.reason}",
         ]
     return "\n".join(printable(line) for line in lines)
+
+
+def _tools() -> dict[str, Any]:
+    return {"coefficient": coefficient, "count_pairs": count_pairs, "shown": SHOWN}
 
 
 @lru_cache(maxsize=8)

@@ -15,6 +15,9 @@ from workbench.records import Query
 Vector = NDArray[np.float64]
 Kept = TypeVar("Kept")
 
+PLAIN = Profile(weights=Profile().first_pass, feedback=False)
+"""What curves made without a profile start from: the signals that every engine has."""
+
 
 class Tuned:
     """Base of `WeightCurve` and `WeightSearch`, frozen dataclasses that hold these."""
@@ -39,6 +42,16 @@ class Tuned:
         """Each query's value under the weights of `base`, shape (queries,)."""
         return self._once("default", lambda: self._sample.per_query(self.base.weights))
 
+    @property
+    def standard_error(self) -> float:
+        """Of the mean at the best weights, over the queries; 0 for a single query."""
+        values = self._at_best()
+        return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+    def _at_best(self) -> Vector:
+        """Each query's value at the best weights, shape (queries,)."""
+        raise NotImplementedError
+
     def _profile(self, weights: Mapping[str, float]) -> Profile:
         """`base` with these weights; every other signal weighs 0."""
         others = dict.fromkeys(self.base.weights, 0.0)
@@ -50,8 +63,3 @@ class Tuned:
             self._kept[key] = make()
         found: Kept = self._kept[key]
         return found
-
-
-def standard_error(values: Vector) -> float:
-    """Of the mean over the queries; 0 for a single query."""
-    return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0

@@ -7,7 +7,7 @@ import platform
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from workbench.profiles import visible_gpus
@@ -50,7 +50,7 @@ class Devices:
         import psutil
 
         return {
-            "workbench": version("paper-search-workbench"),
+            "workbench": _version(),
             "python": platform.python_version(),
             "system": f"{platform.system()} {platform.machine()}",
             "cpus": os.cpu_count() or 1,
@@ -74,6 +74,14 @@ class Devices:
                 self._gpus.remove((device, handle))
                 self.note = MISSED.format(reason=f"{device}: {error}")
         return found
+
+
+def _version() -> str:
+    """The package's; run from a source tree that is not installed it has none."""
+    try:
+        return version("paper-search-workbench")
+    except PackageNotFoundError:
+        return "unknown"
 
 
 def _cpu() -> DeviceMemory:

@@ -25,7 +25,8 @@ SHORTEST = 0.01
 class Sampler:
     """Samples memory in a thread of its own between `start()` and `stop()`, or under `with`.
 
-    `ledger` is read for what models hold and what happened; `interval` is in seconds. Memory is
+    `ledger` is read for what models hold and what happened, by default that of the process's own
+    pool; `interval` is in seconds. Memory is
     bounded: the newest `history` samples of each device and EVENTS events are kept. `record`
     names a file that every sample and event is also written to, as it comes; it ends when it is
     full, and sampling goes on. Safe to share between threads.
@@ -36,7 +37,7 @@ class Sampler:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: Ledger | None = None,
         *,
         interval: float = 1.0,
         history: int = HISTORY,
@@ -47,7 +48,7 @@ class Sampler:
             raise ValueError(f"interval is {interval!r}; give seconds from {SHORTEST} up")
         if history < 1:
             raise ValueError(f"history is {history!r}; give a number of samples from 1 up")
-        self.ledger = ledger
+        self.ledger = _default_ledger() if ledger is None else ledger
         self.interval = interval
         self._history = history
         self._devices = Devices()
@@ -184,6 +185,12 @@ class Sampler:
             self._notes.append(f"Recording ended: {error}")
             self._recorder.close()
             self._recorder = None
+
+
+def _default_ledger() -> Ledger:
+    from workbench.models.pool import default_pool
+
+    return default_pool().ledger
 
 
 def _shared(models: dict[str, Usage], history: deque[Sample]) -> Mapping[str, Usage]:

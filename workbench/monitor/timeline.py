@@ -191,10 +191,11 @@ def human_bytes(count: int | None) -> str:
     if count is None:
         return "unknown"
     size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while abs(size) >= 1000 and len(units) > 1:
+    while abs(size) >= 1024 and len(units) > 1:
         size /= 1024
         units.pop(0)
-    return f"{size:.0f} B" if units[0] == "B" else f"{size:.3g} {units[0]}"
+    whole = units[0] == "B" or abs(size) >= 100
+    return f"{size:.0f} {units[0]}" if whole else f"{size:.3g} {units[0]}"
 
 
 def clock(moment: float) -> str:

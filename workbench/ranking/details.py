@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from workbench.ranking.bibtex import to_bibtex
-from workbench.ranking.explain import Explanation, explain
+from workbench.ranking.explain import Explanation
 from workbench.records import Filters, Hit, Paper, Passage
 
 if TYPE_CHECKING:
@@ -73,4 +73,4 @@ def paper_details(ranking: Ranking, hit: Hit) -> PaperDetails:
         )
         for number, passage in zip(numbers, texts, strict=True)
     )
-    return PaperDetails(hit, passages, explain(found.query, hit, ranking.engine))
+    return PaperDetails(hit, passages, ranking.explain(hit))

@@ -8,8 +8,8 @@ from typing import Any, overload
 
 from workbench.corpus.collection import read_queries
 from workbench.errors import EvaluationError
-from workbench.evaluation.curve import CurveItem, WeightCurve
-from workbench.evaluation.judge_next import judge_next
+from workbench.evaluation.curve import WeightCurve
+from workbench.evaluation.judge_next import judge_next, judged_items
 from workbench.evaluation.judgments import read_judgments, settled
 from workbench.evaluation.lists import ListComparison, compare_lists
 from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
@@ -19,7 +19,7 @@ from workbench.evaluation.search import WeightSearch
 from workbench.evaluation.suggestions import Suggestions
 from workbench.evaluation.tuning import tune
 from workbench.profiles import Profile
-from workbench.ranking.fusion import normalise, weight_vector
+from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import ranked_ids
 from workbench.ranking.retriever import with_stages
 from workbench.records import Candidates, Judgment, Query
@@ -118,7 +118,7 @@ class Measuring(Session):
         *,
         metric: str = "nDCG@10",
         signals: Sequence[str] = ("bm25", "dense"),
-        profile: Profile | None = None,
+        profile: Profile | str | None = None,
         progress: bool = True,
         **options: Any,
     ) -> Suggestions:
@@ -127,15 +127,13 @@ class Measuring(Session):
         Queries that nobody judged yet count too. `options` as in `evaluation.judge_next`:
         contenders, depth, grades. Raises what that and `evaluate` raise.
         """
-        profile = with_stages(self._profile(profile, None), signals)
-        asked, grades = _queries(queries), grades_by_query(read_judgments(judgments))
-        every = {query.id for query in asked}
-        items = {
-            query.id: CurveItem(
-                found, normalise(found, profile.normaliser), grades.get(query.id, {})
-            )
-            for query, found in self._candidates(asked, every, profile, progress)
-        }
+        given: Sequence[Mapping[str, float]] = options.get("contenders") or ()
+        named = list(dict.fromkeys(name for weights in given for name in weights)) or signals
+        profile = with_stages(self._profile(profile, None), named)
+        weight_vector(dict.fromkeys(named, 1.0), self._retriever.signals(profile))
+        asked = _queries(queries)
+        found = self._candidates(asked, {query.id for query in asked}, profile, progress)
+        items = judged_items(found, read_judgments(judgments), profile.normaliser)
         return judge_next(items, n, metric, signals, papers=self.engine.papers, **options)
 
     def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:

@@ -14,7 +14,7 @@ class Panels(Measuring):
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
         """The workbench in a notebook: search, two settings side by side and, with judged queries,
-        the metric at every weight. `options` as in `widgets.panel`. Raises MissingDependency."""
+        the metric at every weight. `options` as in `widgets.panel`. Raises what `tune` raises."""
         return _widget("panel", "panel")(self, queries, judgments, **options)
 
     def search_panel(self, query: str = "", **options: Any) -> Any:
@@ -22,7 +22,7 @@ class Panels(Measuring):
         return _widget("search_panel", "SearchPanel")(self, query, **options)
 
     def weight_tuner(self, queries: Queries, judgments: Judgments, **options: Any) -> Any:
-        """The sliders beside the exact curve of a metric; options as `metric`, `signals` in `tune`.
+        """The sliders beside a metric's exact curve. Options: `metric`, `k`, `profile`, `query`.
 
         Raises what `tune` raises.
         """

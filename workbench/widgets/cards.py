@@ -73,8 +73,10 @@ def suggestion_chip(suggestion: Suggestion) -> dict[str, Any]:
 
 def details(found: PaperDetails, terms: Mapping[str, float]) -> dict[str, Any]:
     """Abstract, passages with scores, explanation and BibTeX of one hit."""
+    # A paper of one passage would show the same text twice.
+    only = len(found.passages) == 1 and found.passages[0].passage.text == found.paper.abstract
     return {
-        "abstract": found.paper.abstract,
+        "abstract": "" if only else found.paper.abstract,
         "passages": [
             {
                 "text": pieces(scored.passage.text, terms),

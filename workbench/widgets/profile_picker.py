@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 
 from workbench.errors import ProfileError, WorkbenchError
+from workbench.measuring.measure import read_measurements
+from workbench.measuring.measurements import Measured, Measurements
 from workbench.profiles import PRESETS, Profile, list_profiles, profiles_folder
 from workbench.profiles.diff import shown
 from workbench.widgets.base import error_content, static
@@ -16,6 +18,11 @@ if TYPE_CHECKING:
     from workbench.session import Workbench
 
 State = Callable[[], Profile]
+
+_UNMEASURED = (
+    "Not measured on this corpus as it is. To see quality, latency and memory of each profile: "
+    "workbench profile measure DIR --queries Q --qrels R"
+)
 
 
 class ProfilePicker(anywidget.AnyWidget):
@@ -46,11 +53,13 @@ class ProfilePicker(anywidget.AnyWidget):
     def refresh(self) -> None:
         """Read the profiles again and show them against what is current now."""
         current = self.current()
+        found = read_measurements(self._bench.folder)
         self.send(
             {
                 "type": "profiles",
                 "current": current.name,
-                "profiles": [self._row(name, current) for name in list_profiles()],
+                "profiles": [self._row(name, current, found) for name in list_profiles()],
+                "measured": found.caption if found is not None else _UNMEASURED,
                 "unsaved": not self._known(current),
                 "settings": _settings(current),
             }
@@ -88,15 +97,22 @@ class ProfilePicker(anywidget.AnyWidget):
         self.refresh()
         self._note(f"Saved as {name}, in {path}")
 
-    def _row(self, name: str, current: Profile) -> dict[str, Any]:
+    def _row(self, name: str, current: Profile, found: Measurements | None) -> dict[str, Any]:
         own = name not in PRESETS
         row = {"name": name, "own": own, "changes": [], "problem": "", "same": False}
+        row |= {"measured": [], "front": False}
         try:
             profile = Profile.named(name)
         except WorkbenchError as error:  # a person's own file that is broken stays to be seen
             return row | {"problem": f"{profiles_folder() / name}.toml: {error}"}
         changes = _changes(current, profile) or []
-        return row | {"changes": changes, "same": not changes}
+        row |= {"changes": changes, "same": not changes}
+        # Measured under this name with other settings says nothing of these.
+        measured = [m for m in found or () if m.fingerprint == profile.fingerprint]
+        if found is not None and measured:
+            row["measured"] = _costs(measured[0], found.metric)
+            row["front"] = measured[0].profile in found.front
+        return row
 
     def _known(self, current: Profile) -> bool:
         """Whether some profile by name has exactly these settings."""
@@ -128,6 +144,17 @@ def _changes(mine: Profile | None, other: Profile) -> list[dict[str, str]] | Non
         {"setting": change.setting, "mine": shown(change.mine), "other": shown(change.other)}
         for change in mine.diff(other)
     ]
+
+
+def _costs(row: Measured, metric: str) -> list[list[str]]:
+    """What a profile was measured to give and take, as text."""
+    costs = [
+        [metric, f"{row.quality:.3f} ({row.low:.3f} to {row.high:.3f})"],
+        ["p50", f"{row.p50_ms:.1f} ms"],
+        ["p95", f"{row.p95_ms:.1f} ms"],
+        ["memory", f"{row.memory_mb:.0f} MB"],
+    ]
+    return [*costs, ["GPU", f"{row.gpu_mb:.0f} MB"]] if row.gpu_mb else costs
 
 
 def _settings(profile: Profile) -> list[list[str]]:

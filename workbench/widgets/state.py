@@ -74,14 +74,20 @@ class PanelState:
         return found.reweigh(weights, normaliser=self.normaliser, k=self.k)
 
 
-def code_of(state: PanelState, ranking: Ranking, profile: Profile, folder: Path, name: str) -> str:
+def code_of(
+    state: PanelState, ranking: Ranking, profile: Profile, folder: Path | None, name: str
+) -> str:
     """A cell that gives `ranking` again, and stops where it does not.
 
+    `folder` is the corpus, None on a cluster, whose address and keys belong in no notebook.
     `name` is the variable that holds the Workbench, or "" where none is known.
     """
-    opening = f"{name or 'bench'} = wb.open({str(folder)!r})"
     lines = ["import workbench as wb", ""]
-    lines += [f"# {opening}  # in another notebook"] if name else [opening]
+    if folder is None:
+        lines += [f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
+    else:
+        opening = f"{name or 'bench'} = wb.open({str(folder)!r})"
+        lines += [f"# {opening}  # in another notebook"] if name else [opening]
     lines += [f"ranking = {name or 'bench'}.search("]
     lines += _argument("", state.query)
     lines += _argument("k", state.k)

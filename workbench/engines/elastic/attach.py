@@ -19,10 +19,12 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, SIGNALS
 from workbench.engines.elastic.connection import Connection
-from workbench.engines.elastic.engine import LOWER, parts_of
+from workbench.engines.elastic.engine import LOWER
 from workbench.engines.elastic.foreign import ForeignIndex, cosine, foreign_index
 from workbench.engines.elastic.foreign_records import Documents
 from workbench.engines.elastic.queries import LIMIT, year_bounds
+from workbench.engines.elastic.terms import parts_of
+from workbench.engines.elastic.version import check_at_start
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, FilterError, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
@@ -49,9 +51,11 @@ class AttachedEngine:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        check_at_start(connection)
         self.index: ForeignIndex = foreign_index(connection)
         self._documents = Documents(connection, self.index)
         self._analyser = Analyser()
+        self._query_dimension = 0
         self.manifest = Manifest(
             analyser="the server's",
             chunking="the index's",
@@ -100,6 +104,8 @@ class AttachedEngine:
 
     def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
         names = self._documents.names(keys)
+        if self.index.vectors is None:  # feedback then moves the query's vector nowhere
+            return np.zeros((len(names), self._query_dimension), dtype=np.float32)
         rows = self._documents.vectors(names)
         return np.array([rows[name] for name in names], np.float32).reshape(len(names), -1)
 
@@ -205,6 +211,8 @@ class AttachedEngine:
 
     def _dense(self, query: Query) -> Callable[[list[Clause], int], Clause] | None:
         arm, vector = self.index.vectors, query.vector
+        if arm is None and vector is not None:
+            self._query_dimension = len(vector)
         if arm is None or vector is None:
             return None
         if vector.shape != (self.index.dimension,):

@@ -53,7 +53,7 @@ class ElasticCorpus:
         the cluster makes, a large one is a new build; the alias switches in one step.
         """
         manifest = read_manifest(folder)
-        layout = _layout(manifest, self.connection.spec.vectors)
+        layout = layout_of(manifest, self.connection.spec.vectors)
         papers = dict(folder_papers(folder))
         wanted = fingerprint(*summed(papers.items()), layout)
         live = self._versions.live()
@@ -215,7 +215,8 @@ def _copy(
         writer.finish()
 
 
-def _layout(manifest: Manifest, vectors: str) -> Layout:
+def layout_of(manifest: Manifest, vectors: str) -> Layout:
+    """The layout of an index with the papers of a corpus folder."""
     return Layout(
         analyser=manifest.analyser,
         chunking=manifest.chunking,

@@ -17,7 +17,7 @@ from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, SIGNALS
 from workbench.engines.elastic.connection import Connection
 from workbench.engines.elastic.indices import LiveIndex, live_index
-from workbench.engines.elastic.mapping import ARMS, key, parsed_key, token
+from workbench.engines.elastic.mapping import ARMS, key, parsed_key
 from workbench.engines.elastic.queries import (
     LIMIT,
     VectorArm,
@@ -26,6 +26,13 @@ from workbench.engines.elastic.queries import (
     page,
 )
 from workbench.engines.elastic.stored import StoredPapers
+from workbench.engines.elastic.terms import (
+    count_filters,
+    counted_terms,
+    parts_of,
+    weighted_terms,
+)
+from workbench.engines.elastic.version import check_at_start
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
@@ -59,6 +66,7 @@ class ElasticEngine:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        check_at_start(connection)
         self.live: LiveIndex = live_index(connection)
         layout = self.live.layout
         self._k1 = layout.k1
@@ -78,6 +86,11 @@ class ElasticEngine:
     def exact(self) -> bool:
         """Whether the dense arm looks at every vector."""
         return self._vectors.exact
+
+    @property
+    def deleted(self) -> int:
+        """Documents that are deleted and were still counted in BM25 when it was opened."""
+        return self.live.deleted
 
     def close(self) -> None:
         self._connection.close()
@@ -120,9 +133,9 @@ class ElasticEngine:
         return np.array([rows[key(*item)] for item in keys], np.float32).reshape(-1, dimension)
 
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
-        body = {"size": 0, "track_total_hits": True, "aggs": _counts("tokens", terms)}
+        body = {"size": 0, "track_total_hits": True, "aggs": count_filters("tokens", terms)}
         [answer] = self._connection.searches([body], self.live.name)
-        return _counted(answer), int(answer["hits"]["total"]["value"])
+        return counted_terms(answer), int(answer["hits"]["total"]["value"])
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [stored.paper for stored in self._stored.several(ids)]
@@ -135,7 +148,7 @@ class ElasticEngine:
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:
         self._stored.one(paper_id).passage(number)
-        terms = _weighted(query)
+        terms = weighted_terms(query)
         if not terms:
             return {signal: {} for signal in ARMS}
         places = {"bm25": key(paper_id, number), "title": key(paper_id, 0)}
@@ -147,12 +160,34 @@ class ElasticEngine:
             )
             for signal, place in places.items()
         ]
-        counts = {"size": 0, "aggs": _counts("tokens", list(terms))}
+        counts = {"size": 0, "aggs": count_filters("tokens", list(terms))}
         *answers, counted = self._connection.searches([*bodies, counts], self.live.name)
-        known = [term for term in terms if term in _counted(counted)]
+        known = [term for term in terms if term in counted_terms(counted)]
         return {
             signal: parts_of(answer, known) for signal, answer in zip(places, answers, strict=True)
         }
+
+    def hybrid(
+        self, query: Query, n: int, weights: Mapping[str, float], filters: Filters
+    ) -> dict[str, Any]:
+        """One bool query that adds weighted BM25 and vector score, each under its signal's name."""
+        check_filters(filters)
+        clauses = filter_clauses(filters)
+        should = []
+        for arm in self._arms(query, n, n, None):
+            weight = weights.get(arm.signal, 0.0)
+            if weight and self._wanted(arm):
+                clause = self._first(arm, clauses)["query"]
+                [inside] = clause.values()
+                inside |= {"boost": weight, "_name": arm.signal}
+                should.append(clause)
+        return {"bool": {"should": should}} if should else {"match_none": {}}
+
+    def aggregated(self, body: Mapping[str, Any]) -> dict[str, Any]:
+        """The aggregations of one search of this index."""
+        [answer] = self._connection.searches([body], self.live.name)
+        found: dict[str, Any] = answer["aggregations"]
+        return found
 
     def _arms(self, query: Query, n: int, n_keyword: int, expanded: Query | None) -> list[Arm]:
         if max(n, n_keyword) > LIMIT:
@@ -174,7 +209,7 @@ class ElasticEngine:
         """An arm without terms or without a vector has value 0 everywhere."""
         if arm.size < 1:
             return False
-        return arm.query.vector is not None if arm.dense else bool(_weighted(arm.query))
+        return arm.query.vector is not None if arm.dense else bool(weighted_terms(arm.query))
 
     def _first(self, arm: Arm, clauses: list[dict[str, Any]]) -> dict[str, Any]:
         if arm.dense:
@@ -183,7 +218,7 @@ class ElasticEngine:
         return page(self._lexical(arm, clauses), arm.size, "key")
 
     def _lexical(self, arm: Arm, clauses: list[dict[str, Any]]) -> dict[str, Any]:
-        terms = _weighted(arm.query)
+        terms = weighted_terms(arm.query)
         return lexical(_field(arm), terms, self._k1, clauses, named=False)
 
     def _complete(self, arms: list[Arm], union: list[tuple[str, int]]) -> None:
@@ -241,40 +276,3 @@ class ElasticEngine:
 
 def _field(arm: Arm) -> str:
     return ARMS["title" if arm.signal == "title" else "bm25"]
-
-
-def _weighted(query: Query) -> dict[str, float]:
-    """The query's terms that count."""
-    return {term: weight for term, weight in query.terms.items() if weight > 0}
-
-
-def _counts(field: str, terms: Sequence[str]) -> dict[str, Any]:
-    filters = {term: {"term": {field: token(term)}} for term in terms}
-    return {"terms": {"filters": {"filters": filters}}} if filters else {}
-
-
-def _counted(answer: Mapping[str, Any]) -> dict[str, int]:
-    buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
-    return {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
-
-
-def parts_of(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:
-    """Each known term's part, so ordered and rounded that float32 adds them up to the score."""
-    parts = dict.fromkeys(known, 0.0)
-    hits = answer["hits"]["hits"]
-    if not hits:
-        return parts
-    parts.update(hits[0].get("matched_queries", {}))
-    last = max(parts, key=lambda term: parts[term])
-    rest = [term for term in parts if term != last]
-    before = np.float32(0)
-    for term in rest:
-        before += np.float32(parts[term])
-    # The server adds in float64: the largest part takes up the rounding, at most some 1e-7 of it.
-    value = np.float32(hits[0]["_score"])
-    remainder = value - before
-    for candidate in (remainder, *(np.nextafter(remainder, np.float32(e)) for e in (0, np.inf))):
-        if before + candidate == value:
-            remainder = candidate
-            break
-    return {**{term: float(np.float32(parts[term])) for term in rest}, last: float(remainder)}

@@ -86,7 +86,9 @@ def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
         passage_rows=passages,
         fingerprint=fingerprint(papers, (int(totals[m]["value"]) for m in MARKS), layout),
     )
-    return LiveIndex(index, layout, manifest)
+    path = {"filter_path": "_all.primaries.docs"}
+    stats = connection.call("GET", f"/{index}/_stats/docs", params=path)
+    return LiveIndex(index, layout, manifest, int(stats["_all"]["primaries"]["docs"]["deleted"]))
 
 
 class Versions:

@@ -8,7 +8,7 @@ papers in the other. The first passage also keeps the whole record.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from hashlib import blake2b
 from typing import Any
 
@@ -25,6 +25,8 @@ MARKS = ("mark0", "mark1", "mark2", "mark3")
 
 LONGEST = 200
 """Characters of a term; a longer one is replaced by its digest, since Lucene limits terms."""
+
+_FIELDS = tuple(f.name for f in fields(Paper))
 
 ARMS = {"bm25": "tokens", "title": "title_tokens"}
 """The field of each lexical signal."""
@@ -142,7 +144,7 @@ class PaperDocuments:
             body["title_tokens"] = spelled(self.title_counts)
             body["digest"] = self.digest.hex()
             body.update(zip(MARKS, marks(paper.id, self.digest), strict=True))
-            filled = {name: value for name, value in asdict(paper).items() if value}
+            filled = {name: value for name in _FIELDS if (value := getattr(paper, name))}
             body["record"] = {"paper": filled, "spans": [list(span) for span in self.spans]}
         return document_id(body["key"]), {name: v for name, v in body.items() if v not in ("", [])}
 
@@ -173,7 +175,7 @@ def token(term: str) -> str:
 
 def spelled(counts: Mapping[str, int]) -> str:
     """Terms as often as they occur, between spaces."""
-    return " ".join(token(term) for term, count in counts.items() for _ in range(count))
+    return "".join([f"{token(term)} " * count for term, count in counts.items()])
 
 
 def marks(paper_id: str, digest: bytes) -> tuple[int, ...]:

@@ -7,6 +7,7 @@ at once. Format: https://github.com/FasterXML/smile-format-specification (versio
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,12 @@ def float_rows(rows: NDArray[np.float32]) -> list[Raw]:
 
 
 def _encoded(value: Any) -> bytes:
+    encode = _BY_TYPE.get(type(value))
+    return encode(value) if encode is not None else _encoded_other(value)
+
+
+def _encoded_other(value: Any) -> bytes:
+    """Values of a subclass, or of another kind of mapping or sequence."""
     for kind, encode in _ENCODERS:
         if isinstance(value, kind):
             return encode(value)
@@ -69,6 +76,7 @@ def _text(text: str) -> bytes:
     return b"\xe4" + content + b"\xfc"
 
 
+@lru_cache(maxsize=1024)
 def _name(name: str) -> bytes:
     content = name.encode("ascii")
     if not 1 <= len(content) <= 64:
@@ -103,3 +111,9 @@ _ENCODERS: tuple[tuple[type, Callable[[Any], bytes]], ...] = (
     (Sequence, _array),
     (type(None), lambda _: b"\x21"),
 )
+_BY_TYPE: dict[type, Callable[[Any], bytes]] = {
+    **dict(_ENCODERS),
+    dict: _object,
+    list: _array,
+    tuple: _array,
+}

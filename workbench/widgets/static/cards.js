@@ -68,7 +68,7 @@ function showMove(view, before, rank, first) {
 }
 
 function showShares(view, app, score, parts) {
-  const { signals } = app.result, { colours } = app.options;
+  const { signals, colours } = app.result;
   setText(view.score, score.toFixed(Math.abs(score) < 0.1 ? 4 : 3));
   if (view.segments.length !== signals.length) {
     view.segments = signals.map((signal) => h("span", { style: { background: colours[signal] } }));
@@ -107,13 +107,13 @@ function showCards(app, rows, scores) {
   return missing;
 }
 
-function detailsTable(details, options) {
+function detailsTable(details, colours) {
   const head = ["signal", "value", "normalised", "weight", "contribution"];
   const rows = details.rows.map((row) => row.term
     ? h("tr", { class: "wb-term" }, h("td", {}, row.term), h("td", {}, row.value), h("td"), h("td"),
       h("td"))
     : h("tr", {}, h("td", {},
-      h("span", { class: "wb-key", style: { background: options.colours[row.signal] } }), row.signal),
+      h("span", { class: "wb-key", style: { background: colours[row.signal] } }), row.signal),
     h("td", {}, row.value), h("td", {}, row.normalised), h("td", {}, row.weight),
     h("td", {}, row.contribution)));
   return h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))),
@@ -139,6 +139,6 @@ function fillDetails(view, details, app) {
     h("ol", { class: "wb-passages" }, details.passages.map((passage) =>
       h("li", { dir: "auto", class: passage.best ? "wb-best" : "" },
         h("span", { class: "wb-soft wb-number" }, passage.scores), " ", cardText(passage)))),
-    h("h4", {}, "Why it stands here"), detailsTable(details, app.options),
+    h("h4", {}, "Why it stands here"), detailsTable(details, app.result.colours),
     h("div", { class: "wb-row" }, copy, links), bibtex].filter(Boolean));
 }

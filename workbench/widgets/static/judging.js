@@ -8,6 +8,7 @@ function render({ model, el }) {
   const parts = makeJudging((what) => ({ undo, impact, retract })[what]());
   el.replaceChildren(parts.root);
   const current = () => state.papers[state.at];
+  const drawList = oncePerFrame(() => drawQueries(parts, state, open)); // ranking sends many
   const tell = (type, more = {}) => model.send({ type, ...more });
 
   function draw() {
@@ -129,8 +130,8 @@ function render({ model, el }) {
     },
     progress(message) {
       const query = state.queries.find((one) => one.id === message.query);
-      if (query) Object.assign(query, { done: message.done, of: message.of });
-      drawQueries(parts, state, open);
+      if (query) Object.assign(query, { done: message.done, of: message.of, problem: message.problem });
+      drawList();
     },
     next(message) {
       foundImpact();
@@ -205,6 +206,7 @@ function render({ model, el }) {
   tell("hello");
   return () => {
     clearInterval(watch);
+    drawList.cancel();
     model.off("msg:custom", take);
   };
 }

@@ -105,7 +105,8 @@ function render({ model, el }) {
   const effect = h("div", { class: "wb-effect", role: "status" });
   const messages = h("div", { class: "wb-messages" }), notes = h("div");
   app.plane = plane;
-  app.curve = model.get("judged").metric ? createCurve(app, query) : null;
+  app.weights = weights;
+  app.curve = model.get("judged").metric ? createCurve(app, query, weights) : null;
 
   app.showMessage = (message) => messages.replaceChildren(...messageBox(message));
   app.showSettings = () => { query.show(); filters.show(); weights.show(); code.hide(); };
@@ -143,9 +144,9 @@ function render({ model, el }) {
     "change:judged": () => app.curve?.load(model.get("judged")),
     "change:answered": () => app.answered(model.get("answered")),
     "change:settings": () => {
-      // From the kernel: a profile was chosen, or code set the panel.
+      // Not from here: a profile was chosen, code set the panel, or another view of it moved.
       const settings = model.get("settings");
-      if (settings.seq === app.settings.seq && settings !== app.settings) {
+      if (settings !== app.settings && settings.seq >= app.settings.seq) {
         app.settings = settings;
         app.showSettings();
         app.showOrder();

@@ -8,6 +8,7 @@ const KINDS = {
   oom_retry: { sign: "✖", word: "out of memory, retried" },
   batch: { sign: "", word: "batch" },
 };
+const OVERHEADS = ["#8a8a8a", "#b5b5b5"]; // what no model owns: "(CUDA context)"
 const GAP = 5; // seconds without a sample from which a line is not drawn through
 
 function bytesText(count) {
@@ -15,8 +16,9 @@ function bytesText(count) {
   const units = ["B", "KiB", "MiB", "GiB", "TiB"];
   let size = count;
   let unit = 0;
-  while (Math.abs(size) >= 1000 && unit < units.length - 1) { size /= 1024; unit += 1; }
-  return unit === 0 ? `${size} B` : `${Number(size.toPrecision(3))} ${units[unit]}`;
+  while (Math.abs(size) >= 1024 && unit < units.length - 1) { size /= 1024; unit += 1; }
+  const digits = unit === 0 || size >= 100 ? Math.round(size) : Number(size.toPrecision(3));
+  return `${digits} ${units[unit]}`;
 }
 
 // What each model held on a device at each moment: the ledger's samples and, exactly, its events.

@@ -9,7 +9,7 @@ function makeParts(recorded) {
     devices: h("span", { class: "wb-group", role: "group", "aria-label": "Device" }),
     windows: h("span", { class: "wb-group", role: "group", "aria-label": "Time shown" },
       WINDOWS.map(([seconds, text]) => button(text, { "data-window": String(seconds) }))),
-    scale: button("Up to the budget", { title: "Scale the axis to the budget, or to what is in use" }),
+    scale: button("Full scale", { title: "Scale the axis to everything: the budget, and what others use" }),
     play: button("▶ Play"),
     slider: h("input", { type: "range", min: "0", step: "any", "aria-label": "Position in the recording" }),
     position: h("span", { class: "wb-soft wb-number" }),
@@ -78,13 +78,12 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   const whole = (sample) => (state.device === "cpu" ? sample.p : sample.u);
   const budget = now.samples.at(-1)?.b ?? null;
   const { made, most } = layers(points, state.models);
-  const used = Math.max(most, 1, ...shown.map((sample) => whole(sample) ?? 0));
-  const inReach = budget !== null && budget < used * 4;
-  const top = Math.max(used, inReach || state.budgetScale ? budget ?? 0 : 0) * 1.06;
-  parts.scale.hidden = budget === null || inReach;
+  const wholeMost = shown.reduce((top, sample) => Math.max(top, whole(sample) ?? 0), 0);
+  const { top, clipped } = scaleOf(state, most, wholeMost, budget);
+  parts.scale.hidden = !clipped && !state.full;
   const right = width - EDGE.right;
   const x = (t) => EDGE.left + ((t - now.from) / Math.max(now.right - now.from, 0.001)) * (right - EDGE.left);
-  const y = (level) => HEIGHT - EDGE.bottom - (level / top) * (HEIGHT - EDGE.bottom - EDGE.top);
+  const y = (level) => HEIGHT - EDGE.bottom - Math.min(level / top, 1) * (HEIGHT - EDGE.bottom - EDGE.top);
   state.scales = { x, y, from: now.from, right: now.right, left: EDGE.left, end: right };
 
   drawPatterns(parts, state.models, colour);
@@ -101,12 +100,27 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   }
   keep(depth.lines, "line", "path", { class: "wb-whole-line", d: brokenLine(shown, whole, x, y) });
   drawBudget(depth.lines, budget, top, right, y);
+  if (wholeMost > top) {
+    keep(depth.lines, "beyond", "text", { class: "wb-tick", x: right - 4, y: EDGE.top + 14, "text-anchor": "end" }, `all processes: up to ${bytesText(wholeMost)} ↑`);
+  }
   drawMarks(depth.marks, now, x, colour);
   setText(parts.legend.querySelector(".wb-whole-name"), state.device === "cpu" ? "this process" : "in use on the device, by all");
   drawCross(parts, state.hover);
   Object.values(depth).forEach(sweep);
   const what = state.models.length ? `${bytesText(most)} at most in models` : "no model yet";
   setAttribute(parts.plot, "aria-label", `Memory on ${state.device}: ${what}, budget ${bytesText(budget)}. Arrow keys read values.`);
+}
+
+// The axis fits the models, the budget where it is not far above them, and what else is in use;
+// on a GPU only as far as that does not make the models flat: others may hold all the rest.
+function scaleOf(state, most, wholeMost, budget) {
+  const known = Math.max(most, 1);
+  const fits = state.device === "cpu" || wholeMost <= 2 * Math.max(known, budget ?? 0);
+  let used = Math.max(known, fits ? wholeMost : 0);
+  if (budget !== null && budget < used * 4) used = Math.max(used, budget);
+  const everything = Math.max(known, wholeMost, budget ?? 0);
+  const clipped = everything > used * 1.06;
+  return { top: (state.full ? everything : used) * 1.06, clipped };
 }
 
 function wholeArea(samples, whole, end, x, y) {

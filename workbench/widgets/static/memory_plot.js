@@ -16,7 +16,7 @@ function render({ model, el }) {
   const view = uniqueId("memory");
   const recorded = model.get("recorded");
   const state = {
-    samples: [], events: [], models: [], loaded: [], device: null, budgetScale: false,
+    samples: [], events: [], models: [], loaded: [], device: null, full: false,
     window: 300, start: 0, end: 0, moment: Infinity, hover: null, live: "waiting", asked: null,
   };
   const parts = makeParts(recorded);
@@ -79,7 +79,7 @@ function render({ model, el }) {
     const names = new Set(state.models);
     for (const event of message.events) names.add(event.n);
     for (const sample of message.samples) Object.keys(sample.m).forEach((name) => names.add(name));
-    state.models = [...names];
+    state.models = [...names].sort((a, b) => b.startsWith("(") - a.startsWith("(")); // overheads lie below
     const all = [...message.samples, ...message.events].map((entry) => entry.t);
     if (all.length) {
       state.end = all.reduce((a, b) => Math.max(a, b), message.type === "history" ? 0 : state.end);
@@ -106,8 +106,12 @@ function render({ model, el }) {
 
   const devices = () => [...new Set([...state.samples, ...state.events].map((e) => e.d))]
     .sort((a, b) => (a === "cpu") - (b === "cpu") || a.localeCompare(b));
-  const colour = (name) => (/^CUDA|workspace/i.test(name)
-    ? "#888888" : MODEL_COLOURS[state.models.indexOf(name) % MODEL_COLOURS.length]);
+  function colour(name) {
+    const own = name.startsWith("(");
+    const alike = state.models.filter((other) => other.startsWith("(") === own);
+    const colours = own ? OVERHEADS : MODEL_COLOURS;
+    return colours[alike.indexOf(name) % colours.length];
+  }
 
   // What is drawn: the chosen device, up to the moment, within the window
   function chosen() {
@@ -148,7 +152,7 @@ function render({ model, el }) {
     for (const button of parts.windows.children) {
       setAttribute(button, "aria-pressed", String(Number(button.dataset.window) === state.window));
     }
-    setAttribute(parts.scale, "aria-pressed", String(state.budgetScale));
+    setAttribute(parts.scale, "aria-pressed", String(state.full));
     if (recorded) {
       parts.slider.max = String(state.end - state.start);
       parts.slider.value = String(Math.min(state.moment, state.end) - state.start);
@@ -160,7 +164,7 @@ function render({ model, el }) {
   for (const button of parts.windows.children) {
     button.addEventListener("click", () => { state.window = Number(button.dataset.window); draw(); });
   }
-  parts.scale.addEventListener("click", () => { state.budgetScale = !state.budgetScale; draw(); });
+  parts.scale.addEventListener("click", () => { state.full = !state.full; draw(); });
 
   // A recording is played by its own clock
   let playing = 0;

@@ -8,6 +8,7 @@ function render({ model, el }) {
     settings: h("tbody"),
     name: h("input", { class: "wb-input", type: "text", maxlength: "64", placeholder: "name", "aria-label": "Name of the new profile" }),
     save: h("button", { class: "wb-button wb-primary", type: "button", onclick: () => save(false) }, "Save"),
+    measured: h("div", { class: "wb-soft wb-caption" }),
     exists: h("div", { class: "wb-message", role: "alert", hidden: true }),
   };
   const tell = (content) => model.send(content);
@@ -18,7 +19,7 @@ function render({ model, el }) {
   const root = h("div", { class: "wb wb-picker", role: "region", "aria-label": "Profiles", "data-lm-suppress-shortcuts": "true" },
     parts.message,
     h("details", { class: "wb-now" }, h("summary", {}, parts.now), h("table", {}, parts.settings)),
-    parts.cards, form, parts.exists);
+    parts.cards, parts.measured, form, parts.exists);
   el.replaceChildren(root);
 
   function save(replace) {
@@ -29,6 +30,7 @@ function render({ model, el }) {
   function draw(message) {
     setText(parts.now, `Set now: ${message.current}${message.unsaved ? ", with changes that no profile has" : ""}`);
     parts.settings.replaceChildren(...message.settings.map(([name, value]) => h("tr", {}, h("td", {}, name), h("td", { dir: "auto" }, value))));
+    setText(parts.measured, message.measured);
     const focused = document.activeElement?.dataset?.use;
     parts.cards.replaceChildren(...message.profiles.map(card));
     if (focused) [...parts.cards.querySelectorAll("button")].find((b) => b.dataset.use === focused)?.focus();
@@ -43,10 +45,10 @@ function render({ model, el }) {
       title, measured(profile), profile.problem ? h("div", { class: "wb-message wb-error", dir: "auto" }, profile.problem) : changes(profile));
   }
   function measured(profile) {
-    if (!profile.measured) return "";
+    if (!profile.measured.length) return "";
     return h("div", { class: "wb-measured" },
       profile.measured.map(([what, value]) => h("span", {}, h("span", { class: "wb-soft" }, `${what} `), value)),
-      profile.front ? h("span", { class: "wb-tag wb-front", title: "No other measured profile is at least as good in everything and better in something" }, "on the Pareto front") : "");
+      profile.front ? h("span", { class: "wb-tag wb-front", title: "No other measured profile is at least as good in everything and better in something" }, "no other beats it") : "");
   }
   function changes(profile) {
     if (!profile.changes.length) return h("div", { class: "wb-soft" }, "Changes nothing.");
@@ -70,8 +72,12 @@ function render({ model, el }) {
   };
   const take = (message) => heard[message.type]?.(message);
   model.on("msg:custom", take);
-  tell({ type: "hello" });
-  return () => model.off("msg:custom", take);
+  // Seen again, in a tab of a panel or scrolled back to: what is set may have changed meanwhile.
+  const seen = new IntersectionObserver((entries) => {
+    if (entries.at(-1).isIntersecting) tell({ type: "hello" });
+  });
+  seen.observe(el);
+  return () => { seen.disconnect(); model.off("msg:custom", take); };
 }
 
 export default { render };

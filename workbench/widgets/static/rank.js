@@ -20,19 +20,28 @@ function fuse(columns, weights, scores) {
   return scores;
 }
 
-// Row of the best passage of each of the k best papers; ties to the earlier paper and passage.
+// Row of the best passage of a paper; ties to the earlier passage.
+function bestRow(scores, start, end) {
+  let row = start;
+  for (let i = start + 1; i < end; i++) if (scores[i] > scores[row]) row = i;
+  return row;
+}
+
+// Rows of the k best papers, best first; ties to the earlier paper, which is the smaller id.
 function rankPapers(scores, starts, k) {
-  const papers = starts.length, best = new Float64Array(papers), rows = new Int32Array(papers);
-  for (let p = 0; p < papers; p++) {
-    const end = p + 1 < papers ? starts[p + 1] : scores.length;
-    let row = starts[p];
-    for (let i = row + 1; i < end; i++) if (scores[i] > scores[row]) row = i;
-    best[p] = scores[row];
-    rows[p] = row;
+  const top = [];
+  for (let p = 0; p < starts.length; p++) {
+    const row = bestRow(scores, starts[p], p + 1 < starts.length ? starts[p + 1] : scores.length);
+    if (top.length === k && !(scores[row] > scores[top[k - 1]])) continue;
+    let from = 0, to = top.length;
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (scores[top[middle]] < scores[row]) to = middle; else from = middle + 1;
+    }
+    top.splice(from, 0, row);
+    if (top.length > k) top.pop();
   }
-  const order = Uint32Array.from({ length: papers }, (_, p) => p);
-  order.sort((a, b) => best[b] - best[a] || a - b);
-  return Array.from(order.subarray(0, k), (p) => rows[p]);
+  return top;
 }
 
 // One signal's part in a row, as Ranking shows it: weight x normalised, and its share.

@@ -21,8 +21,15 @@ function createWeights(app) {
   const signals = () => app.result?.signals || Object.keys(app.settings.weights);
   const change = (weights) => app.reweigh({ weights });
 
+  // The weights with the main slider elsewhere.
+  const at = (balance) => balanced(app.settings.weights, signals(), balance, shape);
+  // What each signal of a group is of the whole group, also while the group weighs nothing.
+  const shares = (group) => {
+    const whole = groupWeight(shape, group);
+    return group.map((name, i) => (whole ? (shape[name] || 0) / whole : i ? 0 : 1));
+  };
   const main = slider("", { "aria-label": "Balance of BM25 and semantic" }, (value) =>
-    change(balanced(app.settings.weights, signals(), value, shape)));
+    change(at(value)));
   main.element.classList.add("wb-main-slider");
   main.element.firstChild.remove();
   const ends = h("div", { class: "wb-ends", "aria-hidden": "true" },
@@ -34,7 +41,7 @@ function createWeights(app) {
     if (signals().some((signal) => !single.has(signal)) || single.size !== signals().length) {
       single.clear();
       for (const signal of signals()) {
-        const key = h("span", { class: "wb-key", style: { background: app.options.colours[signal] } });
+        const key = h("span", { class: "wb-key", style: { background: app.result?.colours?.[signal] } });
         const made = slider(signal, { "aria-label": `Weight of ${signal}` }, (value) =>
           change({ ...app.settings.weights, [signal]: value }));
         made.element.firstChild.prepend(key);
@@ -48,7 +55,7 @@ function createWeights(app) {
     }
   }
 
-  const field = slider("title ↔ body", { "aria-label": "Field balance: title against body" }, (value) => {
+  const field = slider("body ↔ title", { "aria-label": "Field balance: title against body" }, (value) => {
     const { bm25 = 0, title = 0 } = app.settings.weights, total = bm25 + title || 0.5;
     change({ ...app.settings.weights, title: rounded(total * value), bm25: rounded(total * (1 - value)) });
   });
@@ -84,5 +91,5 @@ function createWeights(app) {
   const element = h("section", { class: "wb-weights", "aria-label": "Weights" },
     h("h3", {}, "Weights"), ends, main.element, singles,
     h("h4", {}, "Fields of BM25"), field.element, settings);
-  return { element, show };
+  return { element, show, at, shares };
 }

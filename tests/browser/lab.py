@@ -1,0 +1,108 @@
+"""Starting and stopping a real JupyterLab, for tests and for benchmarks."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nbformat
+from nbformat.v4 import new_code_cell, new_notebook
+from playwright.sync_api import Page, expect
+
+FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@dataclass(frozen=True)
+class Lab:
+    """A running JupyterLab whose root is a folder of the test's own."""
+
+    url: str
+    token: str
+    root: Path
+
+    def write(self, name: str, *sources: str) -> str:
+        """Save a notebook of code cells; returns the address that opens it."""
+        kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
+        metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
+        cells = [new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]
+        nbformat.write(new_notebook(cells=cells, metadata=metadata), self.root / name)
+        return f"{self.url}/lab/tree/{name}?token={self.token}&reset"
+
+
+@contextmanager
+def running_lab(root: Path) -> Iterator[Lab]:
+    """JupyterLab over a folder, with settings of its own, stopped at the end."""
+    port, token = _free_port(), secrets.token_hex(16)
+    settings = {
+        "JUPYTER_CONFIG_DIR": str(root / ".config"),
+        "JUPYTER_DATA_DIR": str(root / ".data"),
+        "JUPYTER_RUNTIME_DIR": str(root / ".runtime"),
+    }
+    # No question about news, no look-up of updates: the network is not part of the test.
+    set_setting(root, "notification", {"fetchNews": "false", "checkForUpdates": False})
+    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
+    command += [f"--IdentityProvider.token={token}"]
+    with open(root / "lab.log", "wb") as log:
+        process = subprocess.Popen(
+            command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+        )
+        try:
+            _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", process, root)
+            yield Lab(f"http://127.0.0.1:{port}", token, root)
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def open_and_run(page: Page, url: str) -> None:
+    """Open a notebook in JupyterLab and run all its cells."""
+    page.goto(url)
+    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=60_000)
+    # Run before the kernel is connected opens a dialog that asks for one.
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
+    page.get_by_role("menuitem", name="Run", exact=True).click()
+    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+
+def set_setting(root: Path, name: str, values: dict[str, object]) -> None:
+    """Write a person's JupyterLab setting, as the settings editor would."""
+    settings = root / ".config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
+    settings.mkdir(parents=True, exist_ok=True)
+    (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+
+
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return int(listener.getsockname()[1])
+
+
+def _wait_until_up(url: str, process: subprocess.Popen[bytes], root: Path) -> None:
+    for _ in range(240):
+        try:
+            urllib.request.urlopen(url, timeout=2).close()
+            return
+        except OSError:
+            if process.poll() is not None:
+                break
+            time.sleep(0.25)
+    raise RuntimeError(f"JupyterLab did not start: {(root / 'lab.log').read_text()[-2000:]}")

@@ -1,0 +1,92 @@
+"""Driving a notebook as a person does: run a cell, read what it printed, move a slider."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from playwright.sync_api import CDPSession, Locator, Page, expect
+
+from tests.browser.conftest import SCREENSHOTS
+
+OPEN = 'import workbench as wb\nbench = wb.open("landmarks", progress=False)'
+PRINT = "import json; print(json.dumps({}))"
+READY = ".wb-search[data-ready]"
+
+
+def run_cell(page: Page, number: int) -> Locator:
+    """Run one cell, from 0; returns it. Waits until the kernel has run it."""
+    cell = page.locator(".jp-CodeCell").nth(number)
+    prompt = cell.locator(".jp-InputPrompt")
+    before = prompt.inner_text()
+    cell.locator(".cm-content").click()
+    page.keyboard.press("Control+Enter")
+    expect(prompt).not_to_have_text(before, timeout=30_000)
+    expect(prompt).not_to_have_text("[*]:", timeout=30_000)
+    return cell
+
+
+def printed(page: Page, number: int) -> Any:
+    """Run a cell that prints JSON, and read it."""
+    cell = run_cell(page, number)
+    return json.loads(cell.locator(".jp-OutputArea-output pre").last.inner_text())
+
+
+def settled(panel: Locator) -> None:
+    """Wait until the kernel has confirmed the panel's last settings."""
+    panel.page.wait_for_function(
+        "e => !e.dataset.seq || e.dataset.seq === e.dataset.confirmed",
+        arg=panel.element_handle(),
+        timeout=20_000,
+    )
+
+
+def order(panel: Locator) -> list[str]:
+    """Paper ids as the cards stand on screen."""
+    ids: list[str] = panel.locator(".wb-card").evaluate_all("es => es.map(e => e.dataset.paper)")
+    return ids
+
+
+def heap(page: Page) -> tuple[int, int]:
+    """Bytes of the page's JavaScript heap and its DOM nodes, after collecting garbage."""
+    session: CDPSession = page.context.new_cdp_session(page)
+    session.send("HeapProfiler.collectGarbage")
+    used = session.send("Runtime.getHeapUsage")["usedSize"]
+    nodes = session.send("Memory.getDOMCounters")["nodes"]
+    session.detach()
+    return int(used), int(nodes)
+
+
+def picture(widget: Locator, name: str, height: int = 960) -> None:
+    """A picture of the top of a widget for the README, cut out of a page that has room for it."""
+    page = widget.page
+    page.set_viewport_size({"width": 1500, "height": height + 500})
+    page.wait_for_timeout(400)
+    widget.evaluate("e => e.scrollIntoView({ block: 'start' })")
+    page.mouse.move(0, 0)
+    box = widget.bounding_box()
+    assert box is not None
+    clip = {**box, "height": min(box["height"], float(height))}
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip)  # type: ignore[arg-type]
+
+
+MOVE = """async ([label, values, frames]) => {
+  const slider = document.querySelector(`input[aria-label="${label}"]`);
+  const root = slider.closest('.wb-search');
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const seen = [];
+  for (const value of values) {
+    slider.value = value;
+    slider.dispatchEvent(new Event('input', { bubbles: true }));
+    for (let i = 0; i < frames; i++) await frame();
+    seen.push([...root.querySelectorAll('.wb-card')].map((card) => card.dataset.paper));
+  }
+  return seen;
+}"""
+
+
+def move(page: Page, values: list[float], *, frames: int, label: str = "") -> list[list[str]]:
+    """Move a slider through values, `frames` frames apart; the papers on screen after each."""
+    label = label or "Balance of BM25 and semantic"
+    seen: list[list[str]] = page.evaluate(MOVE, [label, values, frames])
+    return seen

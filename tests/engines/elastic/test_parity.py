@@ -1,0 +1,228 @@
+"""The parity report with each of its causes really there; the verbs; the ancestor's request."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+import workbench as wb
+from tests.conftest import ROOT
+from workbench.cli.app import app
+from workbench.engines.elastic.ancestor import one_request
+from workbench.engines.elastic.connection import Connection
+from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.mapping import key
+from workbench.errors import EvaluationError, WeightError
+from workbench.evaluation.parity_causes import rounded_length
+from workbench.records import Filters
+
+DATA = ROOT / "data" / "landmarks"
+PLAIN = wb.Profile(
+    weights={"bm25": 0.4, "title": 0.1, "dense": 0.5}, feedback=False, n_retrieval=40
+)
+
+
+@pytest.fixture(scope="module")
+def spec(elasticsearch_url: str) -> Iterator[wb.Elasticsearch]:
+    made = wb.Elasticsearch(elasticsearch_url, index=f"p-{uuid4().hex[:8]}", timeout=60)
+    yield made
+    corpus = ElasticCorpus(made)
+    corpus.remove()
+    corpus.connection.close()
+
+
+@pytest.fixture(scope="module")
+def there(spec: wb.Elasticsearch, landmarks: wb.Workbench) -> Iterator[wb.Workbench]:
+    with wb.open(landmarks.folder, engine=spec, progress=False) as bench:
+        yield bench
+
+
+@pytest.fixture(scope="module")
+def queries() -> list[wb.Query]:
+    return wb.read_queries(DATA)[:20]
+
+
+def test_the_same_corpus_is_alike_and_every_difference_explained(
+    landmarks: wb.Workbench, there: wb.Workbench, queries: list[wb.Query]
+) -> None:
+    report = wb.parity(landmarks, there, queries, wb.read_qrels(DATA), profile=PLAIN)
+    assert report.mean_overlap >= 0.97
+    assert report.mean_rbo >= 0.97
+    assert report.explained
+    bm25, _, dense = report.signals
+    assert set(bm25.causes) <= {"length rounding", "statistics"}
+    assert bm25.causes["length rounding"] > 0
+    assert dense.equal == 1.0
+    assert not dense.causes
+    assert report.recall["dense"] == 1.0
+    assert report.weights is not None
+    assert report.weights.holds
+    for name in ("length rounding", "embedded", "weights hold"):
+        assert name in str(report)
+        assert name in report._repr_html_()
+    assert report.to_dict()["weights"]["holds"] is True
+    assert len(report.to_frame()) == 20
+
+
+def test_a_corpus_is_the_same_as_itself(landmarks: wb.Workbench, queries: list[wb.Query]) -> None:
+    report = wb.parity(landmarks, landmarks, queries[:5], profile=PLAIN)
+    assert report.mean_overlap == report.mean_rbo == 1.0
+    assert not report.causes
+    assert report.weights is None
+
+
+def test_deleted_documents_are_told_apart(
+    landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
+) -> None:
+    spec = wb.Elasticsearch(elasticsearch_url, index=f"d-{uuid4().hex[:8]}", timeout=60)
+    corpus = ElasticCorpus(spec)
+    live = corpus.mirror(landmarks.folder)
+    call = corpus.connection.call
+    # Written behind the workbench's back: documents that are replaced stay in the statistics.
+    for paper_id in [hit.paper.id for hit in landmarks.search("retrieval", 60)]:
+        path = f"/{live.name}/_doc/{key(paper_id, 0)}".replace("\t", "%09")
+        source = call("GET", path)["_source"]
+        call("PUT", path, source)
+    call("POST", f"/{live.name}/_refresh")
+    with wb.open(engine=spec) as bench:
+        report = wb.parity(landmarks, bench, queries[:8], profile=PLAIN)
+    corpus.remove()
+    corpus.connection.close()
+    assert report.signals[0].causes["deleted documents"] > 0
+    assert report.explained
+
+
+def test_another_analyser_is_told_apart(
+    landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
+) -> None:
+    name = f"a-{uuid4().hex[:8]}"
+    spec = wb.Elasticsearch(
+        elasticsearch_url, index=name, text_fields={"title": 1, "abstract": 1}, timeout=60
+    )
+    connection = Connection(spec)
+    fields = {"title": {"type": "text"}, "abstract": {"type": "text"}}
+    connection.call("PUT", f"/{name}", {"mappings": {"properties": fields}})
+    for line in (DATA / "papers.jsonl").read_text(encoding="utf-8").splitlines():
+        paper = json.loads(line)
+        body = {"title": paper["title"], "abstract": paper.get("abstract", "")}
+        connection.call("PUT", f"/{name}/_doc/{paper['id']}", body)
+    connection.call("POST", f"/{name}/_refresh")
+    with wb.open(engine=spec) as bench:
+        profile = PLAIN.replace(weights={"bm25": 1.0})
+        report = wb.parity(landmarks, bench, queries[:4], profile=profile)
+    connection.call("DELETE", f"/{name}")
+    connection.close()
+    assert report.signals[0].causes["analyser"] > 0
+    assert report.mean_overlap < 1
+
+
+def test_other_papers_and_no_queries_are_refused(
+    landmarks: wb.Workbench, there: wb.Workbench, tmp_path: Path
+) -> None:
+    with pytest.raises(EvaluationError, match="no queries"):
+        wb.parity(landmarks, there, [])
+    (tmp_path / "papers.jsonl").write_text('{"id": "a", "title": "One"}\n')
+    with (
+        wb.open(tmp_path, progress=False) as other,
+        pytest.raises(EvaluationError, match="174 and 1 papers"),
+    ):
+        wb.parity(landmarks, other, [wb.Query("x", id="1")])
+
+
+@pytest.mark.parametrize(
+    ("length", "counted"),
+    [(0, 0), (23, 23), (24, 24), (39, 39), (40, 40), (41, 40), (42, 42), (57, 56), (100, 96)],
+)
+def test_lengths_round_as_in_lucene(length: int, counted: int) -> None:
+    # From SmallFloat's own table: byte4ToInt(intToByte4(length)).
+    assert rounded_length(length) == counted
+
+
+# The ancestor's request
+
+
+def test_one_request_gives_papers_with_named_parts(there: wb.Workbench) -> None:
+    engine = there.engine
+    query = there._retriever.prepare("late interaction retrieval")
+    groups = one_request(engine, query, 5, weights={"bm25": 0.3, "dense": 2.0})  # type: ignore[arg-type]
+    assert len({group.paper_id for group in groups}) == 5
+    assert [g.score for g in groups] == sorted((g.score for g in groups), reverse=True)
+    full = engine.candidates(query, 1000)
+    rows = {
+        (name, no): row
+        for name, no, row in zip(
+            full.paper_ids.tolist(), full.numbers.tolist(), full.values, strict=True
+        )
+    }
+    for group in groups:
+        bm25, _, cosine = rows[group.paper_id, group.number]
+        assert group.parts.get("bm25", 0) == pytest.approx(0.3 * bm25, rel=1e-5)
+        assert group.parts["dense"] == pytest.approx(2.0 * (1 + cosine) / 2, rel=1e-5)
+        assert group.score == pytest.approx(sum(group.parts.values()), rel=1e-5)
+        others = [v for (name, _), v in rows.items() if name == group.paper_id]
+        best = max(0.3 * v[0] + (1 + v[2]) for v in others)
+        assert group.score == pytest.approx(best, rel=1e-5)
+    only = one_request(engine, query, 5, filters=Filters(year=(2020, 2020)))  # type: ignore[arg-type]
+    years = {paper.year for paper in engine.papers([g.paper_id for g in only])}
+    assert years == {2020}
+    with pytest.raises(WeightError, match="unknown part title"):
+        one_request(engine, query, weights={"title": 1.0})  # type: ignore[arg-type]
+    assert one_request(engine, wb.Query("")) == []  # type: ignore[arg-type]
+
+
+# Verbs
+
+
+def run(*arguments: str) -> str:
+    done = CliRunner().invoke(app, list(arguments))
+    assert done.exit_code == 0, (done.output, done.exception)
+    return done.stdout
+
+
+def test_the_verbs_of_a_cluster(
+    landmarks: wb.Workbench, there: wb.Workbench, spec: wb.Elasticsearch, tmp_path: Path
+) -> None:
+    place = ["--engine", spec.url, "--index", spec.index]
+    folder = str(landmarks.folder)
+    lines = {line["name"]: line for line in json.loads(run("doctor", *place, "--json"))}
+    assert all(line["ok"] for line in lines.values())
+    assert {"cluster", "version", "bulk format", "index", "vectors", "writes"} <= set(lines)
+    assert "174 papers" in lines["index"]["found"]
+    found = json.loads(run("search", folder, "late interaction", *place, "-k", "3", "--json"))
+    assert len(found["hits"]) == 3
+    few = (DATA / "queries.jsonl").read_text(encoding="utf-8").splitlines(keepends=True)[:6]
+    (tmp_path / "queries.jsonl").write_text("".join(few), encoding="utf-8")
+    queries, qrels = str(tmp_path / "queries.jsonl"), str(DATA / "qrels.tsv")
+    report = json.loads(
+        run("parity", folder, *place, "--queries", queries, "--qrels", qrels, "--json")
+    )
+    assert report["overlap"]["mean"] >= 0.9
+    assert report["explained"]
+    assert report["weights"]["holds"] is not None
+    judged = ["--queries", queries, "--qrels", qrels, "--metrics", "nDCG@10"]
+    measured = json.loads(run("evaluate", folder, *place, *judged, "--json"))
+    assert np.isfinite(measured["metrics"]["nDCG@10"]["mean"])
+
+
+def test_doctor_says_what_to_do_about_what_is_wrong(
+    elasticsearch_url: str, spec: wb.Elasticsearch
+) -> None:
+    done = CliRunner().invoke(app, ["doctor", "--engine", "http://127.0.0.1:9", "--json"])
+    [line] = json.loads(done.stdout)
+    assert done.exit_code == 1
+    assert (line["name"], line["ok"]) == ("cluster", False)
+    assert "check that the cluster runs" in line["remedy"]
+    name = f"x-{uuid4().hex[:8]}"
+    connection = Connection(wb.Elasticsearch(elasticsearch_url, index=name, timeout=60))
+    connection.call("PUT", f"/{name}", {})
+    done = CliRunner().invoke(app, ["doctor", "--engine", spec.url, "--index", name])
+    connection.call("DELETE", f"/{name}")
+    connection.close()
+    assert done.exit_code == 1
+    assert "not made by the" in " ".join(done.stdout.split())

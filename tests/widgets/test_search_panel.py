@@ -1,0 +1,165 @@
+"""The kernel's side of the search panel: what it answers to what the browser sends."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from workbench.errors import ModelNotFound
+from workbench.profiles import Profile
+from workbench.ranking.balance import with_balance
+from workbench.session import Workbench
+from workbench.widgets.search_panel import REMEMBERED, SearchPanel
+
+QUERY = "late interaction retrieval"
+
+
+@pytest.fixture
+def panel(landmarks: Workbench) -> SearchPanel:
+    return SearchPanel(landmarks, QUERY, k=7)
+
+
+def send(panel: SearchPanel, **changes: Any) -> None:
+    """Settings as the browser sends them: all of them, with the next number."""
+    old = panel.view.settings
+    panel.view.settings = {**old, **changes, "seq": old["seq"] + 1}
+
+
+def hear(panel: SearchPanel, monkeypatch: pytest.MonkeyPatch, **message: Any) -> list[Any]:
+    """What the panel answers to a message."""
+    said: list[Any] = []
+    monkeypatch.setattr(panel.view, "send", said.append)
+    panel._hear(panel.view, {"result": panel.view.result["id"], **message}, [])
+    return said
+
+
+def test_the_first_result_is_the_search(panel: SearchPanel, landmarks: Workbench) -> None:
+    result, ranking = panel.view.result, landmarks.search(QUERY, k=7)
+    ids = [result["cards"][str(row)]["id"] for row in result["order"]]
+    assert ids == ranking.paper_ids
+    assert result["fingerprint"] == ranking.fingerprint
+    columns = np.array([np.frombuffer(column) for column in result["columns"]]).T
+    assert np.array_equal(columns, ranking.normalised)
+    starts = np.frombuffer(result["starts"], dtype=np.int32)
+    assert np.array_equal(starts, ranking.candidates.paper_starts)
+
+
+def test_moved_weights_reuse_the_candidates(
+    panel: SearchPanel, landmarks: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(landmarks, "search", None)  # a retrieval would fail
+    weights = with_balance(panel.base.weights, 0.2)
+    send(panel, weights=weights)
+    assert panel.ranking is not None
+    assert panel.view.order["order"] == panel.ranking.rows.tolist()
+    assert panel.view.order["fingerprint"] == panel.ranking.fingerprint
+    assert panel.view.answered == 1
+    assert dict(panel.profile.weights) == weights
+    assert not panel.view.message["text"]
+
+
+def test_another_normaliser_sends_other_columns(panel: SearchPanel) -> None:
+    send(panel, normaliser="rrf")
+    first = np.frombuffer(panel.view.result["columns"][0])
+    assert first.max() <= 1 / 61
+    assert panel.view.result["normaliser"] == "rrf"
+
+
+@pytest.mark.parametrize(
+    ("changes", "title"),
+    [
+        ({"weights": {"bm25": 0, "dense": 0}}, "Weight error"),
+        ({"filters": {"year": [2020, 2010]}}, "Filter error"),
+        ({"filters": {"author": "!!!"}}, "Filter error"),
+        ({"edits": {"mute": ["banana"]}}, "Query error"),
+        ({"query": "x" * 100_001}, "Query error"),
+        ({"k": 0}, "Query error"),
+        ({"normaliser": "magic"}, "Profile error"),
+        ({"edits": {"nonsense": 1}}, "Something unexpected"),
+    ],
+    ids=str,
+)
+def test_an_error_is_told_and_the_ranking_on_screen_stays(
+    panel: SearchPanel, changes: dict[str, Any], title: str
+) -> None:
+    before = panel.code()
+    send(panel, **changes)
+    assert panel.view.message["title"] == title
+    assert panel.view.answered == 1
+    assert panel.code() == before
+    weights = dict(panel.base.weights)
+    send(panel, query=QUERY, k=7, edits={}, filters={}, weights=weights, normaliser="min-max")
+    assert not panel.view.message["text"]
+
+
+def test_a_missing_model_is_told_and_the_panel_recovers(
+    landmarks: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> Any:
+        raise ModelNotFound("no weights; give a folder")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(landmarks, "search", broken)
+        panel = SearchPanel(landmarks, QUERY)
+        assert panel.view.message["text"] == "no weights; give a folder"
+        assert panel.ranking is None
+        assert panel.code() == ""
+    send(panel, query="attention")
+    assert not panel.view.message["text"]
+    assert panel.ranking is not None
+
+
+def test_no_query_shows_no_hits(panel: SearchPanel) -> None:
+    send(panel, query="  ")
+    assert panel.ranking is None
+    assert "columns" not in panel.view.result
+    assert not panel.view.message["text"]
+
+
+def test_what_is_typed_ahead_is_there_when_asked(
+    panel: SearchPanel, landmarks: Workbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear(panel, monkeypatch, type="ahead", query="attention")
+    monkeypatch.setattr(landmarks, "search", None)
+    send(panel, query="attention", edits={})
+    assert panel.ranking is not None
+    assert panel.ranking.query == "attention"
+
+
+def test_rankings_kept_are_bounded(panel: SearchPanel) -> None:
+    for number in range(REMEMBERED + 5):
+        send(panel, query=f"attention {number}")
+    assert len(panel._found) == REMEMBERED
+
+
+def test_details_add_up_and_go_with_the_weights(
+    panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert panel.ranking is not None
+    row = panel.view.result["order"][0]
+    (reply,) = hear(panel, monkeypatch, type="details", row=row)
+    assert reply["row"] == row
+    assert reply["details"]["score"] == f"{panel.ranking[0].score:.4f}"
+    parts = [float(r["contribution"]) for r in reply["details"]["rows"] if not r["term"]]
+    assert sum(parts) == pytest.approx(panel.ranking[0].score, abs=2e-4)
+
+
+def test_rows_that_are_none_are_no_cards(
+    panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hear(panel, monkeypatch, type="cards", rows=[0, -1, 10**6])
+    assert list(panel.view.more["cards"]) == ["0"]
+    assert hear(panel, monkeypatch, type="details", row=10**6) == []
+
+
+def test_a_profile_can_be_used_from_code(panel: SearchPanel) -> None:
+    seen = []
+    panel.on_ranking(lambda p: seen.append(p.ranking.fingerprint if p.ranking else ""))
+    panel.use(Profile(name="words", weights={"bm25": 1.0}))
+    assert panel.profile.weights["bm25"] == 1.0
+    assert panel.ranking is not None
+    assert seen == [panel.ranking.fingerprint]
+    panel.search("attention")
+    assert panel.ranking.query == "attention"
