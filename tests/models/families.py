@@ -19,26 +19,21 @@ from .conftest import write_json
 KINDS = ("bert", "roberta", "xlm-roberta", "camembert", "mpnet")
 WINDOW = 48
 
-_MAKE = """
+_SCRIPT = """
 import json, sys, warnings
 warnings.simplefilter("ignore")
+import numpy as np
 import torch
+from sentence_transformers import SentenceTransformer
 from transformers import AutoConfig, AutoModel
-for kind, folder in json.loads(sys.argv[1]).items():
+make, folders, texts, output = json.loads(sys.argv[1]), *map(json.loads, sys.argv[2:4]), sys.argv[4]
+for folder, kind in make:
     torch.manual_seed(11)
     config = AutoConfig.for_model(
         kind, vocab_size=30527, hidden_size=64, num_hidden_layers=3, num_attention_heads=4,
         intermediate_size=96, max_position_embeddings=66, initializer_range=0.25,
     )
     AutoModel.from_config(config).save_pretrained(folder)
-"""
-
-_ENCODE = """
-import json, sys, warnings
-warnings.simplefilter("ignore")
-import numpy as np
-from sentence_transformers import SentenceTransformer
-texts, output, folders = json.loads(sys.argv[1]), sys.argv[2], json.loads(sys.argv[3])
 found = {}
 for name, folder in folders.items():
     model = SentenceTransformer(folder, device="cpu")
@@ -56,15 +51,25 @@ def run(code: str, *arguments: Any) -> str:
     return done.stdout
 
 
-def make_folders(into: Path) -> dict[str, Path]:
-    """A folder in sentence-transformers' layout for each kind; bert pools the first token."""
-    folders = {kind: into / kind for kind in KINDS}
-    run(_MAKE, json.dumps({kind: str(folder) for kind, folder in folders.items()}))
+def make(
+    into: Path, texts: list[str], others: dict[str, Path]
+) -> tuple[dict[str, Path], dict[str, NDArray[np.float32]]]:
+    """A folder in sentence-transformers' layout for each kind (bert pools the first token) and for
+    "max-pooled"; and what sentence-transformers makes of the texts, and of the first one as a
+    query, in these and in other folders. One process: importing it takes longest."""
+    folders = {kind: into / kind for kind in (*KINDS, "max-pooled")}
+    pooling = {"bert": "cls", "max-pooled": "max"}
     for kind, folder in folders.items():
+        folder.mkdir()
         for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt"):
             shutil.copy(find_model().path / name, folder)
-        describe(folder, "cls" if kind == "bert" else "mean")
-    return folders
+        describe(folder, pooling.get(kind, "mean"))
+    made = [(str(f), "bert" if kind == "max-pooled" else kind) for kind, f in folders.items()]
+    named = {name: str(folder) for name, folder in {**folders, **others}.items()}
+    output = into / "vectors.npz"
+    run(_SCRIPT, json.dumps(made), json.dumps(named), json.dumps(texts), output)
+    with np.load(output) as vectors:
+        return folders, {name: vectors[name] for name in vectors}
 
 
 def describe(folder: Path, pooling: str) -> None:
@@ -84,13 +89,3 @@ def describe(folder: Path, pooling: str) -> None:
         for name in ("cls_token", "mean_tokens", "max_tokens")
     }
     write_json(folder / "1_Pooling" / "config.json", {"word_embedding_dimension": 64, **modes})
-
-
-def reference(
-    folders: dict[str, Path], texts: list[str], output: Path
-) -> dict[str, NDArray[np.float32]]:
-    """What sentence-transformers makes of the texts, and of the first one as a query."""
-    named = json.dumps({name: str(folder) for name, folder in folders.items()})
-    run(_ENCODE, json.dumps(texts), output, named)
-    with np.load(output) as vectors:
-        return {name: vectors[name] for name in vectors}
