@@ -22,6 +22,9 @@ NAMES = (
     "tuning",
     "indexing_memory",
     "panel_latency",
+    "monitor",
+    "gpu",
+    "gpu_memory",
 )
 LATEST = ROOT / "benchmarks" / "results" / "latest.md"
 

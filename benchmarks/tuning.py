@@ -20,12 +20,16 @@ from common import Figure, arguments, heading, index_of, note, queries_of, table
 import workbench as wb
 from workbench.evaluation.metrics import grades_by_query
 from workbench.evaluation.statistics import bootstrap_mean
+from workbench.evaluation.tuned import PLAIN
 from workbench.evaluation.tuning import tune
 from workbench.records import Candidates, Query
 
 METRIC = "nDCG@10"
 DEEP = 1000
 """Candidates an arm where the time of the curve is measured."""
+
+USUAL = 200
+"""Candidates an arm elsewhere."""
 
 ALL = 1000
 """More than a split has; with fewer queries no target is compared."""
@@ -51,7 +55,7 @@ class Judged:
     def tune(self, signals: Sequence[str]) -> Any:
         """What `Workbench.tune` does after retrieval, normalising included."""
         asked = [query for query, _ in self.found]
-        return tune(self.found, asked, self.grades, signals, METRIC, wb.Profile(), self.frequencies)
+        return tune(self.found, asked, self.grades, signals, METRIC, PLAIN, self.frequencies)
 
 
 def main() -> None:
@@ -64,8 +68,8 @@ def main() -> None:
     heading("Tuning")
     with wb.open(index) as bench:
         deep = _judged(bench, given, "test", DEEP)
-        train = _judged(bench, given, "train", wb.Profile().n_candidates)
-        test = _judged(bench, given, "test", wb.Profile().n_candidates)
+        train = _judged(bench, given, "train", USUAL)
+        test = _judged(bench, given, "test", USUAL)
         figures = [_curve(deep, given), _split(train, test), _three(train, test)]
         figures.append(_regret(train, test))
     if given.queries >= ALL:
@@ -75,7 +79,7 @@ def main() -> None:
 def _judged(bench: wb.Workbench, given: argparse.Namespace, split: str, n: int) -> Judged:
     queries, judgments = queries_of(given.data, split)
     queries = queries[: given.queries]
-    profile = wb.Profile(n_candidates=n)
+    profile = PLAIN.replace(n_retrieval=n)
     grades = grades_by_query(judgments)
     found = list(bench._candidates(queries, grades, profile, sys.stderr.isatty()))
     return Judged(found, grades, bench.engine.document_frequencies)
@@ -167,7 +171,7 @@ def _split(train: Judged, test: Judged) -> Figure:
     rows = [
         ("best", best.weight, best.value, checked.value, checked.optimism),
         ("steady", steady, curve.at(steady), calm.value, calm.optimism),
-        ("default", wb.Profile().weights["dense"], curve.default, curve.default, 0.0),
+        ("default", PLAIN.weights["dense"], curve.default, curve.default, 0.0),
     ]
     shown = [
         (

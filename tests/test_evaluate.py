@@ -117,6 +117,7 @@ def test_tuning_says_what_it_left_out(landmarks: Workbench) -> None:
     curve = landmarks.tune(queries, wb.read_qrels(QRELS), progress=False)
     assert curve.left_out.without_judgments == ("extra",)
     assert curve.left_out.unknown_queries == 47
+    assert curve.regret().to_frame()["query_id"].tolist() == [query.id for query in queries[:3]]
     assert len(curve.queries) == 3
     with pytest.raises(EvaluationError, match="none of 1 queries is judged"):
         landmarks.tune(queries[3:], wb.read_qrels(QRELS), progress=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import tomllib
 from collections.abc import Callable
 
@@ -71,13 +72,22 @@ keep(bench.folder, Measurements("nDCG@10", bench.manifest.fingerprint, "2 CPUs",
 
 
 def test_all_three_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Page) -> None:
+    hostile = "<script>window.pwned=1</script><img src=x onerror='window.pwned=1'>"
+    odd = [
+        {"id": hostile, "title": f"Attack {hostile}", "abstract": f"Attack {hostile}"},
+        {"id": "rtl", "title": "הסבר על רשתות attack", "abstract": "attack " + "סבר " * 40},
+        {"id": "long", "title": "attack " + "x" * 5000, "abstract": "An attack."},
+    ]
+    (lab.root / "odd").mkdir()
+    (lab.root / "odd" / "papers.jsonl").write_text("\n".join(map(json.dumps, odd)), "utf-8")
     set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
     try:
         run_notebook(
             "dark.ipynb",
             OPEN,
             "bench.profile_picker()",
-            'bench.judge([wb.Query("late interaction retrieval", id="q")], "dark.jsonl")',
+            'odd = wb.open("odd", progress=False)\n'
+            f'odd.judge([wb.Query("attack {hostile}", id="q")], "dark.jsonl")',
             "bench.memory_plot()",
             'bench.search("skipping documents")',
         )
@@ -85,8 +95,10 @@ def test_all_three_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Pag
     finally:
         set_setting(lab.root, "themes", {})
     page.locator(".wb-card").click()
-    for key in "320":
-        page.keyboard.press(key)
+    expect(page.locator(".wb-square")).to_have_count(3)
+    page.keyboard.press("3")
+    expect(page.locator(".wb-saved")).to_have_text("All saved")
+    assert page.evaluate("window.pwned") is None
     page.locator(".jp-ActivityBar, .jp-SideBar.jp-mod-left").first.locator(
         "li.lm-mod-current"
     ).click()

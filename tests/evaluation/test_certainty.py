@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -17,10 +19,11 @@ from tests.evaluation.test_curve import (
     random_items,
 )
 from workbench.errors import EvaluationError, WeightError
-from workbench.evaluation.certainty import cross_validate
+from workbench.evaluation.certainty import UNTOLD, CrossValidation, cross_validate
 from workbench.evaluation.curve import RESOLVED, CurveItem, WeightCurve, weight_curve
 from workbench.evaluation.left_out import what_is_left_out
 from workbench.evaluation.predictor import LEAST, WEIGHTS
+from workbench.evaluation.tuned import PLAIN
 from workbench.evaluation.tuning import tune
 from workbench.profiles import Profile
 from workbench.records import Query
@@ -83,7 +86,7 @@ def test_one_query_cannot_be_cross_validated() -> None:
     assert "honest" not in str(curve)
 
 
-def better_by(gain: float, noise: float, queries: int) -> WeightCurve:
+def better_by(gain: float, noise: float, queries: int) -> CrossValidation:
     """Cross-validation input where tuning always finds the same weight, better by `gain`."""
     dice = np.random.default_rng(0)
     default = dice.random(queries) * 0.5
@@ -101,7 +104,7 @@ def test_a_clear_gain_needs_no_warning_and_the_careful_person_takes_it() -> None
 
 def test_a_loss_says_keep_the_default_and_the_careful_person_does() -> None:
     checked = better_by(-0.1, 0.05, 100)
-    assert "100 queries cannot tell" in checked.warning
+    assert checked.warning.startswith("the tuned weights are worse than the default")
     assert checked.warning.endswith("keep the default")
     assert (checked.nested, checked.kept) == (pytest.approx(checked.default), 1.0)
 
@@ -117,6 +120,29 @@ def test_a_small_gain_says_how_many_queries_would_tell() -> None:
     drawn = dice.normal(abs(checked.difference), checked.spread, (400, count))
     t = drawn.mean(axis=1) / (drawn.std(axis=1, ddof=1) / np.sqrt(count))
     assert (np.abs(t) > 1.96).mean() == pytest.approx(0.8, abs=0.07)
+
+
+def test_weights_of_other_signals_in_the_default_are_mentioned() -> None:
+    curve = weight_curve(random_items(np.random.default_rng(1), 5, 10), ("title", "dense"))
+    assert "the default also weighs bm25, which these weights leave at 0" in str(curve)
+    both = weight_curve(random_items(np.random.default_rng(1), 5, 10))
+    assert "also weighs" not in str(both)
+
+
+def test_what_cross_validation_found_is_shown(curve: WeightCurve) -> None:
+    checked = curve.cross_validate()
+    for shown in (str(checked), checked._repr_html_()):
+        assert f"{checked.value:.4f}" in shown
+        assert f"optimism {checked.optimism:+.4f}" in shown
+        assert "nested" in shown
+    assert f"{checked.value:.4f} on queries not tuned on" in repr(checked)
+
+
+def test_a_difference_that_no_one_could_tell_says_so() -> None:
+    checked = better_by(1e-6, 0.0, 20)
+    told = replace(checked, low=-0.01, spread=0.2)
+    assert told.needed > UNTOLD
+    assert told.warning.endswith("more than 100,000 queries would be needed")
 
 
 def test_no_difference_at_all_says_keep_the_default() -> None:
@@ -250,7 +276,7 @@ def learnable(queries: int, seed: int = 0) -> list[CurveItem]:
 
 
 def test_a_predictor_learns_what_can_be_learnt_and_says_so() -> None:
-    raw = Profile(normaliser="none")
+    raw = PLAIN.replace(normaliser="none")
     predictor = weight_curve(learnable(80), metric="RR", base=raw).predictor()
     assert predictor.learnt
     assert predictor.value > predictor.one + 0.02
@@ -311,7 +337,7 @@ def test_what_is_left_out_is_counted_and_named() -> None:
         (asked[2], named(full, "none").candidates),
         (asked[3], named(empty, "empty").candidates),
     ]
-    curve = tune(found, asked, grades, ("title", "dense"), "RR", Profile(normaliser="none"))
+    curve = tune(found, asked, grades, ("title", "dense"), "RR", PLAIN.replace(normaliser="none"))
     left = curve.left_out
     assert left.without_judgments == ("nobody",)
     assert left.without_relevant == ("none",)
@@ -370,9 +396,9 @@ def test_the_table_is_exact(curve: WeightCurve) -> None:
 
 
 def test_the_profile_is_the_base_with_the_best_weights() -> None:
-    base = Profile(normaliser="z-score", n_candidates=50)
+    base = PLAIN.replace(normaliser="z-score", n_retrieval=50)
     curve = weight_curve(random_items(np.random.default_rng(1), 5, 10), base=base)
     tuned = curve.profile
     assert tuned.weights == {"title": 0.0, **curve.weights(curve.best.weight)}
-    assert (tuned.normaliser, tuned.n_candidates, tuned.name) == ("z-score", 50, "tuned")
+    assert (tuned.normaliser, tuned.n_retrieval, tuned.name) == ("z-score", 50, "tuned")
     assert curve.default == pytest.approx(curve._sample.per_query(base.weights).mean())

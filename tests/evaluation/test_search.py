@@ -31,8 +31,8 @@ from workbench.evaluation.gains import parse_metric
 from workbench.evaluation.items import prepare
 from workbench.evaluation.search import WeightSearch
 from workbench.evaluation.simplex import PAIRS, Cost, cost, maximum
+from workbench.evaluation.tuned import PLAIN
 from workbench.evaluation.tuning import search_weights, tune
-from workbench.profiles import Profile
 from workbench.records import Query
 
 few = settings(max_examples=max(60, EXAMPLES // 5), deadline=None)
@@ -333,8 +333,8 @@ def test_tune_gives_a_curve_for_two_signals_and_a_search_for_more() -> None:
     found = [(query, made.candidates) for query, made in zip(queries, items, strict=True)]
     grades = {query.id: made.grades for query, made in zip(queries, items, strict=True)}
     given = (queries, grades)
-    assert isinstance(tune(found, *given, SIGNALS, "RR", Profile()), WeightSearch)
-    curve = tune(found, *given, ("title", "dense"), "RR", Profile())
+    assert isinstance(tune(found, *given, SIGNALS, "RR", PLAIN), WeightSearch)
+    curve = tune(found, *given, ("title", "dense"), "RR", PLAIN)
     assert curve.signals == ("title", "dense")
 
 
@@ -346,7 +346,7 @@ def test_a_search_needs_three_different_signals(signals: tuple[str, ...]) -> Non
 
 def test_signals_as_one_text_are_an_error() -> None:
     with pytest.raises(WeightError, match="give names"):
-        tune([], [], {}, "bm25,dense", "RR", Profile())
+        tune([], [], {}, "bm25,dense", "RR", PLAIN)
 
 
 def test_a_search_over_an_unknown_signal_or_weight_is_an_error() -> None:

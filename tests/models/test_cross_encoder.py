@@ -212,6 +212,14 @@ class _NoSession:
         return ()
 
 
+def test_scores_that_are_not_numbers_are_refused(
+    encoder: CrossEncoder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RUN + ".OnnxPairs.scores", lambda *_: np.array([1.0, np.nan]))
+    with pytest.raises(ModelRejected, match="NaN or infinity for 1 of 2 texts"):
+        encoder.scores(QUERY, PASSAGES[:2])
+
+
 def test_a_broken_tokenizer_is_named(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(RUN + ".cross_encoder_graph", lambda folder: folder.path / WEIGHTS)
     monkeypatch.setattr(RUN + ".open_session", lambda graph: _NoSession())

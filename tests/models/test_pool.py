@@ -144,6 +144,25 @@ def test_two_threads_that_wait_for_each_other_are_told() -> None:
         assert "told" in list(threads.map(both, models[:2]))
 
 
+def test_a_lease_that_ends_while_room_is_made_is_no_error() -> None:
+    pool = ModelPool("1MiB")
+    first, second = blocks(pool, 2)
+    held = pool.lease(first)
+    held.__enter__()
+    evict = pool.evict_idle
+
+    def late(device: str) -> bool:
+        """Nothing is idle; and then, before the pool looks who holds what, the lease ends."""
+        found = evict(device)
+        if not found:
+            held.__exit__(None, None, None)
+        return found
+
+    pool.evict_idle = late  # type: ignore[method-assign]
+    second.load()
+    assert (first.loaded, second.loaded) == (False, True)
+
+
 def test_what_never_fits_names_need_budget_and_what_would() -> None:
     model = Block("big", 8 * MIB, ModelPool("2MiB"), activations=MIB)
     with pytest.raises(OutOfMemory) as caught:
@@ -240,6 +259,17 @@ def test_a_ledger_may_be_shared() -> None:
 
 def test_the_processs_own_pool_is_one() -> None:
     assert Block("m").pool is default_pool() is Block("n").pool
+
+
+def test_the_environment_sets_the_processs_budget(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MODEL_BUDGET", "3GiB")
+    default_pool.cache_clear()
+    assert default_pool().budget("cpu") == 3 * 2**30
+    monkeypatch.setenv("MODEL_BUDGET", "plenty")
+    default_pool.cache_clear()
+    with pytest.raises(ModelError, match="budget is 'plenty'"):
+        default_pool()
+    default_pool.cache_clear()
 
 
 def test_a_budget_by_device() -> None:

@@ -268,16 +268,32 @@ def damaged(folders: dict[str, Path], tmp_path: Path, **changes: Any) -> Path:
 QUERY = "encoder.layer.1.attention.self.query.weight"
 
 
-def test_nan_weights_are_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
-    folder = damaged(folders, tmp_path, **{QUERY: np.full((64, 64), np.nan, np.float32)})
-    for embedder in (
-        TorchEmbedder(str(folder), pool=ModelPool()),
-        SentenceTransformerEmbedder(str(folder), pool=ModelPool()),
-    ):
-        with pytest.raises(ModelRejected, match="NaN or infinity for 2 of 2 texts"):
-            embedder.encode(["one", "two"])
-        with pytest.raises(ModelRejected, match="NaN"):
-            embedder.encode_query("one")
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_nan_weights_are_refused_by_name(
+    folders: dict[str, Path], tmp_path: Path, value: float
+) -> None:
+    folder = damaged(folders, tmp_path, **{QUERY: np.full((64, 64), value, np.float32)})
+    embedder = TorchEmbedder(str(folder), pool=ModelPool())
+    with pytest.raises(ModelRejected, match=r"query\.weight holds NaN or infinity"):
+        embedder.encode(["one"])
+    assert (embedder.loaded, embedder.pool.ledger.usage()) == (False, {})
+
+
+def test_nan_vectors_are_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
+    name = "encoder.layer.1.output.dense.weight"
+    huge = damaged(folders, tmp_path, **{name: np.full((64, 96), 6e4, np.float32)})
+    overflowing = TorchEmbedder(str(huge), dtype="fp16", pool=ModelPool())
+    with pytest.raises(ModelRejected, match=r"NaN or infinity for 2 of 2 texts.*bf16"):
+        overflowing.encode(["one", "two"])
+    assert np.isfinite(TorchEmbedder(str(huge), pool=ModelPool()).encode(["one"])).all()
+
+
+def test_nan_of_sentence_transformers_is_noticed(folders: dict[str, Path], tmp_path: Path) -> None:
+    name = "encoder.layer.1.output.dense.weight"
+    folder = damaged(folders, tmp_path, **{name: np.full((64, 96), np.nan, np.float32)})
+    embedder = SentenceTransformerEmbedder(str(folder), pool=ModelPool())
+    with pytest.raises(ModelRejected, match="NaN or infinity for 1 of 1 texts"):
+        embedder.encode_query("one")
 
 
 @pytest.mark.parametrize(
@@ -364,6 +380,27 @@ assert one.shape == (25, 4, 8)
 assert torch.allclose(one, grid, atol=1e-6), (one - grid).abs().max()
 """
     families.run(code)
+
+
+@pytest.mark.parametrize("kind", ["bert", "xlm-roberta"])
+def test_the_gpus_layers_give_the_same_vectors(
+    kind: str, folders: dict[str, Path], expected: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The three buffers, without a GPU: attention a text at a time, the norm in PyTorch."""
+    from workbench.models import attention
+
+    def alone(qkv: Any, cumulative: Any, longest: int) -> Any:
+        return attention.one_by_one(qkv, cumulative.diff().tolist()).contiguous()
+
+    monkeypatch.setattr(attention, "variable_length", alone)
+    embedder = TorchEmbedder(str(folders[kind]), pool=ModelPool())
+    embedder.load()
+    run = embedder._run
+    assert isinstance(run, CpuRun)
+    assert run._encoder is not None
+    run._encoder.packed = True
+    # The product's epilogue has GELU's tanh form.
+    assert lowest_cosine(embedder.encode(TEXTS), expected[kind]) >= 0.9999
 
 
 def test_a_gpu_runs_the_same_where_there_is_one(expected: Any) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -208,3 +209,17 @@ def test_a_signal_that_is_asked_for_is_computed_without_a_reranker(
     found = retriever.retrieve(QUERY, profile).candidates
     assert found.signals == ("bm25", "title", "dense", "late_interaction")
     assert found.signals == retriever.signals(profile)
+
+
+@pytest.mark.usefixtures("own_cache")
+def test_a_session_that_changes_its_papers_keeps_its_reranker(
+    landmarks: Workbench, embedder: OnnxEmbedder, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(landmarks.folder, tmp_path / "index")
+    profile = Profile(reranker="late-interaction", n_rerank=3)
+    with Workbench(folder, profile=profile, embedder=embedder) as session:
+        session.search(QUERY)
+        made = session._retriever._rerankers.chosen(profile)
+        session.delete("khattab2020colbert")
+        assert session._retriever._rerankers.chosen(profile) is made
+        assert "khattab2020colbert" not in session.search(QUERY, k=100).paper_ids

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,42 @@ def test_every_query_gets_its_badge(widget: Any, page_of: Any) -> None:
     badges = {m["query"]: m["of"] for m in page.heard if m["type"] == "progress"}
     assert set(badges) == {"q1", "q2"}
     assert all(of >= 3 for of in badges.values())
+
+
+def test_a_query_that_cannot_be_searched_stops_no_other(
+    landmarks: Workbench, file: Path, page_of: Any
+) -> None:
+    queries = [wb.Query("", id="empty"), *QUERIES]
+    widget = judge(landmarks, queries, file, depth=3)
+    page = page_of(widget)
+    page.say(type="hello")
+    widget._ranking.join(20)
+    progress = {m["query"]: m for m in page.heard if m["type"] == "progress"}
+    assert set(progress) == {"empty", "q1", "q2"}
+    assert "empty" in progress["empty"]["problem"]
+    told = page.say(type="open", query="empty")[0]
+    assert (told["type"], told["message"]["kind"]) == ("failed", "error")
+
+
+def test_a_key_does_not_wait_for_a_search(
+    landmarks: Workbench, widget: Any, file: Path, page_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = page_of(widget)
+    paper = papers(page)[0]["id"]
+    searching, go_on = threading.Event(), threading.Event()
+
+    def slow(*_: Any) -> Any:
+        searching.set()
+        assert go_on.wait(10)
+        raise EvaluationError("too slow")
+
+    monkeypatch.setattr(landmarks, "search", slow)
+    page.say(type="hello")  # starts to rank the other query
+    assert searching.wait(10)
+    page.say(type="grade", query="q1", paper=paper, grade=1, note="")
+    assert len(Judgments(file).current("ada")) == 1
+    go_on.set()
+    widget._ranking.join(10)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,9 @@ Choose = Callable[[Integers], tuple[Any, Vector]]
 POWER = 1.96 + 0.84
 """Normal quantiles of a two-sided test at 5 % that finds a difference 4 times in 5."""
 
+UNTOLD = 100_000
+"""More queries than anyone judges."""
+
 FLIPS = 10_000
 
 
@@ -39,7 +42,7 @@ class Bootstrap:
     values: Vector
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class CrossValidation:
     """Tuned on some queries, measured on the others: k folds, all repeated with other folds.
 
@@ -93,9 +96,16 @@ class CrossValidation:
 
     @property
     def warning(self) -> str:
-        """A sentence where the queries cannot tell the tuned weights from the default, else ""."""
+        """A sentence where the queries cannot tell the tuned weights from the default, or tell that
+        they are worse; else ""."""
         if self.low > 0:
             return ""
+        if self.high < 0:
+            return (
+                "the tuned weights are worse than the default: on queries not tuned on they differ "
+                f"by {self.difference:+.4f} (95 % interval {self.low:+.4f} to {self.high:+.4f}); "
+                "keep the default"
+            )
         told = (
             f"{self.queries:,} queries cannot tell the tuned weights from the default: on queries "
             f"not tuned on they differ by {self.difference:+.4f} (95 % interval {self.low:+.4f} "
@@ -103,6 +113,8 @@ class CrossValidation:
         )
         if self.difference <= ROUNDING or self.needed is None:
             return f"{told}; keep the default"
+        if self.needed > UNTOLD:
+            return f"{told}; more than {UNTOLD:,} queries would be needed"
         return f"{told}; about {self.needed:,} queries would"
 
     def to_dict(self) -> dict[str, Any]:
@@ -121,6 +133,22 @@ class CrossValidation:
             "kept_default": self.kept,
             "queries_needed": self.needed,
         }
+
+    def __repr__(self) -> str:
+        return (
+            f"CrossValidation({self.queries:,} queries in {self.folds} folds: {self.value:.4f} on "
+            f"queries not tuned on, optimism {self.optimism:+.4f}, default {self.default:.4f})"
+        )
+
+    def __str__(self) -> str:
+        from workbench.evaluation.present_tuning import checked_text
+
+        return checked_text(self)
+
+    def _repr_html_(self) -> str:
+        from workbench.evaluation.present_tuning import checked_html
+
+        return checked_html(self)
 
 
 def resample(steps: Steps, edges: Vector, own: int, resamples: int, seed: int) -> Bootstrap:

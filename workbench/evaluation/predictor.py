@@ -23,7 +23,7 @@ from workbench.errors import EvaluationError
 from workbench.evaluation.certainty import percentiles
 from workbench.evaluation.features import Frequencies, features, inverse_frequencies
 from workbench.evaluation.items import Prepared
-from workbench.evaluation.present import count_queries
+from workbench.evaluation.present import count_queries, render
 from workbench.evaluation.statistics import RESAMPLES, randomisation
 from workbench.evaluation.steps import UNIT, Steps
 from workbench.ranking.fusion import Matrix, normalise
@@ -147,6 +147,9 @@ class WeightPredictor:
         return f"WeightPredictor({self.metric} over {count_queries(self.queries)}: {self.verdict})"
 
     __str__ = __repr__
+
+    def _repr_html_(self) -> str:
+        return render("facts.html", head=repr(self), facts=[], notes=[])
 
 
 def predict(

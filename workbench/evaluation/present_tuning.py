@@ -11,6 +11,7 @@ from workbench.evaluation.present import count_queries, render
 from workbench.ranking.present import printable
 
 if TYPE_CHECKING:
+    from workbench.evaluation.certainty import CrossValidation
     from workbench.evaluation.curve import WeightCurve
     from workbench.evaluation.regret import Regret
 
@@ -96,6 +97,14 @@ def _steady_facts(curve: WeightCurve) -> list[tuple[str, str, str]]:
 def notes_of(curve: Any) -> list[str]:
     """What a person should know, in sentences: doubts first, then what was left out."""
     warning = curve.cross_validate().warning if len(curve.queries) > 1 else ""
+    others = [name for name, weight in curve.base.weights.items() if weight]
+    others = [name for name in others if name not in curve.signals]
+    if others:
+        warning += "; " if warning else ""
+        warning += (
+            f"the default also weighs {', '.join(others)}, which these weights leave at 0: name "
+            "them in `signals` to tune them too"
+        )
     return [*([warning] if warning else []), *curve.left_out.notes]
 
 
@@ -140,6 +149,49 @@ def regret_html(regret: Regret) -> str:
         "regret.html", regret=regret, rows=rows, named=named, losers=losers(regret),
         count_queries=count_queries,
     )  # fmt: skip
+
+
+def checked_text(checked: CrossValidation) -> str:
+    """Plain text, a fact a line."""
+    return facts_text(_checked_head(checked), _checked_facts(checked), _warning(checked))
+
+
+def checked_html(checked: CrossValidation) -> str:
+    """The table that a notebook shows for `cross_validate`."""
+    return render(
+        "facts.html",
+        head=_checked_head(checked),
+        facts=_checked_facts(checked),
+        notes=_warning(checked),
+    )
+
+
+def _warning(checked: CrossValidation) -> list[str]:
+    return [checked.warning] if checked.warning else []
+
+
+def _checked_head(checked: CrossValidation) -> str:
+    return (
+        f"{count_queries(checked.queries)} in {checked.folds} folds, {checked.repeats} times: "
+        "tuned on some, measured on the others"
+    )
+
+
+def _checked_facts(checked: CrossValidation) -> list[tuple[str, str, str]]:
+    facts = [
+        ("tuned", f"{checked.tuned:.4f}", "on the very queries that were tuned on: too high"),
+        ("honest value", f"{checked.value:.4f}", f"optimism {checked.optimism:+.4f}"),
+        (
+            "default",
+            f"{checked.default:.4f}",
+            f"tuning gains {checked.difference:+.4f} [{checked.low:+.4f}, {checked.high:+.4f}], "
+            f"p {checked.p:.3f}",
+        ),
+    ]
+    if checked.nested is None or checked.kept is None:
+        return facts
+    why = f"taking it only where inner folds prefer it; kept the default {checked.kept:.0%}"
+    return [*facts, ("nested", f"{checked.nested:.4f}", f"{why} of the time")]
 
 
 def losers(regret: Regret) -> str:

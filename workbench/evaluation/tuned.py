@@ -15,6 +15,9 @@ from workbench.records import Query
 Vector = NDArray[np.float64]
 Kept = TypeVar("Kept")
 
+PLAIN = Profile(weights=Profile().first_pass, feedback=False)
+"""What curves made without a profile start from: the signals that every engine has."""
+
 
 class Tuned:
     """Base of `WeightCurve` and `WeightSearch`, frozen dataclasses that hold these."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ from workbench.evaluation.left_out import LeftOut, what_is_left_out
 from workbench.evaluation.search import BestWeights, WeightSearch
 from workbench.evaluation.simplex import cost, maximum
 from workbench.evaluation.steps import UNIT, around
+from workbench.evaluation.tuned import PLAIN
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise, weight_vector
 from workbench.records import Candidates, Query
@@ -53,7 +55,9 @@ def tune(
     signals = tuple(signals)
     parse_metric(metric)
     items = [
-        CurveItem(candidates, normalise(candidates, base.normaliser), grades[query.id])
+        CurveItem(
+            _named(candidates, query.id), normalise(candidates, base.normaliser), grades[query.id]
+        )
         for query, candidates in found
     ]
     if not items:
@@ -92,7 +96,7 @@ def search_weights(
     """
     if len(signals) < 3 or len(set(signals)) < len(signals):
         raise WeightError(f"signals are {', '.join(signals)}; give three or more different ones")
-    base = base or Profile()
+    base = base or PLAIN
     sample = prepare(items, signals, parse_metric(metric))
     batch = make_batch(sample, signals)
     climb = Climb(batch, np.ones(len(sample), dtype=np.int64))
@@ -122,6 +126,11 @@ def search_weights(
         _batch=batch,
         _axes=axes,
     )
+
+
+def _named(candidates: Candidates, query_id: str) -> Candidates:
+    """The candidates with the judged query's id, which retrieval does not know."""
+    return replace(candidates, query=replace(candidates.query, id=query_id))
 
 
 def _starts(climb: Climb, base: Profile, restarts: int, seed: int) -> list[Vector]:

@@ -31,7 +31,7 @@ class Bookkeeper:
         self._model.pool.refresh(self._model.device)
 
     def check(self, size: int) -> None:
-        """Raises DeviceFull where a batch of so many bytes has no room in the budget any more:
+        """Raises DeviceFull where so many bytes for a batch have no room in the budget any more:
         another model may have been loaded since the batch was cut."""
         if size > self._model.pool.room(self._model.device):
             raise DeviceFull("the pool's budget")

@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelRejected
+from workbench.errors import ModelRejected, OutOfMemory
+from workbench.models.batching import DeviceFull
+from workbench.models.budget import readable
 from workbench.models.cross_encoder_export import VERSION
 from workbench.models.cross_encoder_run import OnnxPairs, Pairs, TorchPairs
+from workbench.models.devices import device_of
 from workbench.models.encoding import check_finite
 from workbench.models.lazy import LazyModel
 from workbench.models.ledger import Usage
@@ -106,8 +109,16 @@ class CrossEncoder(LazyModel):
     def _open(self) -> None:
         if self.device == "cpu":
             self._pairs = OnnxPairs(self.folder, self._longest, self._threads)
-        else:
-            self._pairs = TorchPairs(self, self.folder, self._longest, self._batch_size)
+        while self._pairs is None:
+            try:
+                self._pairs = TorchPairs(self, self.folder, self._longest, self._batch_size)
+            except DeviceFull as full:  # other processes hold what the budget would allow
+                if not self.pool.evict_idle(self.device):
+                    raise OutOfMemory(
+                        f"{self.name} needs {readable(self.need().weights)} on {self.device} and "
+                        f"{readable(device_of(self.device).free)} are free ({full}); end other "
+                        'processes that use it, or give device="cpu"'
+                    ) from None
         self.pool.ledger.set(self.key, self.device, self.held())
 
     def _close(self) -> None:

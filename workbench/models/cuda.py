@@ -23,6 +23,9 @@ CONTEXT, WORKSPACES = "(CUDA context)", "(library workspaces)"
 GRAIN = 32 * 2**20
 """What is kept for batches grows in steps of so many bytes."""
 
+SLACK = 48 * 2**20
+"""Bytes beside a batch: one step more, and small things, which come in 2 and 20 MiB."""
+
 WARM_UP = 512
 """Side of the matrices whose products make the libraries allocate their workspaces."""
 

@@ -15,6 +15,7 @@ from workbench.models.devices import device_of
 from workbench.models.lazy import LazyModel
 from workbench.models.ledger import Ledger, Usage
 from workbench.models.members import Member, Members
+from workbench.profiles import model_budget
 
 Model = TypeVar("Model", bound=LazyModel)
 RECHECK = 0.5
@@ -226,10 +227,13 @@ class ModelPool:
             if self.evict_idle(device):
                 continue
             with self._changed:
-                held = [member for member in self._loaded(device) if member.leases]
-                if self._all_wait(held):
+                self._sweep()
+                loaded = self._loaded(device)
+                held = [member for member in loaded if member.leases]
+                if not loaded or (held and self._all_wait(held)):
                     raise OutOfMemory(_never(model, need, budget, own, held))
-                self._changed.wait(RECHECK)
+                if len(held) == len(loaded):  # else one became idle just now
+                    self._changed.wait(RECHECK)
         # What was kept for batches is taken anew, from what is left.
         with self.ledger.moving():
             device_of(device).trim(lambda: self.drop_activations(device))
@@ -263,8 +267,9 @@ class ModelPool:
 
 @cache
 def default_pool() -> ModelPool:
-    """The pool of this process, for models that were given no other: 80 % of each device."""
-    return ModelPool()
+    """The pool of this process, for models that were given no other: MODEL_BUDGET of each device,
+    80 % where it is not set."""
+    return ModelPool(model_budget())
 
 
 def _sum(ledger: Ledger, device: str, part: Literal["weights", "activations"]) -> int:

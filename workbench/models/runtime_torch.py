@@ -14,7 +14,7 @@ from workbench.models import memory_model
 from workbench.models.batching import DeviceFull, Row, TokenBudget, run_batches, token_rows
 from workbench.models.bookkeeping import Bookkeeper
 from workbench.models.budget import readable
-from workbench.models.cuda import import_torch
+from workbench.models.cuda import SLACK, import_torch
 from workbench.models.devices import device_of
 from workbench.models.encoding import LazyEmbedder, Vectors, check_finite
 from workbench.models.ledger import Usage
@@ -38,9 +38,6 @@ VERSION = 2
 
 WORKING = 4_096
 """Tokens that a batch should be able to have before a model is worth loading."""
-
-SLACK = 48 * 2**20
-"""Bytes left free on a GPU: the allocator takes small things in pieces of 2 and 20 MiB."""
 
 
 class TorchEmbedder(LazyEmbedder):
@@ -192,10 +189,10 @@ class TorchEmbedder(LazyEmbedder):
         dtype = getattr(import_torch(), NAMES[self.dtype])
         kind = CpuRun if self.device == "cpu" else CudaRun
         run = kind(self.folder, self.device, dtype, Bookkeeper(self))
-        while self._run is None:
+        self._run = run  # before it is open, so that a failure gives back what came
+        while not run.weights:
             try:
                 run.open()
-                self._run = run
             except DeviceFull as full:  # other processes hold what the budget would allow
                 if not self.pool.evict_idle(self.device):
                     raise OutOfMemory(

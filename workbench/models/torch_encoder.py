@@ -93,8 +93,7 @@ class TorchEncoder:
     def _packed(self, x: Any, y: Any, cumulative: Any, longest: int) -> Any:
         """All layers in three buffers that live through the batch: nothing else is allocated but
         attention's output, always of one size, so memory cannot fall to pieces."""
-        from workbench.models.triton_norm import add_norm_
-
+        add_norm_ = _add_norm()
         tokens, hidden, inner = len(x), self.shape.hidden, self.shape.inner
         get, eps = self._tensors, self.shape.eps
         add_norm_(x, y, get["norm.weight"], get["norm.bias"], eps)
@@ -148,6 +147,21 @@ class TorchEncoder:
         return torch.nn.functional.gelu(inner, approximate=how)
 
 
+def _add_norm() -> Callable[..., Any]:
+    """x = norm(x + y) in one kernel, or in PyTorch's two where there is no Triton."""
+    try:
+        from workbench.models.triton_norm import add_norm_
+    except ImportError:
+        return _add_norm_plain
+    return add_norm_
+
+
+def _add_norm_plain(x: Any, y: Any, weight: Any, bias: Any, eps: float) -> Any:
+    import torch
+
+    return x.copy_(torch.nn.functional.layer_norm(x.add_(y), weight.shape, weight, bias, eps))
+
+
 def pool(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
     """Text vectors of unit length, float32, from token vectors: the first token's or the mean."""
     import torch
@@ -189,7 +203,13 @@ def load(
                     if slot.name == "positions" and shape.family != MPNET:
                         # every text is of type 0, so its vector can be added here once
                         part = part.float() + read("embeddings.token_type_embeddings.weight")[0]
-                    view[n * rows : (n + 1) * rows].copy_(part.to(dtype))
+                    part = part.to(dtype)
+                    if not torch.isfinite(part).all():  # attention can turn NaN into zeros
+                        raise ModelRejected(
+                            f"{folder.path / WEIGHTS}: {prefix + source} holds NaN or infinity in "
+                            f"{dtype}; fetch the model again, or use bf16 or fp32 instead of fp16"
+                        )
+                    view[n * rows : (n + 1) * rows].copy_(part)
                 views[slot.name] = view
     except (SafetensorError, OSError) as error:
         raise ModelRejected(

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.models.batching import out_of_memory
 from workbench.models.bookkeeping import Bookkeeper
-from workbench.models.cuda import Cuda, import_torch
+from workbench.models.cuda import SLACK, Cuda, import_torch
 from workbench.models.devices import device_of
 from workbench.models.source import ModelFolder
 from workbench.models.torch_encoder import Packed, TorchEncoder, pack, pool
@@ -174,7 +174,7 @@ class CudaRun:
         torch, device = self._device.torch, self._device
         encoder = cast("TorchEncoder", self._encoder)
         packed = pack(list(rows), encoder.shape.padding)
-        self._keeper.check(size)
+        self._keeper.check(size + SLACK)
         with self._keeper.moving():
             device.reserve(size)
             self._keeper.batch(device.kept(), note)

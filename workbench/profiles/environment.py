@@ -46,6 +46,11 @@ def profiles_folder() -> Path:
     return user_config_path("workbench") / "profiles"
 
 
+def model_budget() -> str:
+    """MODEL_BUDGET: what models may take of each device's memory, "80%" or "4GiB"."""
+    return os.environ.get("MODEL_BUDGET") or "80%"
+
+
 def max_batch_tokens() -> int | None:
     """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
     where it is no whole number above 0."""

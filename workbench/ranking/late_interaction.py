@@ -117,6 +117,10 @@ class LateInteraction:
                 bar.update(len(texts))
         return TokenCacheReport(len(keys), kept, encoded, self._store.size)
 
+    def close(self) -> None:
+        """Let go of the store's file; the next query opens it again."""
+        self._store.close()
+
     def _tokens_of(self, passages: Sequence[str]) -> list[TokenVectors]:
         known = self._store.read(passages)
         missing = [text for text in dict.fromkeys(passages) if text not in known]

@@ -33,6 +33,16 @@ class Rerankers:
         assert isinstance(made, LateInteraction)
         return made
 
+    def close(self) -> None:
+        """Let go of files and weights; what is used again is opened again."""
+        with self._lock:
+            made, self._made = list(self._made.values()), {}
+        for reranker in made:
+            if isinstance(reranker, CrossEncoder):
+                reranker.release()
+            elif isinstance(reranker, LateInteraction):
+                reranker.close()
+
     def _make(self, name: str, profile: Profile) -> Reranker:
         late = name == LATE_INTERACTION
         key = (name,) if late else (name, profile.device, str(profile.workers))

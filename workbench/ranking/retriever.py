@@ -50,11 +50,25 @@ class Retrieved:
 class Retriever:
     """Queries over one engine with the embedder that made its vectors."""
 
-    def __init__(self, engine: Engine, embedder: Embedder, analyser: Analyser) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        embedder: Embedder,
+        analyser: Analyser,
+        rerankers: Rerankers | None = None,
+    ) -> None:
         self.engine = engine
         self._embedder = embedder
         self._analyser = analyser
-        self._rerankers = Rerankers(embedder)
+        self._rerankers = rerankers or Rerankers(embedder)
+
+    def over(self, engine: Engine) -> Retriever:
+        """The same over another engine, with the rerankers that are loaded."""
+        return Retriever(engine, self._embedder, self._analyser, self._rerankers)
+
+    def close(self) -> None:
+        """Let go of the rerankers' files and weights."""
+        self._rerankers.close()
 
     def signals(self, profile: Profile) -> tuple[str, ...]:
         """Names of the columns that candidates have: the engine's, and those of the stages that

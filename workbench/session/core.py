@@ -120,6 +120,7 @@ class Session:
 
     def close(self) -> None:
         """Let go of the files."""
+        self._retriever.close()
         self.engine.close()
 
     def __enter__(self) -> Self:
@@ -151,7 +152,7 @@ class Session:
     def _reopen(self) -> None:
         self.engine.close()
         self.engine = self._keeper.open()
-        self._retriever = Retriever(self.engine, self._embedder, self._analyser)
+        self._retriever = self._retriever.over(self.engine)
 
     def _check_model(self, manifest: Manifest) -> None:
         for name in ("dimension", "fingerprint"):

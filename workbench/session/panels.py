@@ -22,7 +22,7 @@ class Panels(Measuring):
         return _widget("search_panel", "SearchPanel")(self, query, **options)
 
     def weight_tuner(self, queries: Queries, judgments: Judgments, **options: Any) -> Any:
-        """The sliders beside the exact curve of a metric; options as `metric`, `signals` in `tune`.
+        """The sliders beside a metric's exact curve. Options: `metric`, `k`, `profile`, `query`.
 
         Raises what `tune` raises.
         """

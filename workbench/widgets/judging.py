@@ -231,22 +231,24 @@ class JudgingWidget(anywidget.AnyWidget):
         if known is None:
             ranking = self._bench.search(query.text, self._depth)
             papers = pool_papers(ranking.candidates, ranking.profile, self._depth)
-            known = _Pool(papers, ranking.candidates.query.terms)
-            self._pools[query.id] = known
+            made = _Pool(papers, ranking.candidates.query.terms)
+            known = self._pools.setdefault(query.id, made)  # another thread may have been faster
         return known
 
     def _rank_all(self) -> None:
-        """Rank every query, so that the list shows what is missing before anybody opens it."""
+        """Rank every query, so that the list shows what is missing before anybody opens it.
+
+        Without the lock: a key must not wait for a search."""
         for query in self._queries.values():
             if self._closed:
                 return
             try:
+                self._pool(query)
                 with self._lock:
-                    self._pool(query)
                     self._send_progress(query.id)
-            except Exception as error:  # shown where the person opens that query, and named here
-                self.send({"type": "failed", "of": {}, "message": error_content(error)})
-                return
+            except Exception as error:  # the others still get theirs; opening this one says more
+                told = {"type": "progress", "query": query.id, "done": 0, "of": 0}
+                self.send({**told, "problem": str(error)})
 
 
 def judge(

@@ -1,7 +1,7 @@
 """The memory plot: live while somebody can see it, or a recording that is played.
 
-An anywidget rather than a plotly FigureWidget: a second's update is some 300 bytes, where a figure
-sends every trace anew, and colours follow JupyterLab's theme.
+An anywidget rather than a plotly FigureWidget: an update is .25 kB, where a figure sends every
+trace anew (145 kB for half an hour of two models), and colours follow JupyterLab's theme.
 """
 
 from __future__ import annotations

@@ -64,14 +64,13 @@ def panel(
     k: int = 10,
     profile: Profile | str | None = None,
     metric: str = "nDCG@10",
-    signals: tuple[str, str] = ("bm25", "dense"),
     other: Any = None,
     grades: str | Path | None = None,
 ) -> Panel:
     """The workbench as a panel.
 
-    With `queries` and `judgments` (as in `tune`) the exact curve of `metric` over the weight
-    between `signals` stands beside the sliders. `other` is a second Workbench to compare with.
+    With `queries` and `judgments` (as in `tune`) the exact curve of `metric` over the slider from
+    BM25 to semantic stands beside it. `other` is a second Workbench to compare with.
     `grades` is the file that judging writes to, for `queries`; without it there is no such tab.
     Raises EvaluationError for judgments or grades without queries, and what `tune` raises.
     """
@@ -81,9 +80,7 @@ def panel(
     if judgments is None:
         search = SearchPanel(bench, query, k=k, profile=base)
     else:
-        search = weight_tuner(
-            bench, queries, judgments, metric, signals=signals, k=k, profile=base, query=query
-        )
+        search = weight_tuner(bench, queries, judgments, metric, k=k, profile=base, query=query)
 
     def compare() -> Any:
         asked = search.state.query

@@ -77,7 +77,7 @@ class SearchPanel:
         self.ranking: Ranking | None = None
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         self._result = self._sets = 0
-        self._curve = judged.key(self.base) if judged else ""
+        self._curve = judged.key(self.base, judged.ends(self.base.weights)) if judged else ()
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self.view = SearchView(
             options={
@@ -86,7 +86,7 @@ class SearchPanel:
             },
             settings=_settings(self.base, query, k),
             message=MESSAGE,
-            judged=judged.payload(self.base) if judged else {},
+            judged=judged.payload(self.base, judged.ends(self.base.weights)) if judged else {},
         )
         self._take(self.view.settings)
         self.view.observe(lambda change: self._take(change["new"]), "settings")
@@ -178,7 +178,8 @@ class SearchPanel:
             self._send_order(seq)
         else:
             self._send_result(seq, found)
-            self._send_curve()
+            if self.judged:
+                self._send_curve(self.judged.ends(ranking.profile.weights))
         for listener in self._listeners:
             listener(self)
 
@@ -233,11 +234,11 @@ class SearchPanel:
             "grades": self.judged.grades_of(ranking.query) if self.judged else None,
         }
 
-    def _send_curve(self) -> None:
-        """The curve, where it is another: it depends on all but the weights and the query."""
-        if self.judged and self._curve != self.judged.key(self.profile):
-            self._curve = self.judged.key(self.profile)
-            self.view.judged = self.judged.payload(self.profile)
+    def _send_curve(self, ends: tuple[Mapping[str, float], Mapping[str, float]]) -> None:
+        """The curve between the weights at both ends of the main slider, where it is another."""
+        if self.judged and self._curve != self.judged.key(self.profile, ends):
+            self._curve = self.judged.key(self.profile, ends)
+            self.view.judged = self.judged.payload(self.profile, ends)
 
     def _send_cards(self, message: Mapping[str, Any]) -> None:
         """Cards of rows that the browser lacks."""
@@ -261,9 +262,12 @@ class SearchPanel:
         self.view.send({"type": "code", "code": self.code()})
 
     def _send_regrets(self, message: Mapping[str, Any]) -> None:
-        if self.judged:
-            rows = self.judged.regrets(float(message["weight"]), self.profile)
-            self.view.send({**message, "rows": rows})
+        """Which queries the present weights cost what; the browser knows the slider's ends."""
+        if self.judged and self.ranking is not None:
+            ends = message["start"], message["stop"]
+            self._send_curve(ends)
+            rows = self.judged.regrets(float(message["weight"]), self.profile, ends)
+            self.view.send({"type": "regrets", "weight": message["weight"], "rows": rows})
 
     def _look_ahead(self, message: Mapping[str, Any]) -> None:
         """Retrieve what is being typed; an error of half a query is not worth telling."""

@@ -7,9 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.collection import read_queries
+from workbench.evaluation.between import CurveBetween, curve_between
 from workbench.evaluation.judgments import read_judgments
 from workbench.evaluation.metrics import grades_by_query
 from workbench.profiles import Profile, as_profile
+from workbench.ranking.balance import balance_of, with_balance
 from workbench.session import Workbench
 from workbench.session.measuring import Judgments, Queries
 
@@ -17,56 +19,59 @@ if TYPE_CHECKING:
     from workbench.evaluation.curve import WeightCurve
     from workbench.widgets.search_panel import SearchPanel
 
+KEPT = 8
+"""Curves kept: candidates of all queries are behind each."""
+
+Weights = Mapping[str, float]
+
 
 class Judged:
-    """Queries with judgments, and the curve of a metric over the weight between two signals.
+    """Queries with judgments, and the curve of a metric over the main slider.
 
-    A curve holds for one normaliser and one set of retrieval settings; each is made when first
-    needed and kept.
+    The slider goes from BM25 alone to semantic alone, all other proportions staying, so there is
+    one curve for each way between two sets of weights. Candidates are retrieved once a profile and
+    normaliser.
     """
 
     def __init__(
-        self,
-        bench: Workbench,
-        queries: Queries,
-        judgments: Judgments,
-        metric: str = "nDCG@10",
-        signals: tuple[str, str] = ("bm25", "dense"),
+        self, bench: Workbench, queries: Queries, judgments: Judgments, metric: str = "nDCG@10"
     ) -> None:
         self.bench = bench
         self.queries = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
         self.judgments = read_judgments(judgments)
         self.metric = metric
-        self.signals = signals
         self._grades = grades_by_query(self.judgments)
         self._text_ids = {query.text.strip(): query.id for query in self.queries}
-        self._curves: dict[str, WeightCurve] = {}
+        self._tuned: dict[str, WeightCurve] = {}
+        self._curves: dict[Any, CurveBetween] = {}
 
-    def key(self, profile: Profile) -> str:
-        """Equal for profiles that have the same curve."""
-        return profile.replace(weights={self.signals[0]: 1.0}).fingerprint
+    def ends(self, weights: Weights) -> tuple[dict[str, float], dict[str, float]]:
+        """The weights at both ends of the main slider."""
+        return with_balance(weights, 0.0), with_balance(weights, 1.0)
 
-    def curve(self, profile: Profile, *, progress: bool = False) -> WeightCurve:
-        """The curve under a profile, whose weights do not count."""
-        key = self.key(profile)
+    def key(self, profile: Profile, ends: tuple[Weights, Weights]) -> tuple[Any, ...]:
+        """Equal where the curve is the same; weights that differ by rounding only are."""
+        rounded = tuple(
+            tuple(sorted((name, round(weight, 4)) for name, weight in end.items() if weight))
+            for end in ends
+        )
+        return (profile.replace(weights={"bm25": 1.0}).fingerprint, *rounded)
+
+    def curve(self, profile: Profile, ends: tuple[Weights, Weights]) -> CurveBetween:
+        """The curve under a profile, whose weights do not count, between two sets of weights."""
+        key = self.key(profile, ends)
         if key not in self._curves:
-            self._curves[key] = self.bench.tune(
-                self.queries,
-                self.judgments,
-                self.metric,
-                signals=self.signals,
-                profile=profile,
-                progress=progress,
-            )
+            self._curves[key] = curve_between(self._candidates(profile, key[0]), *ends)
+            if len(self._curves) > KEPT:
+                self._curves.pop(next(iter(self._curves)))
         return self._curves[key]
 
-    def payload(self, profile: Profile) -> dict[str, Any]:
+    def payload(self, profile: Profile, ends: tuple[Weights, Weights]) -> dict[str, Any]:
         """The curve as the browser draws it."""
-        curve = self.curve(profile, progress=not self._curves)
+        curve = self.curve(profile, ends)
         best = curve.best
         return {
             "metric": curve.metric,
-            "signals": list(curve.signals),
             "normaliser": profile.normaliser,
             "edges": curve.edges.tobytes(),
             "values": curve.values.tobytes(),
@@ -76,27 +81,38 @@ class Judged:
                 "high": best.high,
                 "weight": best.weight,
             },
-            "queries": len(curve.per_query(best.weight)),
+            "queries": len(curve),
         }
 
-    def regrets(self, weight: float, profile: Profile) -> list[dict[str, Any]]:
-        """The queries by what they lose at this weight against their own best one, most first."""
-        frame = self.curve(profile).regret(weight).to_frame()
+    def regrets(
+        self, balance: float, profile: Profile, ends: tuple[Weights, Weights]
+    ) -> list[dict[str, Any]]:
+        """The queries by what they lose here against their own best balance, most first."""
+        frame = self.curve(profile, ends).regret(balance).to_frame()
         frame = frame.sort_values("regret", ascending=False, kind="stable")
+        columns = zip(
+            frame["query"], frame["value"], frame["own_best"], frame["regret"], strict=True
+        )
         return [
-            {
-                "text": row["query"],
-                "value": row["value"],
-                "best": row["own_best"],
-                "regret": row["regret"],
-            }
-            for row in frame.to_dict("records")
+            {"text": text, "value": float(value), "best": float(best), "regret": float(regret)}
+            for text, value, best, regret in columns
         ]
 
     def grades_of(self, text: str) -> Mapping[str, int] | None:
         """The judgments of a query of these, by paper id; None for another query."""
         name = self._text_ids.get(text.strip())
         return None if name is None else dict(self._grades.get(name, {}))
+
+    def _candidates(self, profile: Profile, key: str) -> WeightCurve:
+        """The curve of two signals, which holds the candidates of all queries."""
+        if key not in self._tuned:
+            first = not self._tuned
+            self._tuned = {
+                key: self.bench.tune(
+                    self.queries, self.judgments, self.metric, profile=profile, progress=first
+                )
+            }
+        return self._tuned[key]
 
 
 def weight_tuner(
@@ -105,21 +121,19 @@ def weight_tuner(
     judgments: Judgments,
     metric: str = "nDCG@10",
     *,
-    signals: tuple[str, str] = ("bm25", "dense"),
     k: int = 10,
     profile: Profile | str | None = None,
     query: str = "",
 ) -> SearchPanel:
     """The search panel with the curve beside it; without a `query` it starts with the one that the
-    present weight costs most.
+    present weights cost most.
 
     Raises what `Workbench.tune` raises.
     """
     from workbench.widgets.search_panel import SearchPanel
 
-    judged = Judged(bench, queries, judgments, metric, signals)
+    judged = Judged(bench, queries, judgments, metric)
     base = bench.profile if profile is None else as_profile(profile)
-    pair = [base.weights.get(name, 0.0) for name in signals]
-    weight = pair[1] / sum(pair) if sum(pair) else 0.5
-    query = query or judged.regrets(weight, base)[0]["text"]
+    ends = judged.ends(base.weights)
+    query = query or judged.regrets(balance_of(base.weights), base, ends)[0]["text"]
     return SearchPanel(bench, query, k=k, profile=base, judged=judged)

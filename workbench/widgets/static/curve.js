@@ -37,7 +37,7 @@ function valueAt({ edges, values }, weight) {
   return values[from];
 }
 
-function createCurve(app, query) {
+function createCurve(app, query, weights) {
   let curve = null;
   const band = svg("rect", { y: 0, height: 100, class: "wb-band" });
   const line = svg("path", { class: "wb-curve-line" });
@@ -50,7 +50,7 @@ function createCurve(app, query) {
   });
   const heading = h("h3"), top = h("span", { class: "wb-soft wb-number wb-top-value" });
   const bottom = h("span", { class: "wb-soft wb-number wb-low-value" });
-  const ends = [h("span"), h("span")];
+  const ends = [h("span", {}, "BM25 only"), h("span", {}, "semantic only")];
   const said = h("p", { class: "wb-number wb-curve-said", role: "status" });
   const optimum = h("button", { class: "wb-button wb-primary", type: "button",
     onclick: () => go(curve.best.weight) }, "Go to the optimum");
@@ -74,46 +74,28 @@ function createCurve(app, query) {
     setText(top, curve.high.toFixed(3));
     setText(bottom, curve.low.toFixed(3));
     setText(metric, curve.metric);
-    curve.signals.forEach((signal, i) => setText(ends[i], `${signal} only`));
     element.dataset.normaliser = curve.normaliser;
+    element.dataset.best = curve.best.weight;
     mark();
     ask();
   }
 
-  const pair = () => curve.signals.map((signal) => app.settings.weights[signal] || 0);
-  const pairWeight = () => {
-    const [a, b] = pair();
-    return a + b ? b / (a + b) : null;
-  };
-  const others = () => Object.entries(app.settings.weights)
-    .filter(([name, weight]) => weight && !curve.signals.includes(name)).map(([name]) => name);
-
-  function go(weight) {
-    const [first, second] = curve.signals;
-    const zero = Object.fromEntries(Object.keys(app.settings.weights).map((name) => [name, 0]));
-    app.reweigh({ weights: { ...zero, [first]: rounded(1 - weight), [second]: weight } });
-  }
+  const balance = () => balanceOf(app.settings.weights, Object.keys(app.settings.weights));
+  const go = (weight) => app.reweigh({ weights: weights.at(weight) });
 
   function mark() {
-    const weight = pairWeight(), counted = others(), [first, second] = curve.signals;
-    marker.style.display = weight === null ? "none" : "";
-    marker.classList.toggle("wb-off", counted.length > 0);
-    if (weight === null) return;
+    const weight = balance(), { best } = curve;
     marker.setAttribute("x1", 100 * weight);
     marker.setAttribute("x2", 100 * weight);
-    const { best } = curve, here = valueAt(curve, weight).toFixed(4);
-    const text = counted.length
-      ? `${counted.join(", ")} also counts; the curve is of ${first} and ${second} alone.`
-      : `${second} ${rounded(weight).toFixed(3)}: ${here}. Best ${best.value.toFixed(4)}, from `
-        + `${best.low.toFixed(4)} to ${best.high.toFixed(4)}.`;
+    const text = `semantic ${rounded(weight).toFixed(3)}: ${valueAt(curve, weight).toFixed(4)}. `
+      + `Best ${best.value.toFixed(4)}, from ${best.low.toFixed(4)} to ${best.high.toFixed(4)}.`;
     setText(said, text);
     chart.setAttribute("aria-label", text);
     element.dataset.weight = weight;
   }
 
   const ask = afterPause(150, () => {
-    const weight = pairWeight();
-    if (weight !== null) app.send({ type: "regrets", weight });
+    app.send({ type: "regrets", weight: balance(), start: weights.at(0), stop: weights.at(1) });
   });
 
   function take(reply) {

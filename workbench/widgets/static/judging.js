@@ -130,7 +130,7 @@ function render({ model, el }) {
     },
     progress(message) {
       const query = state.queries.find((one) => one.id === message.query);
-      if (query) Object.assign(query, { done: message.done, of: message.of });
+      if (query) Object.assign(query, { done: message.done, of: message.of, problem: message.problem });
       drawList();
     },
     next(message) {

@@ -42,6 +42,13 @@ function pieces(list) {
   return list.map(([text, matched]) => (matched ? h("mark", {}, text) : text));
 }
 
+function badgeText(query, left) {
+  if (query.problem) return "not searched";
+  if (left === null) return "…";
+  if (!query.of) return "no paper";
+  return left ? `${left} left` : "✓ done";
+}
+
 function drawQueries(parts, state, open) {
   if (parts.queries.childElementCount !== state.queries.length) {
     parts.queries.replaceChildren(...state.queries.map((query) => h("li", {},
@@ -54,8 +61,9 @@ function drawQueries(parts, state, open) {
     setAttribute(button, "aria-current", String(query.id === state.query));
     const badge = button.lastElementChild;
     const left = query.of === undefined ? null : query.of - query.done;
-    setText(badge, left === null ? "…" : left ? `${left} left` : "✓ done");
-    badge.className = `wb-badge${left === 0 ? " wb-done" : left === query.of ? " wb-untouched" : ""}`;
+    setText(badge, badgeText(query, left));
+    setAttribute(badge, "title", query.problem ?? "");
+    badge.className = `wb-badge${query.of && left === 0 ? " wb-done" : left === query.of ? " wb-untouched" : ""}`;
   });
   const known = state.queries.filter((query) => query.of !== undefined);
   const done = known.reduce((sum, query) => sum + query.done, 0);

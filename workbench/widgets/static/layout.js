@@ -105,7 +105,8 @@ function render({ model, el }) {
   const effect = h("div", { class: "wb-effect", role: "status" });
   const messages = h("div", { class: "wb-messages" }), notes = h("div");
   app.plane = plane;
-  app.curve = model.get("judged").metric ? createCurve(app, query) : null;
+  app.weights = weights;
+  app.curve = model.get("judged").metric ? createCurve(app, query, weights) : null;
 
   app.showMessage = (message) => messages.replaceChildren(...messageBox(message));
   app.showSettings = () => { query.show(); filters.show(); weights.show(); code.hide(); };

@@ -1,5 +1,6 @@
 // Every candidate as a point (BM25, semantic); the current weights as the line that cuts off the
-// hits and turns with the slider: a paper rises when the line sweeps over it.
+// hits and turns with the slider: a paper rises when the line sweeps over it. Where several signals
+// are lexical or semantic, an axis is their mixture, in the proportions of the weights.
 
 const MARGIN = 26;
 
@@ -10,14 +11,14 @@ function createPlane(app) {
   const element = h("section", { class: "wb-plane", "aria-label": "Plane of candidates" },
     h("h3", {}, "Candidates"), h("div", { class: "wb-plane-frame" }, canvas, tip), note);
   const still = document.createElement("canvas");
-  let size = 0, ink = {}, drawn = null, span = null, axes = [0, 1];
+  let size = 0, ink = {}, drawn = "", span = null, axes = [], names = [], groups = [];
 
   function readInk() {
     const style = getComputedStyle(element);
     const named = (name) => style.getPropertyValue(name).trim();
     ink = { ink: named("--wb-ink"), soft: named("--wb-soft"), line: named("--wb-line"),
       accent: named("--wb-accent"), ground: named("--wb-ground") };
-    drawn = null;
+    drawn = "";
   }
   // The theme is an attribute of the page's body in JupyterLab.
   const themes = new MutationObserver(() => { readInk(); draw(); });
@@ -38,14 +39,29 @@ function createPlane(app) {
     readInk();
   }
 
-  function chooseAxes() {
+  function chooseGroups() {
     const { signals } = app.result;
-    const first = Math.max(0, signals.findIndex(isLexical));
-    const second = signals.findIndex(isSemantic);
-    axes = [first, second < 0 ? signals.length - 1 : second];
-    span = axes.map((c) => {
+    groups = [signals.filter(isLexical), signals.filter(isSemantic)];
+    // Another engine may have one kind only: then the first and the last of its signals.
+    if (groups.some((group) => !group.length)) groups = [[signals[0]], [signals.at(-1)]];
+    return groups.map((group) => app.weights.shares(group));
+  }
+
+  function mixture(group, shares) {
+    const mixed = new Float64Array(app.result.rows);
+    group.forEach((signal, i) => {
+      const column = app.columns[app.result.signals.indexOf(signal)];
+      if (shares[i]) for (let row = 0; row < mixed.length; row++) mixed[row] += shares[i] * column[row];
+    });
+    return mixed;
+  }
+
+  function chooseAxes(shares) {
+    axes = groups.map((group, axis) => mixture(group, shares[axis]));
+    names = groups.map((group, axis) => group.filter((_, i) => shares[axis][i]).join(" + "));
+    span = axes.map((values) => {
       let low = Infinity, high = -Infinity;
-      for (const value of app.columns[c]) {
+      for (const value of values) {
         if (value < low) low = value;
         if (value > high) high = value;
       }
@@ -56,37 +72,39 @@ function createPlane(app) {
   const toX = (value) => MARGIN + ((value - span[0][0]) / (span[0][1] - span[0][0])) * inner();
   const toY = (value) =>
     size - MARGIN - ((value - span[1][0]) / (span[1][1] - span[1][0])) * inner();
-  const place = (row) => [toX(app.columns[axes[0]][row]), toY(app.columns[axes[1]][row])];
+  const place = (row) => [toX(axes[0][row]), toY(axes[1][row])];
 
-  // The points stay while the line turns: drawn once a result.
+  // The points stay while the line turns: drawn once a result and proportions.
   function drawStill() {
-    if (drawn === app.result) return;
-    drawn = app.result;
-    chooseAxes();
+    const shares = chooseGroups();
+    const key = `${app.result.id} ${shares.flat().map((share) => share.toFixed(3)).join()}`;
+    if (drawn === key) return;
+    drawn = key;
+    chooseAxes(shares);
     const pen = still.getContext("2d");
     pen.clearRect(0, 0, size, size);
     pen.strokeStyle = ink.line;
     pen.strokeRect(MARGIN, MARGIN, inner(), inner());
     pen.fillStyle = ink.soft;
     pen.font = "11px system-ui, sans-serif";
-    pen.fillText(`${app.result.signals[axes[0]]} →`, MARGIN, size - 8);
+    pen.fillText(`${names[0]} →`, MARGIN, size - 8);
     pen.save();
     pen.translate(16, size - MARGIN);
     pen.rotate(-Math.PI / 2);
-    pen.fillText(`${app.result.signals[axes[1]]} →`, 0, 0);
+    pen.fillText(`${names[1]} →`, 0, 0);
     pen.restore();
     pen.globalAlpha = 0.4;
-    for (let row = 0; row < app.columns[0].length; row++) {
+    for (let row = 0; row < app.result.rows; row++) {
       const [x, y] = place(row);
       pen.fillRect(x - 1.5, y - 1.5, 3, 3);
     }
     pen.globalAlpha = 1;
   }
 
-  function drawLine(pen, weights, last) {
-    const [a, b] = axes.map((c) => weights[c]);
+  function drawLine(pen, last) {
+    const [a, b] = groups.map((group) => groupWeight(app.settings.weights, group));
     if (!a && !b) return;
-    const level = a * app.columns[axes[0]][last] + b * app.columns[axes[1]][last];
+    const level = a * axes[0][last] + b * axes[1][last];
     // Points of the line a x + b y = level far outside the frame, which clips it.
     const far = 1e3, ends = b
       ? [-far, far].map((x) => [x, (level - a * x) / b])
@@ -128,19 +146,19 @@ function createPlane(app) {
     if (!app.result?.rows || !size) { element.hidden = !app.result?.rows; return; }
     if (element.hidden) { element.hidden = false; resize(); }
     drawStill();
-    const pen = canvas.getContext("2d"), weights = app.weightsInOrder(), rows = app.shown;
+    const pen = canvas.getContext("2d"), rows = app.shown;
     pen.clearRect(0, 0, size, size);
     pen.drawImage(still, 0, 0, size, size);
-    if (rows.length) drawLine(pen, weights, rows[rows.length - 1]);
+    if (rows.length) drawLine(pen, rows[rows.length - 1]);
     drawHits(pen, rows, app.linked);
     if (app.linked !== null && !rows.includes(app.linked)) drawHits(pen, [app.linked], app.linked);
-    const others = app.result.signals.filter((_, c) => !axes.includes(c) && weights[c]);
+    const others = app.result.signals.filter((name) =>
+      app.settings.weights[name] && !groups.flat().includes(name));
     setText(note, others.length
-      ? `The line is of two signals; ${others.join(" and ")} also counts, so hits may lie under it.`
+      ? `${others.join(", ")} also counts, so hits may lie under the line.`
       : "The line cuts off the hits. Move the weights and it turns.");
-    setAttribute(canvas, "aria-label", `${app.columns[0].length} candidates by `
-      + `${app.result.signals[axes[0]]} and ${app.result.signals[axes[1]]}, `
-      + `${rows.length} of them hits`);
+    setAttribute(canvas, "aria-label", `${app.result.rows} candidates by `
+      + `${names[0]} and ${names[1]}, ${rows.length} of them hits`);
   }
 
   function nearest(event) {
@@ -148,7 +166,7 @@ function createPlane(app) {
     const box = canvas.getBoundingClientRect();
     const at = [event.clientX - box.left, event.clientY - box.top];
     let found = null, least = 12 * 12;
-    for (let row = 0; row < app.columns[0].length; row++) {
+    for (let row = 0; row < app.result.rows; row++) {
       const [x, y] = place(row), distance = (x - at[0]) ** 2 + (y - at[1]) ** 2;
       // Hits lie on top, so they are also easier to catch.
       const caught = app.shown.includes(row) ? distance / 4 : distance;
@@ -164,8 +182,8 @@ function createPlane(app) {
     if (row === null) return;
     app.wantCards([row]);
     const [x, y] = place(row), card = app.cards.get(row);
-    const values = axes.map((c) =>
-      `${app.result.signals[c]} ${app.columns[c][row].toFixed(3)}`).join(", ");
+    const values = axes.map((values, axis) =>
+      `${names[axis]} ${values[row].toFixed(3)}`).join(", ");
     tip.replaceChildren(h("b", { dir: "auto" }, card?.title || app.paperOf(row)), values);
     const left = x > size / 2;
     Object.assign(tip.style, { top: `${y + 10}px`, left: left ? "auto" : `${x}px`,

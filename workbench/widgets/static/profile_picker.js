@@ -72,8 +72,12 @@ function render({ model, el }) {
   };
   const take = (message) => heard[message.type]?.(message);
   model.on("msg:custom", take);
-  tell({ type: "hello" });
-  return () => model.off("msg:custom", take);
+  // Seen again, in a tab of a panel or scrolled back to: what is set may have changed meanwhile.
+  const seen = new IntersectionObserver((entries) => {
+    if (entries.at(-1).isIntersecting) tell({ type: "hello" });
+  });
+  seen.observe(el);
+  return () => { seen.disconnect(); model.off("msg:custom", take); };
 }
 
 export default { render };

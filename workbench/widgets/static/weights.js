@@ -21,8 +21,15 @@ function createWeights(app) {
   const signals = () => app.result?.signals || Object.keys(app.settings.weights);
   const change = (weights) => app.reweigh({ weights });
 
+  // The weights with the main slider elsewhere.
+  const at = (balance) => balanced(app.settings.weights, signals(), balance, shape);
+  // What each signal of a group is of the whole group, also while the group weighs nothing.
+  const shares = (group) => {
+    const whole = groupWeight(shape, group);
+    return group.map((name, i) => (whole ? (shape[name] || 0) / whole : i ? 0 : 1));
+  };
   const main = slider("", { "aria-label": "Balance of BM25 and semantic" }, (value) =>
-    change(balanced(app.settings.weights, signals(), value, shape)));
+    change(at(value)));
   main.element.classList.add("wb-main-slider");
   main.element.firstChild.remove();
   const ends = h("div", { class: "wb-ends", "aria-hidden": "true" },
@@ -84,5 +91,5 @@ function createWeights(app) {
   const element = h("section", { class: "wb-weights", "aria-label": "Weights" },
     h("h3", {}, "Weights"), ends, main.element, singles,
     h("h4", {}, "Fields of BM25"), field.element, settings);
-  return { element, show };
+  return { element, show, at, shares };
 }

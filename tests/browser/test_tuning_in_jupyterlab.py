@@ -1,0 +1,49 @@
+"""What tuning shows, as a person sees it: in JupyterLab, in a real browser."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Lab, screenshot, set_setting
+from tests.conftest import ROOT
+
+SAMPLE = ROOT / "data" / "landmarks"
+OPEN = 'import workbench as wb\nbench = wb.open("landmarks", progress=False)'
+JUDGED = f'judged = "{SAMPLE / "queries.jsonl"}", "{SAMPLE / "qrels.tsv"}"'
+TUNE = "curve = bench.tune(*judged, progress=False)\ncurve"
+SEARCH = 'bench.tune(*judged, signals=("bm25", "title", "dense"), progress=False)'
+Run = Callable[..., Page]
+
+
+def test_a_curve_its_plot_and_its_regret_are_shown(run_notebook: Run) -> None:
+    page = run_notebook(
+        "tune.ipynb", OPEN, JUDGED, TUNE, "curve.plot(current=0.4)", "curve.regret()"
+    )
+    page.set_viewport_size({"width": 1200, "height": 1900})
+    head = page.locator(".wb-curve .wb-head").first
+    expect(head).to_contain_text("50 queries", timeout=90_000)
+    expect(page.locator(".wb-curve polyline")).to_be_visible()
+    expect(page.locator(".wb-curve .wb-note").first).to_contain_text("the default")
+    plot = page.locator(".jp-OutputArea-output.js-plotly-plot")
+    expect(plot).to_be_visible(timeout=60_000)
+    expect(plot).to_contain_text("weight of dense (the rest is bm25)")
+    expect(plot).to_contain_text("default 0.7")
+    expect(page.locator(".wb-regret tbody tr")).to_have_count(10, timeout=60_000)
+    screenshot(page, "tuning")
+
+
+def test_a_search_is_readable_in_the_dark_theme(run_notebook: Run, lab: Lab, page: Page) -> None:
+    set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
+    try:
+        run_notebook("search.ipynb", OPEN, JUDGED, SEARCH, TUNE)
+        expect(page.locator(".wb-search tbody tr")).to_have_count(7, timeout=120_000)
+        expect(page.locator(".wb-curve polyline")).to_be_visible(timeout=60_000)
+    finally:
+        set_setting(lab.root, "themes", {})
+    colour = page.locator(".wb-search td").first.evaluate("e => getComputedStyle(e).color")
+    channels = [float(part) for part in re.findall(r"[\d.]+", colour)]
+    assert min(channels[:3]) > 150  # light text on the dark page
+    screenshot(page, "tuning-dark")
