@@ -64,6 +64,26 @@ def test_a_folder_is_brought_to_the_cluster_once_and_answers_alike(
         assert alone.search(QUERIES[0]).paper_ids == landmarks.search(QUERIES[0]).paper_ids
 
 
+def test_several_shards_score_as_one(spec: wb.Elasticsearch, landmarks: wb.Workbench) -> None:
+    spread = wb.Elasticsearch(
+        spec.url, index=f"{spec.index}-spread", shards=3, replicas=0, timeout=60
+    )
+    folder = landmarks.folder
+    profile = wb.Profile(weights={"bm25": 0.5, "dense": 0.5}, feedback=False)
+    with wb.open(folder, engine=spec, progress=False) as one:
+        expected = one.search(QUERIES[0], profile=profile).candidates
+    with wb.open(folder, engine=spread, progress=False) as three:
+        first = three.search(QUERIES[0], profile=profile).candidates
+    # Opened by its name alone, it finds out that it has several shards.
+    with wb.open(engine=wb.Elasticsearch(spec.url, index=spread.index, timeout=60)) as again:
+        found = again.search(QUERIES[0], profile=profile).candidates
+    corpus = ElasticCorpus(spread)
+    corpus.remove()
+    corpus.connection.close()
+    assert found.paper_ids.tolist() == first.paper_ids.tolist() == expected.paper_ids.tolist()
+    assert found.values == pytest.approx(expected.values, rel=1e-5, abs=1e-5)
+
+
 def test_changes_of_the_folder_reach_the_cluster(spec: wb.Elasticsearch, tmp_path: Path) -> None:
     source = write(tmp_path / "papers.jsonl", [paper_record(i) for i in range(40)])
     with wb.open(tmp_path, engine=spec, progress=False) as bench:

@@ -98,6 +98,25 @@ def test_deleted_documents_are_told_apart(
     assert report.explained
 
 
+def test_approximate_neighbours_are_told_apart(
+    landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
+) -> None:
+    # One bit a dimension, and nothing more than asked for is rescored: some neighbours are missed.
+    index = f"q-{uuid4().hex[:8]}"
+    spec = wb.Elasticsearch(
+        elasticsearch_url, index=index, vectors="bbq_hnsw", oversample=1, timeout=60
+    )
+    profile = PLAIN.replace(weights={"dense": 1.0}, n_retrieval=10)
+    with wb.open(landmarks.folder, engine=spec, progress=False) as bench:
+        report = wb.parity(landmarks, bench, queries, profile=profile)
+    corpus = ElasticCorpus(spec)
+    corpus.remove()
+    corpus.connection.close()
+    assert report.recall["dense"] < 1
+    assert report.lost["approximate kNN"] > 0
+    assert report.signals[2].equal == 1.0  # what is found has its true value all the same
+
+
 def test_another_analyser_is_told_apart(
     landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
 ) -> None:

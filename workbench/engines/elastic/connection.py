@@ -47,6 +47,7 @@ class Connection:
         self._lock = threading.Lock()
         self._client: Any = None
         self._breaker = Breaker()
+        self.several_shards = spec.shards > 1
         self._session = f"workbench-{uuid4().hex[:12]}"
 
     def __repr__(self) -> str:
@@ -103,7 +104,7 @@ class Connection:
         header = {"index": index, "allow_partial_search_results": False}
         # Both round trips of a query ask the same copy: copies merge, and break ties, differently.
         header["preference"] = self._session
-        if self.spec.shards > 1:
+        if self.several_shards:
             header["search_type"] = "dfs_query_then_fetch"  # document frequencies of all shards
         first = json.dumps(header)
         lines = [line for r in requests for line in (first, json.dumps(r, ensure_ascii=False))]

@@ -56,6 +56,7 @@ def foreign_index(connection: Connection) -> ForeignIndex:
             f"{connection.where}: {'; '.join(problems)}. Its fields are "
             f"{', '.join(sorted(fields)) or 'none'}"
         )
+    connection.several_shards = int(body["settings"]["index"]["number_of_shards"]) > 1
     vector = fields.get(spec.vector_field, {})
     kind = str(vector.get("index_options", {}).get("type", "hnsw"))
     return ForeignIndex(

@@ -15,7 +15,7 @@ from workbench.engines.elastic.mapping import (
     index_body,
     live_settings,
 )
-from workbench.errors import ClusterError, CorpusMismatch
+from workbench.errors import ClusterError, CorpusMismatch, CorpusNotFound
 
 COPY = "copy"
 """The build of a version that was copied to be changed; one left by a kill is of no use."""
@@ -49,7 +49,9 @@ def live_index(connection: Connection) -> LiveIndex:
     """What to search. Raises CorpusNotFound without one, CorpusMismatch for one that is not ours
     or made by a newer package."""
     name = connection.spec.index
-    found = connection.call("GET", f"/{name}/_mapping", params={"allow_no_indices": "false"})
+    found = connection.call("GET", f"/{name}", params={"features": "mappings,settings"})
+    if not found:
+        raise CorpusNotFound(f"{connection.where}: no index of that name; check it")
     if len(found) > 1:
         raise CorpusMismatch(
             f"{connection.where}: an alias over several indices ({', '.join(sorted(found))}); "
@@ -57,6 +59,7 @@ def live_index(connection: Connection) -> LiveIndex:
         )
     [(index, body)] = found.items()
     layout, _ = _read_meta(connection, index, body)
+    connection.several_shards = int(body["settings"]["index"]["number_of_shards"]) > 1
     return described(connection, index, layout)
 
 

@@ -6,6 +6,7 @@ digest is there is there whole.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from types import TracebackType
@@ -22,6 +23,10 @@ from workbench.engines.elastic.queries import LIMIT
 
 THREADS = 3
 """Batches under way at once: one is encoded while the cluster works on the others."""
+
+
+EXPUNGE_SECONDS = 45.0
+"""The cluster lets go of the history of an index every 30 s at the latest."""
 
 
 class IndexWriter:
@@ -92,13 +97,25 @@ class IndexWriter:
         """Let searches see what was written, all at once."""
         self._connection.call("POST", f"/{self._index}/_refresh", timeout=300)
 
-    def expunge(self) -> None:
-        """Take deleted documents out of the statistics: scores are as if they had never been."""
-        self._connection.call(
-            "POST", f"/{self._index}/_forcemerge", params={"only_expunge_deletes": "true"},
-            timeout=3600,
-        )  # fmt: skip
-        self.refresh()
+    def expunge(self, seconds: float = EXPUNGE_SECONDS) -> int:
+        """Take deleted documents out of the statistics: scores are as if they had never been.
+
+        A merge may leave some until their history has been written through, so it is asked for
+        again. Returns how many are left after `seconds`.
+        """
+        call, until, pause = self._connection.call, time.monotonic() + seconds, 0.05
+        while True:
+            call("POST", f"/{self._index}/_flush", params={"force": "true"}, timeout=300)
+            query = {"only_expunge_deletes": "true"}
+            call("POST", f"/{self._index}/_forcemerge", params=query, timeout=3600)
+            self.refresh()
+            path = {"filter_path": "_all.primaries.docs"}
+            stats = call("GET", f"/{self._index}/_stats/docs", params=path)
+            left = int(stats["_all"]["primaries"]["docs"]["deleted"])
+            if not left or time.monotonic() > until:
+                return left
+            time.sleep(pause)
+            pause = min(2 * pause, 5.0)
 
     def papers(self) -> Iterator[tuple[str, bytes]]:
         """(id, digest) of every paper that a search sees, a page at a time, by id."""
