@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import shutil
+import weakref
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -21,7 +23,7 @@ from workbench.models.pool import ModelPool
 from workbench.models.runtime_sentence_transformers import SentenceTransformerEmbedder
 from workbench.models.runtime_torch import TorchEmbedder
 from workbench.models.source import DEFAULT_MODEL, WEIGHTS, find_model
-from workbench.models.torch_encoder import pack
+from workbench.models.torch_encoder import TorchEncoder, pack
 from workbench.models.torch_run import CpuRun
 
 from . import families
@@ -186,16 +188,16 @@ def test_weights_are_counted_and_given_back(folders: dict[str, Path]) -> None:
 def little_memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
     """A device that holds `most` tokens a batch, and fails `times` times at most."""
     state = {"most": 60, "times": 10**9, "failures": 0}
-    compute = CpuRun._compute
+    compute = TorchEncoder.__call__
 
-    def limited(self: CpuRun, rows: Any, tokens: bool) -> Any:
-        with out_of_memory():
-            if sum(map(len, rows)) > state["most"] and state["failures"] < state["times"]:
-                state["failures"] += 1
-                raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
-        return compute(self, rows, tokens)
+    def limited(self: TorchEncoder, ids: Any, *given: Any) -> Any:
+        vectors = compute(self, ids, *given)
+        if len(ids) > state["most"] and state["failures"] < state["times"]:
+            state["failures"] += 1
+            raise RuntimeError("CUDA out of memory. Tried to allocate 20.00 MiB")
+        return vectors
 
-    monkeypatch.setattr(CpuRun, "_compute", limited)
+    monkeypatch.setattr(TorchEncoder, "__call__", limited)
     monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
     return state
 
@@ -235,6 +237,27 @@ def test_a_text_that_never_fits_is_an_error_with_need_and_remedy(
         small.encode(["word " * 100])
     little_memory["most"] = 10**6
     assert small.encode(["word " * 100]).shape == (1, 64)
+
+
+def test_failures_keep_nothing_alive(small: TorchEmbedder, little_memory: dict[str, int]) -> None:
+    """Not even until the next garbage collection: on a GPU it would be memory."""
+    small.load()
+    run = small._run
+    assert isinstance(run, CpuRun)
+    assert run._encoder is not None
+    alive = weakref.ref(run._encoder)
+    gc.collect()
+    gc.disable()
+    try:
+        little_memory["times"] = 3
+        small.encode(TEXTS)
+        little_memory.update(most=1, times=10**9)
+        with pytest.raises(OutOfMemory):
+            small.encode(["one"])
+        small.release()
+        assert alive() is None
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
+from traceback import clear_frames
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,8 +42,16 @@ def out_of_memory() -> Iterator[None]:
         if not is_out_of_memory(error):
             raise
         full = str(error).partition("\n")[0] or "out of memory"
-    if full:  # outside the handler, or the error's frames would keep the tensors alive
+        clear_frames(error.__traceback__)  # they hold the tensors
+    if full:
         raise DeviceFull(full)
+
+
+def without_frames(error: DeviceFull) -> DeviceFull:
+    """The same without what its frames, and those of its cause, keep alive: encoder and tensors
+    must be gone before the next attempt, not at the next garbage collection."""
+    clear_frames(error.__traceback__)
+    return DeviceFull(str(error))
 
 
 def is_out_of_memory(error: BaseException) -> bool:

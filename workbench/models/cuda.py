@@ -16,7 +16,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from workbench.errors import MissingDependency, ModelError
-from workbench.models.batching import out_of_memory
+from workbench.models.batching import DeviceFull, out_of_memory, without_frames
 
 Result = TypeVar("Result")
 CONTEXT, WORKSPACES = "(CUDA context)", "(library workspaces)"
@@ -105,7 +105,14 @@ class Cuda:
     def _on_thread(self, job: Callable[..., Result], *given: Any) -> Result:
         if not self._workspaces:
             self._start()
-        return job(*given)
+        try:
+            return job(*given)
+        except DeviceFull as error:
+            clean = without_frames(error)
+        try:
+            raise clean
+        finally:
+            del clean  # a frame that holds its own exception waits for the garbage collection
 
     def _start(self) -> None:
         """Make the context and the workspaces now, so that later they are not mistaken for a

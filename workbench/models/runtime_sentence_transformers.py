@@ -16,6 +16,7 @@ from workbench.models.batching import (
     out_of_memory,
     run_batches,
     token_rows,
+    without_frames,
 )
 from workbench.models.bookkeeping import Bookkeeper
 from workbench.models.cuda import Cuda, import_torch
@@ -160,6 +161,8 @@ class SentenceTransformerEmbedder(LazyEmbedder):
         future: Future[Any] = Future()
         try:
             future.set_result(job(*given))
+        except DeviceFull as error:
+            future.set_exception(without_frames(error))
         except BaseException as error:
             future.set_exception(error)
         return future

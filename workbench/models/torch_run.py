@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.batching import out_of_memory
+from workbench.models.batching import DeviceFull, out_of_memory, without_frames
 from workbench.models.bookkeeping import Bookkeeper
 from workbench.models.cuda import SLACK, Cuda, import_torch
 from workbench.models.devices import device_of
@@ -92,6 +92,8 @@ class CpuRun:
         try:
             self._keeper.batch(size, note)
             future.set_result(self._compute(rows, tokens))
+        except DeviceFull as error:
+            future.set_exception(without_frames(error))
         except BaseException as error:
             future.set_exception(error)
         return future
