@@ -24,6 +24,9 @@ class Standing:
     """
 
     def __init__(self) -> None:
+        self._start()
+
+    def _start(self) -> None:
         self.grades: dict[Pair, dict[str, Entry]] = {}
         self.order: dict[str, int] = {}
         self.undone: set[str] = set()
@@ -35,7 +38,7 @@ class Standing:
     def replay(self, entries: Sequence[Entry]) -> None:
         """Take what is new in `entries`, or start again where it is another list."""
         if entries is not self._source:
-            self.__init__()  # type: ignore[misc]
+            self._start()
             self._source = entries
         for entry in entries[self._taken :]:
             if entry.id not in self.order:

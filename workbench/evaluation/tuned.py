@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
@@ -19,7 +20,7 @@ PLAIN = Profile(weights=Profile().first_pass, feedback=False)
 """What curves made without a profile start from: the signals that every engine has."""
 
 
-class Tuned:
+class Tuned(ABC):
     """Base of `WeightCurve` and `WeightSearch`, frozen dataclasses that hold these."""
 
     __slots__ = ()
@@ -48,9 +49,9 @@ class Tuned:
         values = self._at_best()
         return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
 
+    @abstractmethod
     def _at_best(self) -> Vector:
         """Each query's value at the best weights, shape (queries,)."""
-        raise NotImplementedError
 
     def _profile(self, weights: Mapping[str, float]) -> Profile:
         """`base` with these weights; every other signal weighs 0."""

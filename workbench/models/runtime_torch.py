@@ -207,7 +207,7 @@ class TorchEmbedder(LazyEmbedder):
 
     def _peak(self, tokens: int) -> int:
         """Bytes that a batch of texts of the window's length took at most."""
-        assert self._run is not None
+        assert isinstance(self._run, CudaRun)  # a CPU's memory is counted from the shapes
         length = min(self.window, tokens)
         return self._run.peak([np.full(length, 5, np.int32)] * max(1, tokens // length))
 

@@ -50,10 +50,6 @@ class Run(Protocol):
         is for the ledger. The future raises DeviceFull."""
         ...
 
-    def peak(self, rows: Ids) -> int:
-        """The most bytes that a batch took."""
-        ...
-
 
 class Ready:
     """A result that is there."""
@@ -108,10 +104,6 @@ class CpuRun:
             out = encoder(ids, places, cumulative, lengths, packed.lengths.tolist())
             vectors = finish(out, cumulative, lengths, self._how, tokens)
         return Ready(vectors.numpy())
-
-    def peak(self, rows: Ids) -> int:
-        """A CPU's memory is counted from the shapes."""
-        raise NotImplementedError
 
 
 class CudaRun:
