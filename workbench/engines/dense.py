@@ -7,7 +7,7 @@ where the float32 product takes 10 (one of two cores, AVX-512 VNNI).
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -103,13 +103,17 @@ class DenseQuery:
         result[~known] = self._gathered(rows[~known])
         return result
 
-    def best(self, n: int, mask: Mask | None) -> Rows:
-        """The `n` best rows under the mask, ascending; of equal ones at the end, the first."""
+    def best(
+        self, n: int, mask: Mask | None, order: Callable[[Rows], NDArray[Any]] | None = None
+    ) -> Rows:
+        """The `n` best rows under the mask, ascending. Of equal ones at the end, those with the
+        least `order(rows)`, or without one the first."""
         rows = self.reachable(n, mask)
         scores = self.scores(rows)
         if not self._outright:
             self._rows, self._scores = rows, scores  # most of the union's rows are among them
-        return rows[best_places(scores, n)]
+        key = None if order is None else lambda places: order(rows[places])
+        return rows[best_places(scores, n, key)]
 
     @property
     def _outright(self) -> bool:
@@ -171,13 +175,18 @@ def nth_best(scores: NDArray[np.floating[Any]], n: int) -> Any:
     return np.partition(high, len(high) - n)[len(high) - n]
 
 
-def best_places(scores: NDArray[np.floating[Any]], n: int) -> Rows:
-    """Places of the `n` best, ascending; of equal ones at the end of the list, the first."""
+def best_places(
+    scores: NDArray[np.floating[Any]], n: int, order: Callable[[Rows], NDArray[Any]] | None = None
+) -> Rows:
+    """Places of the `n` best, ascending. Of equal ones at the end of the list, those with the
+    least `order(places)`, or without one the first."""
     if n >= len(scores):
         return np.arange(len(scores))
     if n < 1:
         return np.zeros(0, dtype=np.intp)
     least = nth_best(scores, n)
     over = np.flatnonzero(scores > least)
-    level = np.flatnonzero(scores == least)[: n - len(over)]
-    return np.sort(np.concatenate([over, level]))
+    level = np.flatnonzero(scores == least)
+    if order is not None and len(level) > n - len(over):
+        level = level[np.argsort(order(level), kind="stable")]
+    return np.sort(np.concatenate([over, level[: n - len(over)]]))

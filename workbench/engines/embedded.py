@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -17,7 +17,7 @@ from workbench.corpus.store import PassageRow, Store
 from workbench.engines.base import FEEDBACK, SIGNALS
 from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
-from workbench.engines.generation import STORE, Generation
+from workbench.engines.generation import STORE, Generation, RowArrays
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -66,9 +66,9 @@ class EmbeddedEngine:
         if expanded is not None:
             more = self._generation.body.scores(self._numbered(expanded))
             asked.append(_Arms(more, self._dense(expanded.vector)))
-        arms = [rows for arm in asked for rows in arm.best(n, mask)]
-        arms.append(self._title_arm(title, n if n_keyword is None else n_keyword, mask))
         index = self._generation.rows
+        arms = [rows for arm in asked for rows in arm.best(n, mask, index)]
+        arms.append(self._title_arm(title, n if n_keyword is None else n_keyword, mask))
         found = np.zeros(len(index.paper_of), dtype=bool)
         found[np.concatenate(arms)] = True
         rows = np.flatnonzero(found)
@@ -159,8 +159,10 @@ class EmbeddedEngine:
 
     def _title_arm(self, scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
         """The first passage of each of the papers with the best titles."""
-        first = self._generation.rows.first_passage
-        papers = _best_matching(scores, n, None if mask is None else mask[first])
+        index = self._generation.rows
+        first = index.first_passage
+        chosen = None if mask is None else mask[first]
+        papers = _best_matching(scores, n, chosen, lambda rows: index.order[rows])
         rows: Rows = first[papers].astype(np.intp)
         return rows
 
@@ -179,10 +181,14 @@ class _Arms:
     body: Scores
     dense: DenseQuery | None
 
-    def best(self, n: int, mask: NDArray[np.bool_] | None) -> list[Rows]:
-        """The `n` best rows of each."""
-        lexical = _best_matching(self.body, n, mask)
-        return [lexical] if self.dense is None else [lexical, self.dense.best(n, mask)]
+    def best(self, n: int, mask: NDArray[np.bool_] | None, index: RowArrays) -> list[Rows]:
+        """The `n` best rows of each. Ties at the end go by paper id, not by when it was added."""
+
+        def order(rows: Rows) -> NDArray[Any]:
+            return index.order[index.paper_of[rows]]
+
+        lexical = _best_matching(self.body, n, mask, order)
+        return [lexical] if self.dense is None else [lexical, self.dense.best(n, mask, order)]
 
     def scores(self, rows: Rows) -> list[NDArray[np.floating[Any]]]:
         """The value of each row, in both."""
@@ -207,7 +213,9 @@ class _StoredPaper:
         return self.places[number]
 
 
-def _best_matching(scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
-    """Rows of the `n` best scores over 0 that the mask lets through."""
+def _best_matching(
+    scores: Scores, n: int, mask: NDArray[np.bool_] | None, order: Callable[[Rows], NDArray[Any]]
+) -> Rows:
+    """Rows of the `n` best scores over 0 that the mask lets through; ties by the least order."""
     matching = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
-    return matching[best_places(scores[matching], n)]
+    return matching[best_places(scores[matching], n, lambda places: order(matching[places]))]

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -246,6 +248,32 @@ def test_a_read_only_cluster_says_so_and_continues_when_it_is_mended(
     assert_whole(corpus, folder)
 
 
+@contextmanager
+def others_write(url: str, until: Callable[[], bool]) -> Iterator[None]:
+    """Another client takes most of what the server lets be written at once, until told."""
+    line = b'{"index": {}}\n{"text": "' + b"word " * 800 + b'"}\n'
+    done = threading.Event()
+
+    def write() -> None:
+        for _ in range(2_000):
+            if done.is_set() or until():
+                return
+            request = urllib.request.Request(f"{url}/others/_bulk", data=line * 10)
+            request.add_header("Content-Type", "application/x-ndjson")
+            with contextlib.suppress(urllib.error.HTTPError):  # it is told to wait as well
+                urllib.request.urlopen(request, timeout=30).close()
+
+    writers = [threading.Thread(target=write) for _ in range(3)]
+    for writer in writers:
+        writer.start()
+    try:
+        yield
+    finally:
+        done.set()
+        for writer in writers:
+            writer.join()
+
+
 def test_rejected_documents_are_sent_again_until_all_are_there(
     crowded: Server, corpus_on: CorpusOn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -259,7 +287,8 @@ def test_rejected_documents_are_sent_again_until_all_are_there(
 
     monkeypatch.setattr(bulk.BulkWriter, "_pause", counted)
     corpus = corpus_on(crowded.url)
-    corpus.mirror(folder)
+    with others_write(crowded.url, until=lambda: bool(retried)):
+        corpus.mirror(folder)
     assert retried, "nothing was rejected: this test tests nothing"
     assert_whole(corpus, folder)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -36,15 +36,28 @@ def parts_of(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float
         return parts
     parts.update(hits[0].get("matched_queries", {}))
     last = max(parts, key=lambda term: parts[term])
-    rest = [term for term in parts if term != last]
-    before = np.float32(0)
-    for term in rest:
-        before += np.float32(parts[term])
+    rounded = {term: np.float32(part) for term, part in parts.items() if term != last}
     # The server adds in float64: the largest part takes up the rounding, at most some 1e-7 of it.
     value = np.float32(hits[0]["_score"])
-    remainder = value - before
-    for candidate in (remainder, *(np.nextafter(remainder, np.float32(e)) for e in (0, np.inf))):
-        if before + candidate == value:
-            remainder = candidate
-            break
-    return {**{term: float(np.float32(parts[term])) for term in rest}, last: float(remainder)}
+    for nudged in _nudged(rounded):
+        before = sum(nudged.values(), start=np.float32(0))
+        remainder = value - before
+        for candidate in (remainder, *_neighbours(remainder)):
+            if before + candidate == value:
+                return {
+                    **{term: float(part) for term, part in nudged.items()},
+                    last: float(candidate),
+                }
+    return {**{term: float(part) for term, part in rounded.items()}, last: float(value - before)}
+
+
+def _nudged(parts: dict[str, np.float32]) -> Iterator[dict[str, np.float32]]:
+    """The parts, then with one of them a float32 step away: where half a step is left over, sums
+    round to even and no largest part reaches the others."""
+    yield parts
+    for term, part in parts.items():
+        yield from ({**parts, term: near} for near in _neighbours(part) if near >= 0)
+
+
+def _neighbours(value: np.float32) -> tuple[np.float32, np.float32]:
+    return np.nextafter(value, np.float32(-np.inf)), np.nextafter(value, np.float32(np.inf))
