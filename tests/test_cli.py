@@ -187,6 +187,8 @@ def test_evaluate_reads_a_file_of_judgments(corpus: Path, tmp_path: Path) -> Non
     assert (disputed.returncode, "people disagree" in disputed.stderr) == (1, True)
     settled = run(*arguments, "--conflicts", "highest", "--json")
     assert json.loads(settled.stdout)["settled"] == 1
+    tuned = run("tune", *arguments[1:], "--conflicts", "highest", "--json")
+    assert json.loads(tuned.stdout)["best"]["value"] > 0
     unknown = run(*arguments, "--conflicts", "mean")
     assert (unknown.returncode, "choose one of error" in unknown.stderr) == (1, True)
 

@@ -10,6 +10,7 @@ import typer
 from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
     AsJson,
+    Conflicts,
     Folder,
     Normaliser,
     ProfileName,
@@ -31,12 +32,7 @@ def evaluate(
     weight: Weights = None,
     normaliser: Normaliser = None,
     profile: ProfileName = None,
-    conflicts: Annotated[
-        str,
-        typer.Option(
-            help="Where people disagree in a .jsonl: error, median, latest, lowest, highest."
-        ),
-    ] = "error",
+    conflicts: Conflicts = "error",
     engine: EngineUrl = None,
     index: IndexName = "papers",
     as_json: AsJson = False,
@@ -69,7 +65,9 @@ def evaluate(
 def tune(
     folder: Folder,
     queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    qrels: Annotated[
+        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of them.")
+    ],
     metric: Annotated[str, typer.Option(help="One name, like nDCG@10, AP or RR.")] = "nDCG@10",
     signals: Annotated[str, typer.Option(help="Two or more names with commas.")] = "bm25,dense",
     save: Annotated[
@@ -77,16 +75,19 @@ def tune(
     ] = None,
     normaliser: Normaliser = None,
     profile: ProfileName = None,
+    conflicts: Conflicts = "error",
     as_json: AsJson = False,
 ) -> None:
     """Find the best weights of two or more signals on judged queries, exactly."""
+    from workbench.evaluation.judgments import open_judgments
     from workbench.opening import open_corpus
 
+    judgments = open_judgments(qrels, conflicts)
     names = tuple(name.strip() for name in signals.split(","))
     with open_corpus(
         folder, profile=read_profile(profile, normaliser), progress=not as_json
     ) as bench:
-        tuned = bench.tune(queries, qrels, metric, signals=names, progress=not as_json)
+        tuned = bench.tune(queries, judgments, metric, signals=names, progress=not as_json)
         if save is not None:
             write_profile(save, tuned.profile)
         if as_json:

@@ -19,6 +19,10 @@ Normaliser = Annotated[str | None, typer.Option(help="min-max, z-score, theoreti
 ProfileName = Annotated[
     str | None, typer.Option(help="Name of a profile (`workbench profile list`) or its TOML file.")
 ]
+Conflicts = Annotated[
+    str,
+    typer.Option(help="Where people disagree in a .jsonl: error, median, latest, lowest, highest."),
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 

@@ -55,7 +55,9 @@ def diff(one: Name, other: Name, as_json: AsJson = False) -> None:
 def measure(
     folder: Folder,
     queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[Path, typer.Option(help="Judgments: TREC's or BEIR's columns.")],
+    qrels: Annotated[
+        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of them.")
+    ],
     profile: Annotated[
         list[str] | None, typer.Option(help="Name or TOML file; repeat for several, or all.")
     ] = None,
