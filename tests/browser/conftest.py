@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.lab import FLAGS, Lab, open_and_run, running_lab, set_setting
 from tests.conftest import ROOT, need
@@ -15,6 +15,9 @@ from tests.conftest import ROOT, need
 __all__ = ["SCREENSHOTS", "Lab", "screenshot", "set_setting"]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
+
+# What is waited for comes at once; a machine busy with other work may still take seconds.
+expect.set_options(timeout=30_000)
 
 
 @pytest.fixture(scope="session")

@@ -181,8 +181,12 @@ function createApp(model, root) {
   const askDetails = (row) => app.send({ type: "details", row });
   app.takeDetails = (reply) => {
     const view = app.views.get(reply.row);
-    if (app.result?.id === reply.result && view && app.open.has(reply.row))
-      fillDetails(view, reply.details, app);
+    if (app.result?.id !== reply.result || !view || !app.open.has(reply.row)) return;
+    // The kernel confirms also what did not change: what a person selected or copied there stays.
+    const content = JSON.stringify(reply.details);
+    if (view.filled === content) return;
+    view.filled = content;
+    fillDetails(view, reply.details, app);
   };
 
   // Cards and points.
