@@ -103,8 +103,9 @@ def _open_a_hit(panel: Locator) -> None:
     details = panel.locator(".wb-details").first
     rows = details.locator("tbody tr:not(.wb-term)")
     expect(rows.nth(2)).to_be_visible()
-    parts = [float(text.split()[-1]) for text in rows.all_inner_texts()]
-    score = float(details.locator("tfoot").inner_text().split()[-1])
+    settled(panel)
+    parts = [float(text) for text in rows.locator("td:last-child").all_text_contents()]
+    score = float(details.locator("tfoot b").text_content() or "nan")
     assert abs(sum(parts) - score) < 2e-4  # shown with four digits
     details.get_by_role("button", name="Copy BibTeX").click()
     expect(details.get_by_role("button", name="Copied")).to_be_visible()
