@@ -23,7 +23,7 @@ from common import (
 from contenders import passages_of, save_plain
 
 import workbench as wb
-from workbench.models.source import find_model
+from workbench.models.weights.find import find_model
 
 OURS = "workbench search"
 PLAIN = "plain script"

@@ -23,7 +23,7 @@ from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors
 from workbench.engines.generation import STORE, VECTORS
 from workbench.engines.indexing import K1, B
-from workbench.models.source import find_model
+from workbench.models.weights.find import find_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("LANCEDB_LOG", "error")

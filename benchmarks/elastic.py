@@ -42,13 +42,13 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import read_manifest
 from workbench.corpus.vectors import read_blocks
 from workbench.engines.elastic.ancestor import one_request
-from workbench.engines.elastic.corpus import ElasticCorpus, layout_of
-from workbench.engines.elastic.engine import ElasticEngine
-from workbench.engines.elastic.mapping import index_body
-from workbench.engines.elastic.sources import folder_documents
+from workbench.engines.elastic.own.corpus import ElasticCorpus, layout_of
+from workbench.engines.elastic.own.engine import ElasticEngine
+from workbench.engines.elastic.own.mapping import index_body
+from workbench.engines.elastic.own.sources import folder_documents
 from workbench.engines.generation import VECTORS
-from workbench.evaluation.parity import parity
-from workbench.models.embedder import OnnxEmbedder
+from workbench.evaluation.likeness.parity import parity
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 
 CANDIDATES = 200
 WARM_UP = 60
@@ -58,7 +58,7 @@ MEMORY = """
 import sys
 from pathlib import Path
 import workbench as wb
-from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 corpus = ElasticCorpus(wb.Elasticsearch(sys.argv[1], index=sys.argv[2], replicas=0, timeout=60))
 corpus.mirror(Path(sys.argv[3]))
 corpus.remove()

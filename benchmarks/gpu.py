@@ -13,9 +13,9 @@ import numpy as np
 from common import SOURCES, Figure, arguments, heading, need, note, table, targets
 from gpu_models import abstracts, random_model
 
-from workbench.models.pool import ModelPool
-from workbench.models.runtime_torch import TorchEmbedder
-from workbench.models.source import find_model
+from workbench.models.embedders.torch_embedder import TorchEmbedder
+from workbench.models.memory.pool import ModelPool
+from workbench.models.weights.find import find_model
 
 BATCHES = (32, 128, 512, 1024)
 SIDE = 8192
@@ -115,7 +115,7 @@ def compare(name: str, folder: Path, texts: list[str], given: Any, peak: float) 
 
 def tokenising(embedder: TorchEmbedder, texts: list[str]) -> None:
     """How long turning the texts into tokens takes by itself: a bound on the whole."""
-    from workbench.models.batching import token_rows
+    from workbench.models.embedders.batching import token_rows
 
     started = time.perf_counter()
     for _ in token_rows(texts, embedder.tokenizer):

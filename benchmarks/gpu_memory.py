@@ -20,11 +20,11 @@ from common import SOURCES, Figure, arguments, heading, need, note, table, targe
 from gpu_models import abstracts, any_length, random_model
 from gpu_sampling import Sampler, Snapshot
 
-from workbench.models.cuda import driver_used
-from workbench.models.devices import device_of
-from workbench.models.pool import ModelPool
-from workbench.models.runtime_torch import TorchEmbedder
-from workbench.models.source import ModelFolder, find_model
+from workbench.models.embedders.torch_embedder import TorchEmbedder
+from workbench.models.memory.cuda import driver_used
+from workbench.models.memory.devices import device_of
+from workbench.models.memory.pool import ModelPool
+from workbench.models.weights.find import ModelFolder, find_model
 from workbench.monitor.sampler import Sampler as Recorder
 
 DEVICE = "cuda:0"

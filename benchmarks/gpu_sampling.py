@@ -7,8 +7,8 @@ import time
 from dataclasses import dataclass
 from types import TracebackType
 
-from workbench.models.cuda import driver_used, process_used
-from workbench.models.pool import ModelPool
+from workbench.models.memory.cuda import driver_used, process_used
+from workbench.models.memory.pool import ModelPool
 
 EVERY = 0.02
 """Seconds between samples."""

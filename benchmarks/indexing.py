@@ -26,7 +26,7 @@ from contenders import Vectors, sentence_transformer
 from workbench.corpus.chunking import cut_papers, embedding_text
 from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import read_entries
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 
 OURS = "workbench"
 BATCHES = (8, 32, 64)

@@ -21,7 +21,7 @@ from common import (
 )
 
 from workbench.corpus.readers import read_lines
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 
 ABOUT_THE_SAME = 1.25
 """The largest peak over the smallest."""

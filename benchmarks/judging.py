@@ -19,10 +19,10 @@ import numpy as np
 from common import Figure, arguments, heading, table, targets
 
 import workbench as wb
-from workbench.evaluation.entries import Entry, new_id
-from workbench.evaluation.items import CurveItem
-from workbench.evaluation.judge_next import judge_next
-from workbench.evaluation.unjudged import find_bounds
+from workbench.evaluation.judge_next.choose import judge_next
+from workbench.evaluation.judgments.entry import Entry, new_id
+from workbench.evaluation.reports.bounds import find_bounds
+from workbench.evaluation.tuning.exact.sample import CurveItem
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates, Query
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from common import Figure, arguments, heading, interleave, note, ratios, table, targets
 
-from workbench.models.ledger import Ledger, Usage
+from workbench.models.memory.ledger import Ledger, Usage
 from workbench.monitor.sampler import HISTORY, Sampler
 
 MODELS = ("bge-large", "e5-base")
@@ -90,7 +90,7 @@ def _plots(ledger: Ledger, updates: int) -> tuple[float, list[list[str]]]:
     """Bytes of our update, and the table beside a plotly FigureWidget that shows the same."""
     import plotly.graph_objects as go
 
-    from workbench.models.pool import ModelPool
+    from workbench.models.memory.pool import ModelPool
     from workbench.widgets.memory_plot import MemoryPlot
 
     sizes: dict[str, list[int]] = {"workbench": [], "plotly FigureWidget": []}

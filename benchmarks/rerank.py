@@ -27,10 +27,10 @@ from common import (
 from contenders import sentence_transformer
 
 import workbench as wb
-from workbench.models.cross_encoder import CrossEncoder
-from workbench.models.embedder import OnnxEmbedder
-from workbench.models.source import find_model
-from workbench.models.token_store import TokenStore
+from workbench.models.cross_encoder.cross_encoder import CrossEncoder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.embedders.token_store import TokenStore
+from workbench.models.weights.find import find_model
 from workbench.ranking.late_interaction import LateInteraction
 from workbench.ranking.rerank import passage_texts, row_keys
 

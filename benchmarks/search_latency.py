@@ -40,7 +40,7 @@ from contenders import (
 
 import workbench as wb
 from workbench.corpus.readers import read_lines
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 
 OURS, GLUE, LANCE = "workbench", "bm25s + faiss glue", "LanceDB"
 WITH, WITHOUT = "with the query's embedding", "vectors known ahead"

@@ -18,10 +18,10 @@ import numpy as np
 from common import Figure, arguments, heading, index_of, note, queries_of, table, targets
 
 import workbench as wb
-from workbench.evaluation.metrics import grades_by_query
+from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.statistics import bootstrap_mean
-from workbench.evaluation.tuned import PLAIN
-from workbench.evaluation.tuning import tune
+from workbench.evaluation.tuning.result import PLAIN
+from workbench.evaluation.tuning.tune import tune
 from workbench.records import Candidates, Query
 
 METRIC = "nDCG@10"

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tests.servers.elasticsearch import ARCHIVE, Server
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.opening import open_corpus
 from workbench.session import Workbench
 

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 from tests.conftest import hear_ctrl_c, paper_record
-from workbench.evaluation.judgments import Judgments
+from workbench.evaluation.judgments.judgments import Judgments
 from workbench.profiles import Profile
 
 

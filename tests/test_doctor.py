@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from workbench import doctor
-from workbench.models.source import DEFAULT_MODEL, find_model
+from workbench.models.weights.find import DEFAULT_MODEL, find_model
 
 
 @pytest.fixture

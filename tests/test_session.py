@@ -21,7 +21,7 @@ from workbench.errors import (
     RecordError,
     WeightError,
 )
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
 from workbench.session import Workbench
 

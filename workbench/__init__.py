@@ -16,22 +16,22 @@ _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
     "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
-    "WeightCurve": ("workbench.evaluation.curve", "WeightCurve"),
+    "WeightCurve": ("workbench.evaluation.tuning.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
     "list_profiles": ("workbench.profiles", "list_profiles"),
-    "Report": ("workbench.evaluation.report", "Report"),
+    "Report": ("workbench.evaluation.reports.report", "Report"),
     "Ranking": ("workbench.ranking.ranking", "Ranking"),
     "Paper": ("workbench.records", "Paper"),
     "Passage": ("workbench.records", "Passage"),
     "QueryEdits": ("workbench.ranking.editing", "QueryEdits"),
     "Query": ("workbench.records", "Query"),
     "Judgment": ("workbench.records", "Judgment"),
-    "Judgments": ("workbench.evaluation.judgments", "Judgments"),
+    "Judgments": ("workbench.evaluation.judgments.judgments", "Judgments"),
     "Filters": ("workbench.records", "Filters"),
     "Candidates": ("workbench.records", "Candidates"),
     "Hit": ("workbench.records", "Hit"),
-    "parity": ("workbench.evaluation.parity", "parity"),
+    "parity": ("workbench.evaluation.likeness.parity", "parity"),
     "Sampler": ("workbench.monitor.sampler", "Sampler"),
     "read_recording": ("workbench.monitor.recording", "read_recording"),
     "read_queries": ("workbench.corpus.collection", "read_queries"),
@@ -71,10 +71,10 @@ if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.engines.elastic.spec import Elasticsearch
     from workbench.errors import WorkbenchError
-    from workbench.evaluation.curve import WeightCurve
-    from workbench.evaluation.judgments import Judgments
-    from workbench.evaluation.parity import parity
-    from workbench.evaluation.report import Report
+    from workbench.evaluation.judgments.judgments import Judgments
+    from workbench.evaluation.likeness.parity import parity
+    from workbench.evaluation.reports.report import Report
+    from workbench.evaluation.tuning.curve import WeightCurve
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
     from workbench.opening import index

@@ -12,13 +12,13 @@ from typing import Any
 
 from workbench import __version__
 from workbench.errors import ModelError, ModelRejected, WorkbenchError
-from workbench.models import hub
-from workbench.models.budget import readable
-from workbench.models.export import graph_file
-from workbench.models.runtime_onnx import cores
-from workbench.models.safetensors_header import numbers
-from workbench.models.shapes import shape_of
-from workbench.models.source import DEFAULT_MODEL, ModelFolder, find_model
+from workbench.models.encoder.shape import shape_of
+from workbench.models.memory.budget import readable
+from workbench.models.onnx.export import graph_file
+from workbench.models.onnx.session import cores
+from workbench.models.weights import hub
+from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
+from workbench.models.weights.header import numbers
 from workbench.profiles import cache_folder
 
 PACKAGES = (

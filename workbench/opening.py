@@ -12,9 +12,9 @@ from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.indexing import Indexer
 from workbench.engines.keeper import Keeper
 from workbench.errors import CorpusMismatch, CorpusNotFound
-from workbench.models.choose import RUNTIMES, make_embedder, settings_of
-from workbench.models.encoding import LazyEmbedder
-from workbench.models.source import DEFAULT_MODEL
+from workbench.models.embedders.base import LazyEmbedder
+from workbench.models.embedders.make import RUNTIMES, make_embedder, settings_of
+from workbench.models.weights.find import DEFAULT_MODEL
 from workbench.profiles import Profile, cache_folder
 from workbench.session import Workbench
 
@@ -131,7 +131,7 @@ def index(
     alone, as they are read.
     """
     if isinstance(into, Elasticsearch):
-        from workbench.engines.elastic.corpus import ElasticCorpus
+        from workbench.engines.elastic.own.corpus import ElasticCorpus
 
         embedder = make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
         return ElasticCorpus(into).add(source, embedder, strict=strict, progress=progress)

@@ -9,7 +9,7 @@ from pathlib import Path
 from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import SCREENSHOTS, Lab
-from workbench.evaluation.judgments import Judgments
+from workbench.evaluation.judgments.judgments import Judgments
 
 Run = Callable[..., Page]
 

@@ -16,9 +16,9 @@ Run = Callable[..., Page]
 MODELS = """
 import time
 import numpy as np
-from workbench.models.lazy import LazyModel
-from workbench.models.ledger import Usage
-from workbench.models.pool import ModelPool
+from workbench.models.memory.lazy_model import LazyModel
+from workbench.models.memory.ledger import Usage
+from workbench.models.memory.pool import ModelPool
 from workbench.widgets import memory_plot as module
 from workbench.widgets.memory_plot import memory_plot
 

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
 from workbench.corpus.chunking import cut, cut_papers, embedding_text, fingerprint
-from workbench.models.embedder import OnnxEmbedder
-from workbench.models.source import find_model
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.weights.find import find_model
 
 from .fakes import WORD, FakeEmbedder, WordCounter, build
 from .properties import patient

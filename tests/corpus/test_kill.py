@@ -20,7 +20,7 @@ from tests.conftest import hear_ctrl_c
 from workbench.corpus.manifest import NAME, read_manifest
 from workbench.engines.generation import VECTORS
 from workbench.engines.indexing import BLOCK
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.session import Workbench
 
 from . import fakes

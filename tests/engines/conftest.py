@@ -16,12 +16,12 @@ import pytest
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import cut_papers
 from workbench.engines.base import Engine
-from workbench.engines.elastic.corpus import ElasticCorpus
-from workbench.engines.elastic.engine import ElasticEngine
+from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.indexing import Indexer
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.records import Paper, Query
 
 Values = dict[tuple[str, int], tuple[float, float, float]]

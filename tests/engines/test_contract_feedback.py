@@ -11,7 +11,7 @@ import pytest
 from tests.engines.conftest import Reference
 from workbench.engines.base import FEEDBACK, SIGNALS, Engine
 from workbench.errors import CorpusError
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.records import Candidates, Filters, Paper, Query
 
 Papers = tuple[Paper, ...]

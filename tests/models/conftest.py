@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from workbench.models.embedder import OnnxEmbedder
-from workbench.models.export import int8_graph
-from workbench.models.source import WEIGHTS, find_model
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.onnx.export import int8_graph
+from workbench.models.weights.find import WEIGHTS, find_model
 
 WIDTH, INNER, WORDS, POSITIONS = 32, 64, 30522, 64
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.source import find_model
+from workbench.models.weights.find import find_model
 
 from .conftest import write_json
 

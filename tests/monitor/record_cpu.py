@@ -9,9 +9,9 @@ import json
 import time
 from pathlib import Path
 
-from workbench.models.embedder import OnnxEmbedder
-from workbench.models.ledger import Ledger
-from workbench.models.pool import ModelPool
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.memory.ledger import Ledger
+from workbench.models.memory.pool import ModelPool
 from workbench.monitor.sampler import Sampler
 
 HERE = Path(__file__).parent

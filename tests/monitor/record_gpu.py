@@ -20,9 +20,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from workbench.models.pool import ModelPool
-from workbench.models.runtime_torch import TorchEmbedder
-from workbench.models.source import ModelFolder
+from workbench.models.embedders.torch_embedder import TorchEmbedder
+from workbench.models.memory.pool import ModelPool
+from workbench.models.weights.find import ModelFolder
 from workbench.monitor.sampler import Sampler
 
 SHAPES = {"bge-large": (1024, 24, 16, 4096), "e5-base": (768, 12, 12, 3072)}

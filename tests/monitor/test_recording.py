@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.monitor.conftest import RECORDINGS
 from workbench.errors import RecordingError
-from workbench.models.ledger import MemoryEvent, Usage
+from workbench.models.memory.ledger import MemoryEvent, Usage
 from workbench.monitor import recording
 from workbench.monitor.recording import KINDS, read_recording, save_recording
 from workbench.monitor.timeline import Sample, Timeline

@@ -12,9 +12,9 @@ import psutil
 import pytest
 
 from workbench.errors import RecordingError
-from workbench.models import ledger as ledger_module
-from workbench.models.ledger import Ledger, MemoryEvent, Usage
-from workbench.models.pool import default_pool
+from workbench.models.memory import ledger as ledger_module
+from workbench.models.memory.ledger import Ledger, MemoryEvent, Usage
+from workbench.models.memory.pool import default_pool
 from workbench.monitor import recording, sampler
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import read_recording

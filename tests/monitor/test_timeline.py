@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.monitor.conftest import RECORDINGS
-from workbench.models.ledger import MemoryEvent, Usage
+from workbench.models.memory.ledger import MemoryEvent, Usage
 from workbench.monitor.recording import read_recording
 from workbench.monitor.timeline import Sample, Timeline, human_bytes
 

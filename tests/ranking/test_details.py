@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.opening import index
 from workbench.profiles import Profile
 from workbench.ranking.details import paper_details

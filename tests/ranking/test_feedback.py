@@ -15,7 +15,7 @@ import workbench as wb
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import FEEDBACK, SIGNALS
 from workbench.errors import WeightError
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import NORMALISERS, Profile
 from workbench.ranking import feedback
 from workbench.ranking.fusion import normalise

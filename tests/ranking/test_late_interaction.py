@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import embedding_text
 from workbench.errors import CorpusError, ModelError
-from workbench.models.embedder import OnnxEmbedder, Vectors
-from workbench.models.token_store import TokenStore, quantised
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder, Vectors
+from workbench.models.embedders.token_store import TokenStore, quantised
 from workbench.profiles import Profile
 from workbench.ranking.late_interaction import LateInteraction, max_sim
 from workbench.ranking.retriever import Retriever, with_stages

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.corpus.analysis import Analyser
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.opening import index
 from workbench.ranking.present import SHOWN, authors_line, marked, shorten
 from workbench.session import Workbench

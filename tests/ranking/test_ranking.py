@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from workbench.corpus.analysis import Analyser
 from workbench.engines.embedded import EmbeddedEngine
 from workbench.errors import ProfileError, QueryError, WeightError
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
 from workbench.ranking.fusion import NORMALISERS
 from workbench.ranking.ranking import Ranking, complete_weights

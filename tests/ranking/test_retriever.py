@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from workbench.corpus.analysis import Analyser
 from workbench.errors import QueryError
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
 from workbench.ranking.retriever import MAX_QUERY, Retriever
 from workbench.records import Filters

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from workbench.errors import ModelNotFound
-from workbench.evaluation.lists import compare_lists
+from workbench.evaluation.likeness.list_comparison import compare_lists
 from workbench.profiles import Profile
 from workbench.ranking.balance import balance_of, with_balance
 from workbench.session import Workbench

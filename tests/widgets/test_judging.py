@@ -10,8 +10,8 @@ import pytest
 
 import workbench as wb
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments import Judgments
-from workbench.evaluation.pooling import WHOLE
+from workbench.evaluation.judge_next.pool import WHOLE
+from workbench.evaluation.judgments.judgments import Judgments
 from workbench.session import Workbench
 from workbench.widgets.judging import judge
 

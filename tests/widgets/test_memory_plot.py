@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from tests.monitor.conftest import RECORDINGS
-from workbench.models.lazy import LazyModel
-from workbench.models.ledger import Usage
-from workbench.models.pool import ModelPool
+from workbench.models.memory.lazy_model import LazyModel
+from workbench.models.memory.ledger import Usage
+from workbench.models.memory.pool import ModelPool
 from workbench.monitor.recording import read_recording
 from workbench.widgets import memory_plot as module
 from workbench.widgets.memory_plot import MemoryPlot, memory_plot

@@ -42,7 +42,7 @@ def parity(
     """Compare a corpus on the embedded engine and on Elasticsearch: how alike, and why not."""
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.engines.elastic.spec import Elasticsearch
-    from workbench.evaluation.parity import parity as compare
+    from workbench.evaluation.likeness.parity import parity as compare
     from workbench.opening import open_corpus
 
     spec = Elasticsearch(engine, index=index, vectors=vectors)

@@ -38,8 +38,8 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
-    from workbench.evaluation.judgments import open_judgments
-    from workbench.evaluation.metrics import DEFAULT_METRICS
+    from workbench.evaluation.judgments.judgments import open_judgments
+    from workbench.evaluation.reports.metrics import DEFAULT_METRICS
     from workbench.opening import open_corpus
 
     weights = read_weights(weight or [])
@@ -79,7 +79,7 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Find the best weights of two or more signals on judged queries, exactly."""
-    from workbench.evaluation.judgments import open_judgments
+    from workbench.evaluation.judgments.judgments import open_judgments
     from workbench.opening import open_corpus
 
     judgments = open_judgments(qrels, conflicts)

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 from workbench.ranking.present import printable
 
 if TYPE_CHECKING:
-    from workbench.evaluation.agreement import Agreement
-    from workbench.evaluation.judgments import Judgments
-    from workbench.evaluation.lists import ListComparison
-    from workbench.evaluation.suggestions import Suggestions
+    from workbench.evaluation.judge_next.suggestions import Suggestions
+    from workbench.evaluation.judgments.agreement import Agreement
+    from workbench.evaluation.judgments.judgments import Judgments
+    from workbench.evaluation.likeness.list_comparison import ListComparison
 
 SHOWN = 10
 """Rows of a table that stands for a longer one."""

@@ -65,7 +65,7 @@ def peak_memory() -> int:
 
 
 def _on_gpus() -> int:
-    from workbench.models.pool import default_pool
+    from workbench.models.memory.pool import default_pool
 
     usage = default_pool().ledger.usage()
     held = [use for (_, device), use in usage.items() if device != "cpu"]

@@ -14,8 +14,8 @@ from typing import Any
 from workbench.corpus.collection import read_queries
 from workbench.corpus.manifest import NAME, read_manifest, write_atomically
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments import read_judgments
-from workbench.evaluation.metrics import grades_by_query
+from workbench.evaluation.judgments.judgments import read_judgments
+from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.measuring.measurements import Measured, Measurements
 from workbench.opening import INDEX, open_corpus
 from workbench.profiles import Profile, as_profile, list_profiles

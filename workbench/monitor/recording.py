@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, get_args
 
 from workbench.errors import RecordingError
-from workbench.models.ledger import Kind, MemoryEvent, Usage
+from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
 from workbench.monitor.timeline import Entry, Sample, Timeline
 
 VERSION = 1

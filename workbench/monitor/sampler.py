@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from workbench.errors import RecordingError
-from workbench.models.ledger import EVENTS, Ledger, MemoryEvent, Usage
+from workbench.models.memory.ledger import EVENTS, Ledger, MemoryEvent, Usage
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import Recorder
 from workbench.monitor.timeline import NO_MODELS, Entry, Sample, Timeline
@@ -188,7 +188,7 @@ class Sampler:
 
 
 def _default_ledger() -> Ledger:
-    from workbench.models.pool import default_pool
+    from workbench.models.memory.pool import default_pool
 
     return default_pool().ledger
 

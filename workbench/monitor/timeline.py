@@ -10,7 +10,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from workbench.models.ledger import MemoryEvent, Usage
+from workbench.models.memory.ledger import MemoryEvent, Usage
 
 if TYPE_CHECKING:
     import pandas as pd

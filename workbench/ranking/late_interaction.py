@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
 from workbench.errors import CorpusError, ModelError
-from workbench.models.embedder import Embedder
-from workbench.models.token_store import TokenStore, TokenVectors, quantised
+from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.token_store import TokenStore, TokenVectors, quantised
 from workbench.ranking.rerank import passage_texts
 
 Vectors = NDArray[np.float32]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import threading
 
-from workbench.models.cross_encoder import CrossEncoder
-from workbench.models.embedder import Embedder
+from workbench.models.cross_encoder.cross_encoder import CrossEncoder
+from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.late_interaction import LateInteraction
 from workbench.ranking.rerank import Reranker

@@ -8,16 +8,16 @@ from typing import Any, overload
 
 from workbench.corpus.collection import read_queries
 from workbench.errors import EvaluationError
-from workbench.evaluation.curve import WeightCurve
-from workbench.evaluation.judge_next import judge_next, judged_items
-from workbench.evaluation.judgments import read_judgments, settled
-from workbench.evaluation.lists import ListComparison, compare_lists
-from workbench.evaluation.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
-from workbench.evaluation.overlap import Ranked
-from workbench.evaluation.report import Report, make_report
-from workbench.evaluation.search import WeightSearch
-from workbench.evaluation.suggestions import Suggestions
-from workbench.evaluation.tuning import tune
+from workbench.evaluation.judge_next.choose import judge_next, judged_items
+from workbench.evaluation.judge_next.suggestions import Suggestions
+from workbench.evaluation.judgments.judgments import read_judgments, settled
+from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
+from workbench.evaluation.likeness.overlap import Ranked
+from workbench.evaluation.reports.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
+from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.tuning.curve import WeightCurve
+from workbench.evaluation.tuning.tune import tune
+from workbench.evaluation.tuning.weight_search import WeightSearch
 from workbench.profiles import Profile
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import ranked_ids

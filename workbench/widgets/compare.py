@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
-from workbench.evaluation.lists import ListComparison, compare_lists
+from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
 from workbench.profiles import LATE_INTERACTION, NORMALISERS, Profile, as_profile, list_profiles
 from workbench.ranking.balance import balance_of, with_balance
 from workbench.ranking.present import authors_line

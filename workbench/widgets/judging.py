@@ -13,8 +13,8 @@ import traitlets
 
 from workbench.corpus.collection import read_queries
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments import Judgments
-from workbench.evaluation.pooling import WHOLE, Pooled, pool_papers, shuffled
+from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
+from workbench.evaluation.judgments.judgments import Judgments
 from workbench.ranking.present import authors_line, marked
 from workbench.records import Paper, Query
 from workbench.widgets.base import error_content, static

@@ -16,7 +16,7 @@ import anywidget
 import traitlets
 
 from workbench.errors import WorkbenchError
-from workbench.models.ledger import MemoryEvent
+from workbench.models.memory.ledger import MemoryEvent
 from workbench.monitor.recording import read_recording
 from workbench.monitor.sampler import Sampler
 from workbench.monitor.timeline import Sample, Timeline
@@ -24,7 +24,7 @@ from workbench.widgets.activity import Activity
 from workbench.widgets.base import error_content, static
 
 if TYPE_CHECKING:
-    from workbench.models.pool import ModelPool
+    from workbench.models.memory.pool import ModelPool
 
 INTERVAL = 1.0
 HISTORY = 1_800
@@ -247,7 +247,7 @@ def memory_plot(
             plot.show_problem(error)
             return plot
     if pool is None:
-        from workbench.models.pool import default_pool
+        from workbench.models.memory.pool import default_pool
 
         pool = default_pool()
     return MemoryPlot(pool, None)

@@ -7,16 +7,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.collection import read_queries
-from workbench.evaluation.between import CurveBetween, curve_between
-from workbench.evaluation.judgments import read_judgments
-from workbench.evaluation.metrics import grades_by_query
+from workbench.evaluation.judgments.judgments import read_judgments
+from workbench.evaluation.reports.metrics import grades_by_query
+from workbench.evaluation.tuning.between import CurveBetween, curve_between
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.balance import balance_of, with_balance
 from workbench.session import Workbench
 from workbench.session.measuring import Judgments, Queries
 
 if TYPE_CHECKING:
-    from workbench.evaluation.curve import WeightCurve
+    from workbench.evaluation.tuning.curve import WeightCurve
     from workbench.widgets.search_panel import SearchPanel
 
 KEPT = 8

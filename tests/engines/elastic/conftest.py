@@ -13,7 +13,7 @@ import workbench as wb
 from tests.conftest import server_archive
 from tests.corpus.fakes import build, long_record
 from tests.servers.elasticsearch import Server
-from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 
 PAPERS = 400
 USER, PASSWORD = "reader", "correct-horse-7"

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 import workbench as wb
-from workbench.engines.elastic.connection import Connection
-from workbench.engines.elastic.foreign import cosine
+from workbench.engines.elastic.attached.fields import cosine
+from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import ClusterError, CorpusError, CorpusMismatch, FilterError
-from workbench.models.embedder import OnnxEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.records import Filters, Query
 
 TEXTS = {

@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 import workbench as wb
 from tests.conftest import ROOT
 from workbench.cli.app import app
-from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 
 TEXT = (ROOT / "docs" / "elasticsearch.md").read_text(encoding="utf-8")
 

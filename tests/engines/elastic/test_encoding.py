@@ -12,9 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.engines.elastic.breaker import Breaker
-from workbench.engines.elastic.connection import Connection
-from workbench.engines.elastic.mapping import (
+from workbench.engines.elastic.own.mapping import (
     LONGEST,
     document_id,
     key,
@@ -24,8 +22,10 @@ from workbench.engines.elastic.mapping import (
     summed,
     token,
 )
-from workbench.engines.elastic.smile import END, document, float_rows
 from workbench.engines.elastic.terms import parts_of
+from workbench.engines.elastic.wire.breaker import Breaker
+from workbench.engines.elastic.wire.connection import Connection
+from workbench.engines.elastic.wire.smile import END, document, float_rows
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=80)
 names = st.text("abcdefghijklmnop_", min_size=1, max_size=64)

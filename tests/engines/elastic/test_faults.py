@@ -24,11 +24,11 @@ from tests.conftest import ROOT, server_archive
 from tests.corpus.fakes import FakeEmbedder
 from tests.servers.elasticsearch import Server, cluster
 from workbench.corpus.manifest import read_manifest
-from workbench.engines.elastic import bulk
-from workbench.engines.elastic.corpus import ElasticCorpus
-from workbench.engines.elastic.indices import Versions
 from workbench.engines.elastic.keepers import MirrorKeeper
-from workbench.engines.elastic.mapping import Layout
+from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.own.indices import Versions
+from workbench.engines.elastic.own.mapping import Layout
+from workbench.engines.elastic.wire import bulk
 from workbench.errors import (
     ClusterBusy,
     ClusterDenied,
@@ -49,8 +49,8 @@ CLIENT = """
 import sys
 from pathlib import Path
 import workbench as wb
-from workbench.engines.elastic import bulk
-from workbench.engines.elastic.corpus import ElasticCorpus
+from workbench.engines.elastic.wire import bulk
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 bulk.BYTES = 20_000
 corpus = ElasticCorpus(wb.Elasticsearch(sys.argv[1], index=sys.argv[2], replicas=0))
 print("started", flush=True)

@@ -13,8 +13,8 @@ import pytest
 
 import workbench as wb
 from tests.conftest import ROOT, paper_record
-from workbench.engines.elastic.corpus import ElasticCorpus
-from workbench.engines.elastic.indices import Versions
+from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.own.indices import Versions
 from workbench.errors import CorpusMismatch, CorpusNotFound, ProfileError
 
 QUERIES = ("late interaction retrieval", "making search fast", "question answering over text")

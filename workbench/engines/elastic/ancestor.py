@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.engines.elastic.engine import ElasticEngine
-from workbench.engines.elastic.mapping import parsed_key
+from workbench.engines.elastic.own.engine import ElasticEngine
+from workbench.engines.elastic.own.mapping import parsed_key
 from workbench.errors import WeightError
 from workbench.records import Filters, Query
 

@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from workbench.engines.elastic.connection import SMILE, Connection
-from workbench.engines.elastic.foreign import foreign_index
-from workbench.engines.elastic.indices import LiveIndex, Version, Versions, live_index
-from workbench.engines.elastic.smile import document
+from workbench.engines.elastic.attached.fields import foreign_index
+from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, live_index
 from workbench.engines.elastic.spec import Elasticsearch
-from workbench.engines.elastic.version import check_version, dotted
+from workbench.engines.elastic.wire.connection import SMILE, Connection
+from workbench.engines.elastic.wire.smile import document
+from workbench.engines.elastic.wire.version import check_version, dotted
 from workbench.errors import ClusterError, CorpusNotFound, WorkbenchError
 
 

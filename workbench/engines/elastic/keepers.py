@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.ingest import IngestReport
-from workbench.engines.elastic.attach import AttachedEngine
-from workbench.engines.elastic.connection import Connection
-from workbench.engines.elastic.corpus import ElasticCorpus
-from workbench.engines.elastic.engine import ElasticEngine
+from workbench.engines.elastic.attached.engine import AttachedEngine
+from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.keeper import FolderKeeper, Keeper
 from workbench.errors import ClusterError
-from workbench.models.embedder import Embedder
+from workbench.models.embedders.onnx_embedder import Embedder
 
 
 def keeper_for(spec: Elasticsearch, folder: Path | None, *, progress: bool = False) -> Keeper:

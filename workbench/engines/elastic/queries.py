@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import fold_name
-from workbench.engines.elastic.mapping import token
+from workbench.engines.elastic.own.mapping import token
 from workbench.records import Filters
 
 LIMIT = 10_000

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.engines.elastic.mapping import token
+from workbench.engines.elastic.own.mapping import token
 from workbench.records import Query
 
 

@@ -1,0 +1,1 @@
+"""Somebody else's index, searched as it is."""

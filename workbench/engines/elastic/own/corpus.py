@@ -1,0 +1,272 @@
+"""A corpus on a cluster: made from a folder or from any source, changed, opened for searching."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from hashlib import blake2b
+from pathlib import Path
+from typing import Any
+
+from workbench.corpus import chunking
+from workbench.corpus.analysis import Analyser
+from workbench.corpus.ingest import REJECTS, Ingestor, IngestReport
+from workbench.corpus.manifest import Manifest, read_manifest
+from workbench.engines.elastic.own.engine import ElasticEngine
+from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described
+from workbench.engines.elastic.own.mapping import Layout, fingerprint, summed
+from workbench.engines.elastic.own.sources import IndexStore, folder_documents, folder_papers
+from workbench.engines.elastic.own.writing import IndexWriter
+from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.wire.bulk import Reject, merged
+from workbench.engines.elastic.wire.connection import Connection
+from workbench.engines.indexing import K1, B
+from workbench.errors import ClusterError, CorpusMismatch, CorpusNotFound
+from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.profiles import cache_folder
+
+SMALL_CHANGE = 0.25
+"""Of the papers; a larger change is a new build."""
+
+
+class ElasticCorpus:
+    """Papers of one index that the workbench makes. Searches see a change whole or not at all."""
+
+    def __init__(self, spec: Elasticsearch) -> None:
+        if spec.attached:
+            raise CorpusMismatch(
+                f"index {spec.index!r} is attached to (text_fields, vector_field, id_field or "
+                "paper_field are given); nothing is written to somebody else's index"
+            )
+        self.connection = Connection(spec)
+        self._versions = Versions(self.connection)
+
+    def open(self) -> ElasticEngine:
+        """The engine over what is live. Raises CorpusNotFound, CorpusMismatch, ClusterError."""
+        return ElasticEngine(self.connection)
+
+    def mirror(self, folder: Path, *, progress: bool = False) -> LiveIndex:
+        """Make the index hold what a corpus folder holds; its vectors are used as they are.
+
+        Continues what a kill or an outage interrupted. A small change is written to a copy that
+        the cluster makes, a large one is a new build; the alias switches in one step.
+        """
+        manifest = read_manifest(folder)
+        layout = layout_of(manifest, self.connection.spec.vectors)
+        papers = dict(folder_papers(folder))
+        wanted = fingerprint(*summed(papers.items()), layout)
+        live = self._versions.live()
+        if live is not None and live.layout == layout:
+            there = described(self.connection, live.name, layout)
+            if there.manifest.fingerprint == wanted:
+                return there
+            changed, gone = self._differences(live, papers)
+            if len(changed) + len(gone) <= SMALL_CHANGE * max(there.manifest.papers, 1):
+
+                def write(writer: IndexWriter) -> None:
+                    _copy(folder, manifest, writer, changed, progress)
+                    writer.delete(gone)
+
+                return self._changed(live, write, wanted)
+        return self._built(folder, manifest, layout, wanted, progress)
+
+    def add(
+        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+    ) -> IngestReport:
+        """Add a source's papers, replacing those that changed; without an index, make one.
+
+        Raises CorpusMismatch for other settings than the index's, RecordError (strict), and what
+        the reader and the connection raise.
+        """
+        layout = _embedder_layout(embedder, self.connection.spec.vectors)
+        live = self._versions.live()
+        reports: list[IngestReport] = []
+
+        def write(writer: IndexWriter) -> None:
+            reports.append(self._ingest(writer, source, embedder, strict, progress))
+
+        if live is not None:
+            _check_layout(self.connection, live.layout, layout)
+            self._changed(live, write)
+        else:
+            version, resumed = self._versions.building(layout, _source_name(source))
+            with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
+                write(writer)
+                writer.refresh()
+            self._versions.publish(version)
+        return reports[0]
+
+    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
+        """Remove papers; returns how many there were."""
+        live = self._versions.live()
+        if live is None:
+            raise CorpusNotFound(f"{self.connection.where}: nothing is live; index a source first")
+        counts: list[int] = []
+
+        def write(writer: IndexWriter) -> None:
+            counts.append(IndexStore(writer, embedder).delete(ids))
+
+        self._changed(live, write)
+        return counts[0]
+
+    def remove(self) -> None:
+        """Delete the index with all its versions."""
+        self._versions.remove()
+
+    def facts(self) -> dict[str, Any]:
+        """URL, version and size, for `Workbench.info`."""
+        live = self._versions.live()
+        if live is None:
+            return {"url": ", ".join(self.connection.urls), "index": self.connection.spec.index}
+        path = f"/{live.name}/_stats/store"
+        answer = self.connection.call("GET", path, params={"filter_path": "_all.primaries.store"})
+        return {
+            "url": ", ".join(self.connection.urls),
+            "index": live.name,
+            "vectors": live.layout.vectors,
+            "bytes_on_cluster": int(answer["_all"]["primaries"]["store"]["size_in_bytes"]),
+            "deleted_documents": self._versions.deleted(live),
+        }
+
+    def _built(
+        self, folder: Path, manifest: Manifest, layout: Layout, wanted: str, progress: bool
+    ) -> LiveIndex:
+        """A new version with the whole folder, published."""
+        version, resumed = self._versions.building(layout, wanted)
+        with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
+            _copy(folder, manifest, writer, None, progress)
+            writer.refresh()
+        there = self._checked(version, wanted, writer.rejects)
+        self._versions.publish(version)
+        return there
+
+    def _changed(
+        self, live: Version, write: Callable[[IndexWriter], None], wanted: str | None = None
+    ) -> LiveIndex:
+        """Write to a copy of what is live, and switch to it: searches see all or nothing.
+
+        Statistics count deleted documents as long as the cluster keeps them for its replicas. A
+        second copy has no such history, so its merge forgets them at once.
+        """
+        version = self._versions.copy(live.name)
+        with IndexWriter(self.connection, version.name) as writer:
+            write(writer)
+            writer.finish()
+            writer.refresh()
+        if not writer.wrote:
+            self._versions.discard(version)
+            return described(self.connection, live.name, live.layout)
+        if self._versions.deleted(version):
+            version = self._versions.copy(version.name)
+            with IndexWriter(self.connection, version.name) as merger:
+                merger.expunge()
+        there = self._checked(version, wanted, writer.rejects)
+        self._versions.publish(version)
+        return there
+
+    def _differences(self, live: Version, papers: dict[str, bytes]) -> tuple[set[str], list[str]]:
+        """Ids that are new or changed, and ids that are gone."""
+        with IndexWriter(self.connection, live.name) as reader:
+            there = dict(reader.papers())
+        changed = {i for i, content in papers.items() if there.get(i) != content}
+        return changed, [paper_id for paper_id in there if paper_id not in papers]
+
+    def _ingest(
+        self, writer: IndexWriter, source: Any, embedder: Embedder, strict: bool, progress: bool
+    ) -> IngestReport:
+        folder = cache_folder() / "elastic" / self.connection.spec.index
+        folder.mkdir(parents=True, exist_ok=True)
+        ingestor = Ingestor(IndexStore(writer, embedder), Analyser(), embedder, strict=strict)
+        report = ingestor.ingest(source, folder, progress=progress)
+        writer.finish()
+        return _with_refused(report, writer.rejects, folder / REJECTS)
+
+    def _checked(self, version: Version, wanted: str | None, rejects: list[Reject]) -> LiveIndex:
+        """The version, found to hold exactly the papers that it should."""
+        there = described(self.connection, version.name, version.layout)
+        if wanted is not None and there.manifest.fingerprint != wanted:
+            if not rejects:
+                self._versions.discard(version)  # so that the next run does not start from it
+            detail = merged(rejects) if rejects else "another process may have written to it"
+            raise ClusterError(
+                f"{self.connection.where}: {version.name} holds {there.manifest.papers} papers "
+                f"that do not add up to the corpus ({detail}); run the same again"
+            )
+        return there
+
+
+def _copy(
+    folder: Path, manifest: Manifest, writer: IndexWriter, only: set[str] | None, progress: bool
+) -> None:
+    from tqdm.auto import tqdm
+
+    with tqdm(
+        total=manifest.paper_rows,
+        desc="To Elasticsearch",
+        unit=" papers",
+        delay=2,
+        disable=not progress,
+    ) as bar:
+        for read, documents in folder_documents(folder, manifest, writer, only):
+            if documents:
+                writer.add(documents)
+            bar.update(read)
+        writer.finish()
+
+
+def layout_of(manifest: Manifest, vectors: str) -> Layout:
+    """The layout of an index with the papers of a corpus folder."""
+    return Layout(
+        analyser=manifest.analyser,
+        chunking=manifest.chunking,
+        model=manifest.model,
+        model_fingerprint=manifest.model_fingerprint,
+        dimension=manifest.dimension,
+        k1=manifest.k1,
+        b=manifest.b,
+        vectors=vectors,
+    )
+
+
+def _embedder_layout(embedder: Embedder, vectors: str) -> Layout:
+    return Layout(
+        analyser=Analyser().fingerprint,
+        chunking=chunking.fingerprint(embedder.window),
+        model=embedder.name,
+        model_fingerprint=embedder.fingerprint,
+        dimension=embedder.dimension,
+        k1=K1,
+        b=B,
+        vectors=vectors,
+    )
+
+
+def _check_layout(connection: Connection, found: Layout, wanted: Layout) -> None:
+    for name in ("analyser", "chunking", "model_fingerprint", "dimension", "vectors"):
+        have, want = getattr(found, name), getattr(wanted, name)
+        if have != want:
+            raise CorpusMismatch(
+                f"{connection.where}: made with {name} {have!r}, but {want!r} is asked for; use "
+                "the same settings, or another index"
+            )
+
+
+def _source_name(source: Any) -> str:
+    """Equal for the same file in the same state, so that an unfinished build is continued."""
+    if not isinstance(source, str | Path):
+        return f"frame-{id(source)}"
+    path = Path(source)
+    stat = path.stat() if path.exists() else None
+    state = (str(path.absolute()), stat and stat.st_size, stat and stat.st_mtime_ns)
+    return blake2b(repr(state).encode(), digest_size=8).hexdigest()
+
+
+def _with_refused(report: IngestReport, refused: list[Reject], path: Path) -> IngestReport:
+    """The report with the documents that the cluster refused, one line each in the file."""
+    if not refused:
+        return report
+    with open(path, "a", encoding="utf-8") as stream:
+        for item in refused:
+            stream.write(json.dumps({"id": item.id, "problem": item.reason}) + "\n")
+    return replace(report, rejected=report.rejected + len(refused), rejects=path)

@@ -1,0 +1,1 @@
+"""The way to a cluster: connection, bulk requests, failures."""

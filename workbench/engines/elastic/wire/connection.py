@@ -1,0 +1,261 @@
+"""The connection to a cluster: credentials, retries, time-outs, a circuit breaker, typed errors."""
+
+from __future__ import annotations
+
+import json
+import random
+import threading
+import time
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.wire.breaker import Breaker
+from workbench.engines.elastic.wire.failures import from_status, from_transport
+from workbench.errors import (
+    ClusterBusy,
+    ClusterTimeout,
+    ClusterUnavailable,
+    MissingDependency,
+    ProfileError,
+    WorkbenchError,
+)
+from workbench.profiles import elastic_environment
+
+SECRETS = ("api_key", "user", "password", "cloud_id", "ca_certs")
+ATTEMPTS = 3
+"""Of a request whose connection was lost; a time-out is not tried again."""
+
+_JSON = "application/vnd.elasticsearch+json; compatible-with=8"
+_NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
+SMILE = "application/vnd.elasticsearch+smile"
+
+
+class Connection:
+    """Requests to one cluster. Safe to share between threads; connects on the first request.
+
+    Raises the errors of `failures`; a query after an outage works as soon as the cluster is back.
+    """
+
+    def __init__(self, spec: Elasticsearch) -> None:
+        self.spec = spec
+        self.urls, self._options = _settings(spec)
+        self._lock = threading.Lock()
+        self._client: Any = None
+        self._breaker = Breaker()
+        self.several_shards = spec.shards > 1
+        self._session = f"workbench-{uuid4().hex[:12]}"
+
+    def __repr__(self) -> str:
+        return f"Connection({self.where!r})"
+
+    @property
+    def where(self) -> str:
+        """URL and index, for messages; no secret is part of it."""
+        place = ", ".join(self.urls) if self.urls else "the cluster of WORKBENCH_ES_CLOUD_ID"
+        return f"{place}, index {self.spec.index!r}"
+
+    def call(
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, Any] | None = None,
+        kind: str = _JSON,
+        timeout: float | None = None,
+        missing_ok: bool = False,
+    ) -> Any:
+        """The answer's body. With `missing_ok` a 404 gives None instead of an error."""
+        refused = self._breaker.refused_for()
+        if refused:
+            raise ClusterUnavailable(
+                f"{self.where}: it did not answer the last requests; the next try is in "
+                f"{refused:.1f} s"
+            )
+        seconds = self.spec.timeout if timeout is None else timeout
+        for attempt in range(ATTEMPTS):
+            try:
+                answer = self._once(method, path, body, params, kind, seconds, missing_ok)
+            except ClusterUnavailable as error:
+                away = isinstance(error.__cause__, Exception)
+                if away:
+                    self._breaker.failed()
+                if isinstance(error, ClusterTimeout) or attempt + 1 == ATTEMPTS:
+                    raise
+            except ClusterBusy:
+                if attempt + 1 == ATTEMPTS:
+                    raise
+            except WorkbenchError:
+                self._breaker.succeeded()  # it answered, if not with what was wanted
+                raise
+            else:
+                self._breaker.succeeded()
+                return answer
+            time.sleep(0.1 * 2**attempt * (0.5 + random.random()))  # noqa: S311, jitter
+        raise AssertionError("every attempt returned or raised")
+
+    def searches(self, requests: Sequence[Mapping[str, Any]], index: str) -> list[dict[str, Any]]:
+        """Several searches in one round trip, in order; the first that failed is raised."""
+        header = {"index": index, "allow_partial_search_results": False}
+        # Both round trips of a query ask the same copy: copies merge, and break ties, differently.
+        header["preference"] = self._session
+        if self.several_shards:
+            header["search_type"] = "dfs_query_then_fetch"  # document frequencies of all shards
+        first = json.dumps(header)
+        lines = [line for r in requests for line in (first, json.dumps(r, ensure_ascii=False))]
+        answer = self.call(
+            "POST",
+            "/_msearch",
+            ("\n".join(lines) + "\n").encode("utf-8", errors="replace"),
+            params={
+                "filter_path": "responses.hits.hits._id,responses.hits.hits._score,"
+                "responses.hits.hits.fields,"
+                "responses.hits.hits._source,responses.hits.hits.matched_queries,"
+                "responses.hits.total,responses.aggregations,responses.error,responses.status",
+                "include_named_queries_score": "true",
+            },
+            kind=_NDJSON,
+        )
+        for response in answer["responses"]:
+            if "error" in response:
+                raise from_status(int(response.get("status", 500)), response, self.where)
+            response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
+        return list(answer["responses"])
+
+    def bulk(self, parts: Iterable[bytes], index: str, *, timeout: float = 60.0) -> dict[str, Any]:
+        """Send encoded SMILE parts (`smile.document`); the answer with an item a document."""
+        answer: dict[str, Any] = self.call(
+            "POST",
+            f"/{index}/_bulk",
+            b"".join(parts),
+            params={"filter_path": "errors,items.*._id,items.*.status,items.*.error"},
+            kind=f"{SMILE}; compatible-with=8",
+            timeout=max(timeout, self.spec.timeout),
+        )
+        return answer
+
+    def version(self) -> tuple[int, ...]:
+        """The lowest version among the nodes. Raises the connection's errors."""
+        path = {"filter_path": "nodes.*.version"}
+        nodes = self.call("GET", "/_nodes/_all/info", params=path).get("nodes", {})
+        versions = [str(node["version"]) for node in nodes.values()]
+        if not versions:  # hosted clusters may hide their nodes
+            versions = [str(self.call("GET", "/")["version"]["number"])]
+        return min(tuple(int(p) for p in v.split("-")[0].split(".")[:3]) for v in versions)
+
+    def close(self) -> None:
+        """Close all connections."""
+        with self._lock:
+            if self._client is not None:
+                self._client.close()
+                self._client = None
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        body: Any,
+        params: Mapping[str, Any] | None,
+        kind: str,
+        seconds: float,
+        missing_ok: bool,
+    ) -> Any:
+        from elastic_transport import TransportError
+        from elasticsearch import ApiError, UnsupportedProductError
+
+        headers = {"accept": _JSON}
+        if body is not None:
+            headers["content-type"] = kind
+        client = self._connected().options(request_timeout=seconds)
+        try:
+            answer = client.perform_request(method, path, params=params, headers=headers, body=body)
+        except UnsupportedProductError as error:
+            raise ProfileError(
+                f"{self.where}: this server is not Elasticsearch; give the URL of one"
+            ) from error
+        except ApiError as error:
+            if missing_ok and error.meta.status == 404:
+                return None
+            raise from_status(error.meta.status, error.body, self.where) from None
+        except TransportError as error:
+            raise from_transport(error, self.where, seconds) from error
+        return answer.body
+
+    def _connected(self) -> Any:
+        with self._lock:
+            if self._client is None:
+                self._client = _client(self.urls, self._options)
+            return self._client
+
+
+def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
+    """URLs and secrets: from the environment, then from the file that is named."""
+    found = elastic_environment()
+    file = spec.credentials or found.get("credentials", "")
+    values = {**(_read_file(Path(file).expanduser()) if file else {}), **found}
+    unfit = {"api_key", "user"} & set(values)
+    if len(unfit) == 2:
+        raise ProfileError("both an API key and a user are given for Elasticsearch; give one")
+    urls = spec.urls or tuple(u for u in values.get("url", "").split(",") if u)
+    if not urls and "cloud_id" not in values:
+        raise ProfileError(
+            "no cluster is named; give wb.Elasticsearch('http://localhost:9200'), or set "
+            "WORKBENCH_ES_URL or WORKBENCH_ES_CLOUD_ID"
+        )
+    Elasticsearch(url=",".join(urls), index=spec.index)  # the same checks for URLs from outside
+    return urls, {name: values[name] for name in SECRETS if name in values}
+
+
+def _read_file(path: Path) -> dict[str, str]:
+    try:
+        values = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, ValueError) as error:
+        kind = type(error).__name__  # the text of a parse error may quote a secret
+        raise ProfileError(f"{path}: not a readable TOML file ({kind})") from None
+    unknown = sorted(set(values) - {*SECRETS, "url"})
+    if unknown or not all(isinstance(value, str) for value in values.values()):
+        raise ProfileError(
+            f"{path}: {', '.join(unknown) or 'a value'} is not a text of these: url, "
+            f"{', '.join(SECRETS)}"
+        )
+    return values
+
+
+def _client(urls: tuple[str, ...], options: Mapping[str, str]) -> Any:
+    try:
+        from elastic_transport import JsonSerializer
+        from elasticsearch import Elasticsearch as Client
+    except ImportError:
+        raise MissingDependency(
+            "Elasticsearch needs its client; pip install 'elasticsearch>=8.19,<9'"
+        ) from None
+    settings: dict[str, Any] = {
+        "serializers": {SMILE: JsonSerializer()},  # passes bytes on as they are
+        "max_retries": max(0, len(urls) - 1),
+        "retry_on_status": (),
+        "connections_per_node": 16,
+    }
+    if "cloud_id" in options and not urls:
+        settings["cloud_id"] = options["cloud_id"]
+    else:
+        settings["hosts"] = [_with_port(url) for url in urls]
+    if "api_key" in options:
+        settings["api_key"] = options["api_key"]
+    if "user" in options:
+        settings["basic_auth"] = (options["user"], options.get("password", ""))
+    if "ca_certs" in options:
+        settings["ca_certs"] = options["ca_certs"]
+    return Client(**settings)
+
+
+def _with_port(url: str) -> str:
+    """The client wants a port: Elasticsearch's own for http, the standard one for https."""
+    parts = urlsplit(url)
+    port = parts.port or (443 if parts.scheme == "https" else 9200)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{parts.scheme}://{host}:{port}{parts.path}"

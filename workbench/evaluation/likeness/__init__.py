@@ -1,0 +1,1 @@
+"""How alike two rankings are, and two engines."""

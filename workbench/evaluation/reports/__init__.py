@@ -1,0 +1,1 @@
+"""Metrics of rankings, how sure they are, and one report against another."""

@@ -1,0 +1,1 @@
+"""The best weights, exactly, and what they are worth on other queries."""

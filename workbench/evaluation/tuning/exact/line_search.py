@@ -1,0 +1,189 @@
+"""Search for the best weights of several signals: exact line searches until none improves.
+
+Along any line through the weights the metric is known everywhere (`batch`), so a line search finds
+the line's true maximum. Lines go towards each signal, between each two signals, and along the way
+that the last round went (Powell, "An Efficient Method for Finding the Minimum of a Function of
+Several Variables without Calculating Derivatives", The Computer Journal 1964), from several
+starts. What is found is the best that no such line improves: not always the best of all, see
+`simplex`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.evaluation.tuning.exact.many_lines import Batch
+from workbench.evaluation.tuning.exact.step_functions import Steps, around, best_run, weight_inside
+
+Vector = NDArray[np.float64]
+Integers = NDArray[np.int64]
+
+STILL = 1e-9
+"""A way shorter than this is no direction."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Line:
+    """A metric along a line of weights: from `start` (0) to `stop` (1) the `edges` of its
+    intervals, `here` the place that it was drawn through."""
+
+    start: Vector
+    stop: Vector
+    here: float
+    edges: Vector
+    steps: Steps
+
+    def weights(self, place: float) -> Vector:
+        """The weights at a place, none below 0, with sum 1."""
+        return proper((1.0 - place) * self.start + place * self.stop)
+
+    def interval(self, place: float) -> int:
+        """The number of the interval that a place lies in."""
+        return int(np.searchsorted(self.edges[1:-1], place, side="right"))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Move:
+    """A step of the search: the line that was followed, the weights it led to, and the sum over
+    the queries there, in units. `start` numbers the start that it belongs to."""
+
+    start: int
+    line: str
+    weights: Vector
+    total: int
+
+
+@dataclass(slots=True)
+class Climb:
+    """The search over one batch, query q counted `counts[q]` times."""
+
+    batch: Batch
+    counts: Integers
+    lines: int = 0
+    moves: list[Move] = field(default_factory=list)
+
+    def run(self, starts: list[Vector], first: int = 0) -> Move:
+        """The best move of all starts, numbered from `first`; of equals the first."""
+        ends = (self._from(i, weights) for i, weights in enumerate(starts, first))
+        return max(ends, key=lambda move: move.total)
+
+    def best_edge(self) -> Vector:
+        """The best weights of two signals alone, all pairs tried."""
+        found: list[tuple[int, Vector]] = []
+        for one, other in combinations(range(len(self.batch.signals)), 2):
+            corners = np.eye(len(self.batch.signals))
+            line = self.draw(corners[one], corners[other], 0.5)
+            place, total = self._top(line)
+            found.append((total, line.weights(place)))
+        return max(found, key=lambda pair: pair[0])[1]
+
+    def through(self, weights: Vector, direction: Vector) -> Line:
+        """The line through some weights, as long as none is below 0."""
+        start, stop, here = segment(weights, direction)
+        return self.draw(start, stop, here)
+
+    def draw(self, start: Vector, stop: Vector, here: float) -> Line:
+        """The metric along a line."""
+        self.lines += 1
+        breakpoints, steps = self.batch.line(start, stop)
+        return Line(start, stop, here, np.concatenate(([0.0], breakpoints, [1.0])), steps)
+
+    def _from(self, number: int, weights: Vector) -> Move:
+        """Follow lines from one start until a whole round of them improves nothing."""
+        line = self.through(weights, _towards(weights, 0))
+        total = int(line.steps.sums(self.counts)[line.interval(line.here)])
+        move = Move(number, "start", weights, total)
+        self.moves.append(move)
+        way: Vector | None = None
+        while True:
+            before = move
+            for name, direction in self._directions(move.weights, way):
+                move = self._follow(move, name, direction)
+            if move.total == before.total:
+                return self._centred(move)
+            way = move.weights - before.weights
+
+    def _directions(self, weights: Vector, way: Vector | None) -> Iterator[tuple[str, Vector]]:
+        names = self.batch.signals
+        if way is not None:
+            yield "last way", way
+        for i, name in enumerate(names):
+            yield name, _towards(weights, i)
+        for i, j in combinations(range(len(names)), 2):
+            direction = np.zeros(len(names))
+            direction[i], direction[j] = 1.0, -1.0
+            yield f"{names[i]} - {names[j]}", direction
+
+    def _follow(self, move: Move, name: str, direction: Vector) -> Move:
+        if np.abs(direction).max() < STILL or not _room(move.weights, direction):
+            return move
+        line = self.through(move.weights, direction)
+        place, total = self._top(line)
+        if total <= move.total:
+            return move
+        better = Move(move.start, name, line.weights(place), total)
+        self.moves.append(better)
+        return better
+
+    def _top(self, line: Line) -> tuple[float, int]:
+        sums = line.steps.sums(self.counts)
+        first, last = best_run(sums, line.edges)
+        return weight_inside(line.edges[first : last + 1]), int(sums[first])
+
+    def _centred(self, move: Move) -> Move:
+        """The same value in the middle of where it holds, so that short decimals lie near."""
+        for i in range(len(self.batch.signals)):
+            line = self.through(move.weights, _towards(move.weights, i))
+            sums = line.steps.sums(self.counts)
+            if sums[line.interval(line.here)] != move.total:
+                continue
+            low, high = around(sums == move.total, line.edges, line.here)
+            inside = line.edges[(line.edges >= low) & (line.edges <= high)]
+            place = weight_inside(inside)
+            move = Move(move.start, move.line, line.weights(place), move.total)
+        return move
+
+
+def proper(weights: Vector) -> Vector:
+    """Rounding taken away: none below 0, sum 1."""
+    clipped = np.maximum(weights, 0.0)
+    whole: Vector = clipped / clipped.sum()
+    return whole
+
+
+def segment(weights: Vector, direction: Vector) -> tuple[Vector, Vector, float]:
+    """The ends of the line through `weights` on which no weight is below 0, and their place."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = -weights / direction
+    back = reach[direction > 0].max()
+    ahead = reach[direction < 0].min()
+    start, stop = proper(weights + back * direction), proper(weights + ahead * direction)
+    return start, stop, float(-back / (ahead - back))
+
+
+def axis(weights: Vector, signal: int) -> tuple[Vector, Vector]:
+    """From no weight of a signal to all of it, the others in the proportions that they have; the
+    place on this line is the signal's weight."""
+    corner = np.zeros(len(weights))
+    corner[signal] = 1.0
+    rest = np.where(corner > 0, 0.0, weights)
+    if not rest.any():
+        rest = 1.0 - corner
+    return rest / rest.sum(), corner
+
+
+def _towards(weights: Vector, signal: int) -> Vector:
+    rest, corner = axis(weights, signal)
+    return corner - rest
+
+
+def _room(weights: Vector, direction: Vector) -> bool:
+    """Whether the line through the weights has any length."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        reach = -weights / direction
+    return bool(reach[direction < 0].min() - reach[direction > 0].max() > STILL)

@@ -1,0 +1,96 @@
+"""What tuning did not use, or could not learn from: counted, never dropped silently."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from workbench.evaluation.reports.present import count_queries, first_ids
+from workbench.evaluation.tuning.exact.sample import CurveItem
+from workbench.records import Query
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Ids stand in the order of the queries.
+
+    - `without_judgments`: nobody judged a paper for them; left out of the mean
+    - `without_relevant`: no paper is judged relevant; kept, with value 0 at every weight
+    - `without_results`: judged, but nothing was retrieved; kept, with value 0
+    - `unknown_queries`: how many judged query ids are not among the queries; left out
+    - `negative_grades`: how many judgments of the queries are negative; they count as 0
+    - `constant`: signal -> in how many queries it is the same for every candidate; there it orders
+      nothing, and its weight only shrinks the others'
+    """
+
+    without_judgments: tuple[str, ...] = ()
+    without_relevant: tuple[str, ...] = ()
+    without_results: tuple[str, ...] = ()
+    unknown_queries: int = 0
+    negative_grades: int = 0
+    constant: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The same in sentences; ids of at most five."""
+        lists = (
+            (self.without_judgments, "without any judgment, left out"),
+            (self.without_relevant, "without a relevant paper, counted as 0 at every weight"),
+            (self.without_results, "for which nothing was found, counted as 0"),
+        )
+        notes = [
+            f"{count_queries(len(ids))} {what}: {first_ids(ids)}" for ids, what in lists if ids
+        ]
+        if self.unknown_queries:
+            notes.append(f"judgments for {count_queries(self.unknown_queries)} not asked, left out")
+        if self.negative_grades:
+            notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
+        notes += [
+            f"{signal} is the same for every candidate of {count_queries(count)}: there it orders "
+            "nothing"
+            for signal, count in self.constant.items()
+            if count
+        ]
+        return tuple(notes)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, in the order of the fields."""
+        return {
+            "without_judgments": list(self.without_judgments),
+            "without_relevant": list(self.without_relevant),
+            "without_results": list(self.without_results),
+            "unknown_queries": self.unknown_queries,
+            "negative_grades": self.negative_grades,
+            "constant": dict(self.constant),
+        }
+
+
+def what_is_left_out(
+    asked: Sequence[Query],
+    grades: Mapping[str, Mapping[str, int]],
+    items: Sequence[CurveItem],
+    signals: Sequence[str],
+) -> LeftOut:
+    """`asked` are all queries, `grades` all judgments by query id, `items` the judged queries."""
+    ids = {query.id for query in asked}
+    used = [query.id for query in asked if query.id in grades]
+    return LeftOut(
+        without_judgments=tuple(query.id for query in asked if query.id not in grades),
+        without_relevant=tuple(i for i in used if max(grades[i].values()) <= 0),
+        without_results=tuple(item.name for item in items if not len(item.candidates)),
+        unknown_queries=len(grades.keys() - ids),
+        negative_grades=sum(grade < 0 for i in used for grade in grades[i].values()),
+        constant={name: sum(_constant(item, name) for item in items) for name in signals},
+    )
+
+
+def _constant(item: CurveItem, signal: str) -> bool:
+    """Whether the signal is one number for all candidates, of which there is at least one."""
+    if not len(item.candidates):
+        return False
+    column = item.normalised[:, item.candidates.signals.index(signal)]
+    # Most columns differ at once: no need to read them to the end.
+    return bool(column[0] == column[-1]) and not np.ptp(column)

@@ -1,0 +1,108 @@
+"""One setting for how a model is run: `make_embedder(model, runtime=...)`."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any, cast
+
+from workbench.errors import ModelError, ModelRejected
+from workbench.models.embedders.base import LazyEmbedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.memory.cuda import driver_used
+from workbench.models.onnx.session import Provider
+from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
+
+if TYPE_CHECKING:
+    from workbench.models.memory.pool import ModelPool
+
+RUNTIMES = ("onnx-int8", "onnx-fp32", "torch", "sentence-transformers", "auto")
+"""How a model may be run; the first is the default."""
+
+_LABELS = (
+    (r"-(cls|mean)-int8-\d", "onnx-int8", None),
+    (r"-(cls|mean)-onnx-fp32-\d", "onnx-fp32", None),
+    (r"-(cls|mean)-torch-(fp32|bf16|fp16)", "torch", 2),
+    (r"-st-(fp32|bf16|fp16)", "sentence-transformers", 1),
+)
+
+
+def make_embedder(
+    model: str | ModelFolder = DEFAULT_MODEL,
+    *,
+    runtime: str = "onnx-int8",
+    provider: str = "cpu",
+    device: str | None = None,
+    dtype: str | None = None,
+    pool: ModelPool | None = None,
+) -> LazyEmbedder:
+    """An embedder that is not loaded yet.
+
+    `runtime` is one of RUNTIMES. "onnx-int8" and "onnx-fp32" take `provider` ("cpu", "cuda",
+    "tensorrt"); "torch" and "sentence-transformers" take `device` ("cpu", "cuda:0"; without one
+    the GPU where there is one) and `dtype` ("fp32", "bf16", "fp16"). "auto" is torch on a GPU, or
+    sentence-transformers for what torch's encoder does not run; without a GPU it is "onnx-int8".
+
+    Raises ModelError for a setting that is unknown or that the runtime does not take,
+    ModelNotFound, ModelRejected, MissingDependency.
+    """
+    if runtime not in RUNTIMES:
+        raise ModelError(f"runtime is {runtime!r}; choose one of {', '.join(RUNTIMES)}")
+    folder = find_model(model) if isinstance(model, str) else model
+    if runtime == "auto":
+        runtime = _automatic(folder)
+    if runtime.startswith("onnx-"):
+        _refuse(runtime, device=device, dtype=dtype)
+        return OnnxEmbedder(
+            folder, precision=cast("Any", runtime[5:]), provider=cast("Provider", provider),
+            pool=pool,
+        )  # fmt: skip
+    _refuse(runtime, provider=None if provider == "cpu" else provider)
+    device = device or ("cuda:0" if has_gpu() else "cpu")
+    if runtime == "torch":
+        from workbench.models.embedders.torch_embedder import TorchEmbedder
+
+        return TorchEmbedder(folder, device=device, dtype=cast("Any", dtype), pool=pool)
+    from workbench.models.embedders.st_embedder import SentenceTransformerEmbedder
+
+    return SentenceTransformerEmbedder(folder, device=device, dtype=dtype, pool=pool)
+
+
+def settings_of(fingerprint: str) -> dict[str, str]:
+    """`runtime` and `dtype` of the embedder that made vectors, by its fingerprint; nothing for
+    one of another kind."""
+    for pattern, runtime, group in _LABELS:
+        found = re.search(pattern, fingerprint)
+        if found:
+            return {"runtime": runtime, **({"dtype": found[group]} if group else {})}
+    return {}
+
+
+def has_gpu() -> bool:
+    """Whether a GPU answers its driver and this PyTorch can use it; without a driver PyTorch is
+    not imported."""
+    if driver_used(0) is None:
+        return False
+    from workbench.models.memory.cuda import import_torch
+
+    return bool(import_torch().cuda.is_available())
+
+
+def _automatic(folder: ModelFolder) -> str:
+    if not has_gpu():
+        return "onnx-int8"
+    from workbench.models.encoder.shape import shape_of
+
+    try:
+        shape_of(folder)
+        _ = folder.pooling
+    except ModelRejected:
+        return "sentence-transformers"
+    return "torch"
+
+
+def _refuse(runtime: str, **given: str | None) -> None:
+    for name, value in given.items():
+        if value is not None:
+            raise ModelError(
+                f"runtime {runtime} takes no {name}, and it is {value!r}; leave it out"
+            )

@@ -1,0 +1,1 @@
+"""BERT-like encoders over packed texts, in PyTorch."""

@@ -1,0 +1,1 @@
+"""ONNX graphs: exported once, run by ONNX Runtime."""
