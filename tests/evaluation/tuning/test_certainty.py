@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
 from tests.evaluation.tuning.test_curve import (
     EXAMPLES,
     METRICS,
@@ -17,7 +18,6 @@ from tests.evaluation.tuning.test_curve import (
     judged_items,
     random_items,
 )
-
 from workbench.errors import EvaluationError, WeightError
 from workbench.evaluation.tuning.certainty import UNTOLD, CrossValidation, cross_validate
 from workbench.evaluation.tuning.curve import RESOLVED, CurveItem, WeightCurve, weight_curve

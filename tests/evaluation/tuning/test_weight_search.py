@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from tests.evaluation.tuning.test_curve import (
     EXAMPLES,
     METRICS,
@@ -22,7 +23,6 @@ from tests.evaluation.tuning.test_curve import (
     judged_items,
     random_items,
 )
-
 from workbench.errors import EvaluationError, WeightError
 from workbench.evaluation.tuning.curve import RESOLVED, CurveItem, weight_curve
 from workbench.evaluation.tuning.exact.branch_and_bound import PAIRS, Cost, cost, maximum
