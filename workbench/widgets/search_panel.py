@@ -20,8 +20,9 @@ from workbench.corpus.analysis import Analyser
 from workbench.errors import WorkbenchError
 from workbench.profiles import NORMALISERS, Profile, as_profile
 from workbench.ranking.details import paper_details
-from workbench.ranking.editing import query_terms, suggest_terms
+from workbench.ranking.editing import query_terms
 from workbench.ranking.ranking import Ranking
+from workbench.ranking.suggestions import suggest_terms
 from workbench.widgets import cards
 from workbench.widgets.base import error_content, static
 from workbench.widgets.state import PanelState, code_of, variable_of
