@@ -25,11 +25,11 @@ from workbench.ranking.ranking import Ranking
 from workbench.ranking.suggestions import suggest_terms
 from workbench.widgets import cards
 from workbench.widgets.base import error_content, static
+from workbench.widgets.judged import Judged
 from workbench.widgets.state import PanelState, code_of, variable_of
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
-    from workbench.widgets.weight_tuner import Judged
 
 KS = (5, 10, 20, 50)
 REMEMBERED = 16
