@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from workbench.engines.elastic.attached.content import content_of
 from workbench.engines.elastic.attached.fields import foreign_index
 from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, live_index
 from workbench.engines.elastic.spec import Elasticsearch
@@ -90,8 +91,12 @@ def _smile(connection: Connection) -> str:
 
 def _foreign(connection: Connection) -> str:
     index = foreign_index(connection)
+    content = content_of(connection, index)
     vectors = f"{index.dimension} dimensions, {index.similarity}" if index.vectors else "no vectors"
-    return f"{index.name}: {', '.join(index.text_fields)}; {vectors}; never written to"
+    if not content.readable:
+        vectors += ", which cannot be read (kept out of _source): feedback leaves them out"
+    held = f"{content.documents:,} documents, {content.papers:,} papers"
+    return f"{index.name}: {held}; {', '.join(index.text_fields)}; {vectors}; never written to"
 
 
 def _index(live: LiveIndex) -> str:

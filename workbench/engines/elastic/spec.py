@@ -49,13 +49,8 @@ class Elasticsearch:
 
     def __post_init__(self) -> None:
         for url in self.urls:
-            _check_url(url)
-        name = self.index
-        if not name or name != name.lower() or name[0] in "-_+." or _FORBIDDEN & set(name):
-            raise ProfileError(
-                f"index is {name!r}; give a name in lower case without spaces or any of "
-                f"{' '.join(sorted(_FORBIDDEN - {' '}))}"
-            )
+            check_url(url)
+        _check_index(self.index, attached=self.attached)
         if self.vectors not in VECTOR_TYPES:
             raise ProfileError(
                 f"vectors is {self.vectors!r}; choose one of {', '.join(VECTOR_TYPES)}"
@@ -79,7 +74,8 @@ class Elasticsearch:
         return bool(self.text_fields or self.vector_field or self.id_field or self.paper_field)
 
 
-def _check_url(url: str) -> None:
+def check_url(url: str) -> None:
+    """Raises ProfileError for what is no URL of a cluster, or holds credentials."""
     parts = urlsplit(url)
     if parts.password or parts.username:
         raise ProfileError(
@@ -88,6 +84,21 @@ def _check_url(url: str) -> None:
         )
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ProfileError(f"url is {url!r}; give one like http://localhost:9200")
+
+
+def _check_index(name: str, *, attached: bool) -> None:
+    """Elasticsearch's rules; others' aliases may have capitals, and hidden indices a dot."""
+    if not name or _FORBIDDEN & set(name) or name in (".", "..") or len(name.encode()) > 255:
+        raise ProfileError(
+            f"index is {name!r}; give one name of at most 255 bytes, without spaces or any of "
+            f"{' '.join(sorted(_FORBIDDEN - {' '}))}"
+        )
+    if name[0] in "-_+" or (not attached and (name[0] == "." or name != name.lower())):
+        raise ProfileError(
+            f"index is {name!r}; what the workbench makes has a name in lower case that starts "
+            "with a letter or digit; an alias of your own with capitals is attached to by naming "
+            "its fields (text_fields=...)"
+        )
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

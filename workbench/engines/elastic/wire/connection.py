@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import Elasticsearch, check_url
 from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
@@ -207,7 +207,8 @@ def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
             "no cluster is named; give wb.Elasticsearch('http://localhost:9200'), or set "
             "WORKBENCH_ES_URL or WORKBENCH_ES_CLOUD_ID"
         )
-    Elasticsearch(url=",".join(urls), index=spec.index)  # the same checks for URLs from outside
+    for url in urls:
+        check_url(url)  # those from outside too
     return urls, {name: values[name] for name in SECRETS if name in values}
 
 
