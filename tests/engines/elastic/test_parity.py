@@ -15,11 +15,11 @@ import workbench as wb
 from tests.conftest import ROOT
 from workbench.cli.app import app
 from workbench.engines.elastic.ancestor import one_request
+from workbench.engines.elastic.counting import rounded_length
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import EvaluationError, WeightError
-from workbench.evaluation.likeness.causes import rounded_length
 from workbench.records import Filters
 
 DATA = ROOT / "data" / "landmarks"

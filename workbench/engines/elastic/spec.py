@@ -23,7 +23,8 @@ class Elasticsearch:
     the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
     "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
     cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
-    a candidate are rescored where the type is approximate.
+    a candidate are rescored where the type is approximate. `bulk_bytes` is the size of a request
+    that loads papers, None 2 MiB; where a proxy takes less, requests are split and stay smaller.
 
     Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
     from `credentials`, a TOML file of the same names in lower case. They are never printed.
@@ -41,6 +42,7 @@ class Elasticsearch:
     replicas: int | None = None
     timeout: float = 10.0
     oversample: float = 3.0
+    bulk_bytes: int | None = None
     credentials: str = ""
     text_fields: Mapping[str, float] = field(default_factory=dict)
     vector_field: str = ""
@@ -59,6 +61,7 @@ class Elasticsearch:
         _check_range("replicas", 0 if self.replicas is None else self.replicas, 0, 64)
         _check_range("timeout", self.timeout, 0.05, 3600)
         _check_range("oversample", self.oversample, 1, 10)
+        _check_range("bulk_bytes", self.bulk_bytes or 2**20, 1000, 100 * 2**20)
         for name, boost in self.text_fields.items():
             _check_range(f"boost of {name}", boost, 0, 1000)
         object.__setattr__(self, "text_fields", MappingProxyType(dict(self.text_fields)))

@@ -23,6 +23,7 @@ from workbench.engines.elastic.attached.content import UNIT, Content, content_of
 from workbench.engines.elastic.attached.fields import ForeignIndex, cosine, foreign_index
 from workbench.engines.elastic.attached.filtering import clauses_of
 from workbench.engines.elastic.attached.records import Documents, Name
+from workbench.engines.elastic.attached.rescoring import scored_text
 from workbench.engines.elastic.own.engine import LOWER
 from workbench.engines.elastic.terms import parts_of
 from workbench.engines.elastic.wire.connection import Connection
@@ -126,6 +127,11 @@ class AttachedEngine:
         buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
         found = {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
         return found, int(answer["hits"]["total"]["value"])
+
+    def scored_text(self, query: str, title: str, text: str) -> dict[str, float] | None:
+        """By signal what this index would give a document with this title and text; None where
+        that cannot be known."""
+        return scored_text(self._connection, self.index, query, title, text)
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return self._documents.papers(ids)

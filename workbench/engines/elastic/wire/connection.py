@@ -181,7 +181,8 @@ class Connection:
         except ApiError as error:
             if missing_ok and error.meta.status == 404:
                 return None
-            raise from_status(error.meta.status, error.body, self.where) from None
+            location = error.meta.headers.get("location", "")
+            raise from_status(error.meta.status, error.body, self.where, location) from None
         except TransportError as error:
             raise from_transport(error, self.where, seconds) from error
         return answer.body
@@ -209,7 +210,28 @@ def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
         )
     for url in urls:
         check_url(url)  # those from outside too
+    if authority := values.get("ca_certs"):
+        _check_authority(authority, urls)
     return urls, {name: values[name] for name in SECRETS if name in values}
+
+
+def _check_authority(file: str, urls: Sequence[str]) -> None:
+    """Raises ProfileError for a file that holds no certificate, or URLs that use none."""
+    plain = [url for url in urls if urlsplit(url).scheme != "https"]
+    if plain:
+        raise ProfileError(
+            f"WORKBENCH_ES_CA_CERTS is set ({file}), but {plain[0]} does not use certificates; "
+            "give a URL with https://, or unset it"
+        )
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # also ssl.SSLError
+        raise ProfileError(
+            f"WORKBENCH_ES_CA_CERTS names {file}, which cannot be read as certificates "
+            f"({error.strerror or type(error).__name__}); give a PEM file of the authority"
+        ) from None
 
 
 def _read_file(path: Path) -> dict[str, str]:
