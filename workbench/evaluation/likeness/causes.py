@@ -109,6 +109,8 @@ class Causes:
         self._analyser = Analyser()
         self._counts = lru_cache(maxsize=4096)(self._read_counts)
         self._counted = lru_cache(maxsize=32)(self._read_counted)
+        scored = getattr(second, "scored_text", None)
+        self._scored = None if scored is None else lru_cache(maxsize=4096)(scored)
 
     def of(self, asked: Asked, key: Key, signal: str, first: float, second: float) -> str:
         """The cause of one difference; "" where there is none."""
@@ -158,13 +160,12 @@ class Causes:
 
     def _analysed(self, asked: Asked, key: Key, signal: str, second: float) -> str:
         """The first engine's text, then the second's, through the second's analysis."""
-        scored = getattr(self.second, "scored_text", None)
-        if scored is None or signal.endswith("_feedback"):
+        if self._scored is None or signal.endswith("_feedback"):
             return "unexplained"
         for cause, engine in (("analyser", self.first), ("other text", self.second)):
             [paper], [passage] = engine.papers([key[0]]), engine.passages([key])
             text = "" if passage.text == paper.title else passage.text
-            values = scored(asked.first.text, paper.title, text)
+            values = self._scored(asked.first.text, paper.title, text)
             if values is not None and alike(values[signal], second):
                 return cause
         return "unexplained"
