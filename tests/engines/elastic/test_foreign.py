@@ -15,12 +15,14 @@ import pytest
 
 import workbench as wb
 from tests.corpus.fakes import VOCABULARY, FakeEmbedder
+from workbench.engines.elastic.attached import content
 from workbench.engines.elastic.health import examine
 from workbench.engines.elastic.keepers import AttachedKeeper
 from workbench.engines.elastic.wire.connection import _NDJSON, Connection
 from workbench.errors import (
     CorpusError,
     CorpusMismatch,
+    EvaluationError,
     FilterError,
     ProfileError,
 )
@@ -329,6 +331,23 @@ def test_nested_fields_are_refused_by_name(
     index = foreign({"parts": {"type": "nested", "properties": inner}})
     with pytest.raises(CorpusMismatch, match=rf"{named}.*grouped by paper_field"):
         index.open(**fields)
+
+
+def test_more_papers_than_are_counted_exactly_are_still_compared(
+    foreign: Callable[..., Foreign], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(content, "_EXACT_TO", 50)
+    index = foreign({"key": {"type": "keyword"}})
+    index.fill(lambda n, d: {**d, "key": f"d{n}"})
+    with index.open() as plain, index.open(id_field="key") as named:
+        assert plain.engine.papers_error == 0  # type: ignore[attr-defined]
+        assert named.engine.papers_error == content.ERROR  # type: ignore[attr-defined]
+        one, other = plain.manifest.papers, named.manifest.papers
+        assert abs(one - other) <= content.ERROR * one
+        assert wb.parity(plain, named, [wb.Query(QUERY.text, id="1")], progress=False)
+        index.put(*((f"more{n}", document_of(n), "") for n in range(20)))
+        with index.open() as grown, pytest.raises(EvaluationError, match="hold 80 and"):
+            wb.parity(grown, named, [wb.Query(QUERY.text, id="1")], progress=False)
 
 
 def test_an_index_without_source_is_refused(foreign: Callable[..., Foreign]) -> None:

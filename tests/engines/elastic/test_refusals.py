@@ -319,7 +319,7 @@ def test_a_file_of_certificates_is_checked_when_it_is_named(
 def test_names_of_others_may_have_capitals(name: str) -> None:
     assert wb.Elasticsearch(index=name, text_fields={"title": 1}).index == name
     with pytest.raises(ProfileError, match=r"attached to by naming its fields"):
-        wb.Elasticsearch(index=name if name != "a.B_c-D" else "B")
+        wb.Elasticsearch(index=name)
 
 
 @pytest.mark.parametrize("name", ["", "a b", "a*", "<now>", "-a", "+a", "..", "x" * 256, "a,b"])

@@ -11,6 +11,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import workbench as wb
+from workbench.errors import CorpusError
 from workbench.evaluation.likeness.causes import Asked, alike, swapped
 from workbench.evaluation.likeness.lost import Lists
 from workbench.ranking.ranking import ranked_ids
@@ -93,6 +94,19 @@ class Held:
 
     def term_scores(self, *_: Any) -> dict[str, dict[str, float]]:
         return {"bm25": {"t": self._value}, "title": {"t": 0.0}}
+
+
+class Empty:
+    """An engine that does not hold the passage."""
+
+    def term_scores(self, *_: Any) -> Any:
+        raise CorpusError("no paper with id 'p0'")
+
+
+def test_a_passage_that_the_second_does_not_hold_is_said_so() -> None:
+    one = candidates(IDS[:4], np.array([[4.0] * 5, [3.0] * 5, [2.0] * 5, [1.0] * 5]))
+    other = candidates(IDS[1:4], one.values[1:])
+    assert lists(one, other, engine=Empty()).cause("p0") == "other passages"
 
 
 @pytest.mark.parametrize(

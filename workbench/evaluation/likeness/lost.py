@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from workbench.engines.base import FEEDBACK
+from workbench.errors import CorpusError
 from workbench.evaluation.likeness.causes import Asked, Key, alike
 from workbench.profiles import Profile
 from workbench.ranking.ranking import Ranking, ranked_ids
@@ -17,6 +18,7 @@ from workbench.records import Candidates
 LOST = {
     "approximate kNN": "the second engine's vector index looks at a part of the vectors only; an "
     "exact one would have found the passage",
+    "other passages": "the second engine does not hold the passage",
     "cut of an arm": "in the second engine's own values the passage is beyond the end of every arm",
     "score differences": "both have the paper: with the first's values of its own query's signals "
     "the second's list has it too",
@@ -57,7 +59,10 @@ class Lists:
 
     def _not_retrieved(self, keys: list[Key]) -> str:
         """An arm that should have had a passage is approximate, or no arm should have had it."""
-        beyond = {arm: all(self._beyond(key, arm) for key in keys) for arm in self._arms()}
+        try:
+            beyond = {arm: all(self._beyond(key, arm) for key in keys) for arm in self._arms()}
+        except CorpusError:
+            return "other passages"
         missed = [arm for arm, held in beyond.items() if not held]
         if not missed:
             return "cut of an arm"

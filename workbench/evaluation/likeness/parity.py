@@ -242,7 +242,8 @@ def _name(bench: Searched) -> str:
 
 def _check_same_papers(first: Searched, second: Searched) -> None:
     counts = [getattr(bench.engine.manifest, "papers", 0) for bench in (first, second)]
-    if counts[0] != counts[1]:
+    error = max(getattr(bench.engine, "papers_error", 0.0) for bench in (first, second))
+    if abs(counts[0] - counts[1]) > error * max(counts):
         raise EvaluationError(
             f"the engines hold {counts[0]:,} and {counts[1]:,} papers; bring the second up to "
             "date with wb.open(folder, engine=...) first"

@@ -17,17 +17,21 @@ UNIT = 1e-3
 """How far from 1 a length, or beyond 1 a cosine, may be by rounding."""
 
 _EXACT_TO = 40_000
-"""Distinct values that the cluster counts exactly."""
+"""Distinct values that the cluster counts exactly; beyond, it may be off by ERROR."""
+
+ERROR = 0.06
+"""As a share: reference of the cardinality aggregation, "Counts are approximate"."""
 
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """`papers` is approximate beyond 40,000. `routed`: some documents were stored with a routing
-    value, so that two may have the same `_id`. `readable`: the vectors can be read back.
-    `unit`: those of a sample have length 1."""
+    """`papers` may be off by the share `papers_error`. `routed`: some documents have a
+    routing value, so that two may share an `_id`. `readable`: the vectors can be read back. `unit`:
+    those of a sample have length 1."""
 
     documents: int
     papers: int
+    papers_error: float
     routed: bool
     readable: bool
     unit: bool
@@ -47,9 +51,12 @@ def content_of(connection: Connection, index: ForeignIndex) -> Content:
     hits = sampled[0]["hits"]["hits"] if sampled else []
     rows = [hit["fields"][field] for hit in hits for field in hit.get("fields", {})]
     lengths = np.linalg.norm(np.array(rows, dtype=np.float64), axis=1) if rows else np.ones(0)
+    papers = _papers(everything, documents)
+    named = bool(index.paper_field or index.id_field)
     return Content(
         documents=documents,
-        papers=_papers(everything, documents),
+        papers=papers,
+        papers_error=ERROR if named and papers > _EXACT_TO else 0.0,
         routed=bool(routed["hits"]["total"]["value"]),
         readable=bool(rows) or not hits,
         unit=bool((abs(lengths - 1) <= UNIT).all()),

@@ -80,6 +80,11 @@ class AttachedEngine:
         return f"attached-{self.index.uuid}-{fields}"
 
     @property
+    def papers_error(self) -> float:
+        """Share by which the manifest's number of papers may be off."""
+        return self.content.papers_error
+
+    @property
     def exact(self) -> bool:
         """Whether the dense arm looks at every vector."""
         return self.index.vectors is None or self.index.vectors.exact
