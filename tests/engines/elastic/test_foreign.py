@@ -152,8 +152,11 @@ def test_an_alias_shows_what_it_filters_and_keeps_its_capitals(
     index.fill(lambda n, d: {**d, "open": n % 3 == 0})
     index.alias(f"Open-{index.name}", filter={"term": {"open": True}})
     shown = {name for name, document in index.documents.items() if document["open"]}
+    with index.open() as everything:
+        whole = everything.engine.fingerprint
     with index.open(index=f"Open-{index.name}") as bench:
         assert_true(index, bench, shown)
+        assert bench.engine.fingerprint != whole
         assert bench.engine.manifest.papers == len(shown) == 20
         assert {h.paper.id for h in bench.search(QUERY.text, 60)} <= {n for n, _ in shown}
         with pytest.raises(CorpusError, match="no paper with id 'd1'"):

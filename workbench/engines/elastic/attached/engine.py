@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -76,8 +77,11 @@ class AttachedEngine:
 
     @property
     def fingerprint(self) -> str:
-        fields = "-".join(f"{name}^{boost:g}" for name, boost in self.index.text_fields.items())
-        return f"attached-{self.index.uuid}-{fields}"
+        index = self.index
+        fields = (*index.text_fields.items(), index.id_field, index.paper_field)
+        vectors = "" if index.vectors is None else index.vectors.field
+        content = repr((index.uuid, index.name, fields, vectors))  # two aliases filter differently
+        return f"attached-{index.name}-{blake2b(content.encode(), digest_size=8).hexdigest()}"
 
     @property
     def papers_error(self) -> float:

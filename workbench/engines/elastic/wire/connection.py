@@ -181,7 +181,7 @@ class Connection:
         except ApiError as error:
             if missing_ok and error.meta.status == 404:
                 return None
-            location = error.meta.headers.get("location", "")
+            location = error.meta.headers.get("location") or ""
             raise from_status(error.meta.status, error.body, self.where, location) from None
         except TransportError as error:
             raise from_transport(error, self.where, seconds) from error
