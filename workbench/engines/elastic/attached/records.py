@@ -29,8 +29,10 @@ REMEMBERED = 2048
 READ = 500
 """Documents a request whose vectors or texts are read; groups of routing values a filter."""
 
-_EXTRAS = ("authors", "author", "year", "publication_year", "venue", "journal", "booktitle")
-_EXTRAS += ("doi", "url", "arxiv_id")
+_EXTRAS = (
+    *("authors", "author", "year", "publication_year", "venue", "journal", "booktitle"),
+    *("doi", "url", "arxiv_id"),
+)
 """Fields that a paper may take over as they are."""
 
 
@@ -177,7 +179,9 @@ class Documents:
     def _rows(self, names: Sequence[Name]) -> Iterator[tuple[Name, NDArray[np.float64]]]:
         """Stored vectors that can be read."""
         arm = self._index.vectors
-        for part in self.parts(names, min(READ, self._index.limit)) if arm is not None else ():
+        if arm is None:
+            return
+        for part in self.parts(names, min(READ, self._index.limit)):
             body = self.page(self.filter(part), len(part))
             body["fields"] = [*body.get("fields", []), arm.field]
             [answer] = self._connection.searches([body], self._index.name)

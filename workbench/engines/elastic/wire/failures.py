@@ -166,7 +166,7 @@ def from_transport(error: Exception, where: str, timeout: float) -> WorkbenchErr
 def _certificate(said: str) -> str:
     """What OpenSSL found wrong, without its codes and lines of C."""
     text = said.partition("certificate verify failed: ")[2] or said
-    return text.partition(" (_ssl")[0].strip("'() ")[:200]
+    return text.partition(" (_ssl")[0].strip("() ")[:200]
 
 
 def _cause(body: Any) -> tuple[str, str]:
