@@ -19,7 +19,8 @@ WorkbenchError
 │   │   └── ClusterTimeout  no answer in time
 │   ├── ClusterDenied       credentials or certificate not accepted
 │   ├── ClusterBusy         rejects requests (429), also after waiting
-│   └── ClusterReadOnly     a block on the index forbids writing
+│   ├── ClusterReadOnly     a block on the index forbids writing
+│   └── ClusterTooLarge     a request is larger than it takes (413)
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
@@ -106,6 +107,10 @@ class ClusterBusy(ClusterError):
 
 class ClusterReadOnly(ClusterError):
     """A block on the index forbids writing."""
+
+
+class ClusterTooLarge(ClusterError):
+    """A request is larger than the cluster, or a proxy before it, takes (413)."""
 
 
 class ModelError(WorkbenchError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,18 @@ SIGNALS = ("bm25", "title", "dense")
 
 FEEDBACK = ("bm25_feedback", "dense_feedback")
 """Further signals where a query comes with its expansion: its BM25 and its cosine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What BM25 counts in the field of a lexical signal: `documents`, their `average` length in
+    terms, in how many each term occurs, and whether lengths are kept in one byte, as Lucene does.
+    """
+
+    documents: int
+    average: float
+    frequencies: Mapping[str, int]
+    rounded: bool
 
 
 class Engine(Protocol):

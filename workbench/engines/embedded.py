@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.corpus.store import PassageRow, Store
-from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS, Counted
 from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
 from workbench.engines.generation import STORE, Generation, RowArrays
+from workbench.engines.lexical import field_size
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -42,6 +43,7 @@ class EmbeddedEngine:
         self._store = Store(self.folder / STORE)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        self._field_size = lru_cache(maxsize=2)(self._read_size)
         self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
 
     @property
@@ -104,6 +106,15 @@ class EmbeddedEngine:
         found = {t: body.frequency(no) for t, no in known.items() if no < self.manifest.terms}
         return {term: count for term, count in found.items() if count}, self.manifest.passages
 
+    def counted(self, signal: str, terms: Sequence[str]) -> Counted:
+        """What the BM25 of "bm25" or "title" counts; the first call reads all postings."""
+        title = signal == "title"
+        index = self._generation.title if title else self._generation.body
+        known = self._store.term_numbers(list(terms))
+        found = {t: index.frequency(no) for t, no in known.items() if no < self.manifest.terms}
+        documents, length = self._field_size("title" if title else "body")
+        return Counted(documents, length / max(documents, 1) or 1.0, found, rounded=False)
+
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]
 
@@ -165,6 +176,11 @@ class EmbeddedEngine:
         papers = _best_matching(scores, n, chosen, lambda rows: index.order[rows])
         rows: Rows = first[papers].astype(np.intp)
         return rows
+
+    def _read_size(self, field: str) -> tuple[int, int]:
+        of_papers = field == "title"
+        rows = self.manifest.paper_rows if of_papers else self.manifest.passage_rows
+        return field_size(self._store, field, rows)
 
     def _read_paper(self, paper_id: str) -> _StoredPaper:
         found = self._store.paper(paper_id, self.manifest.paper_rows)

@@ -100,6 +100,13 @@ class FieldIndex:
         return np.float32(0)
 
 
+def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
+    """(documents, terms in all of them) of the first `rows` rows of a field, as `build_field`
+    counts them."""
+    total = sum(int(counts.sum()) for _, _, counts in _blocks(store, field, rows))
+    return _living(store, field, rows), total
+
+
 def _blocks(
     store: Store, field: str, rows: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:

@@ -20,7 +20,7 @@ from workbench.ranking.explain import Explanation, explain
 from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weight_vector
 from workbench.ranking.retriever import Retrieved
 from workbench.ranking.view import hits_view
-from workbench.records import Candidates, Hit, SignalShare
+from workbench.records import Candidates, Hit, Query, SignalShare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -75,6 +75,11 @@ class Ranking(Shown, Sequence[Hit]):
     def notes(self) -> tuple[str, ...]:
         """What the person should know about this result, in sentences."""
         return self._retrieved.notes
+
+    @property
+    def expanded(self) -> Query | None:
+        """The query after feedback; None where the profile has none."""
+        return self._retrieved.expanded
 
     @property
     def engine(self) -> Engine:

@@ -147,7 +147,10 @@ class Retriever:
 
     def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
-            return ("No paper passes the filters." if filters else "The corpus has no papers.",)
+            if filters:
+                return ("No paper passes the filters.",)
+            holds = self.engine.document_frequencies(())[1]
+            return ("No paper has a word of the query." if holds else "The corpus has no papers.",)
         if not candidates.query.terms:
             return ("The query has only stop words or signs: BM25 is 0 for every paper.",)
         if not candidates.column("bm25").any():

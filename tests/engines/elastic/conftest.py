@@ -66,7 +66,7 @@ def corpus_on() -> Iterator[Callable[..., ElasticCorpus]]:
     made: list[ElasticCorpus] = []
 
     def make(url: str, **values: object) -> ElasticCorpus:
-        given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 5.0, **values}
+        given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 30.0, **values}
         made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))  # type: ignore[arg-type]
         return made[-1]
 

@@ -174,7 +174,7 @@ def test_opening_nothing_or_both_is_refused(spec: wb.Elasticsearch, tmp_path: Pa
         ({"url": "localhost:9200"}, "give one like http"),
         ({"url": "http://me:secret@host:9200"}, "holds credentials"),
         ({"index": "Papers"}, "lower case"),
-        ({"index": "a b"}, "lower case"),
+        ({"index": "a b"}, "without spaces"),
         ({"vectors": "hnsw9"}, "choose one of flat"),
         ({"shards": 0}, "limits are 1"),
         ({"timeout": 0}, "timeout is 0"),

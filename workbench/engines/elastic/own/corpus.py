@@ -14,7 +14,7 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.ingest import REJECTS, Ingestor, IngestReport
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.engines.elastic.own.engine import ElasticEngine
-from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described
+from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described, sizes
 from workbench.engines.elastic.own.mapping import Layout, fingerprint, summed
 from workbench.engines.elastic.own.sources import IndexStore, folder_documents, folder_papers
 from workbench.engines.elastic.own.writing import IndexWriter
@@ -119,14 +119,13 @@ class ElasticCorpus:
         live = self._versions.live()
         if live is None:
             return {"url": ", ".join(self.connection.urls), "index": self.connection.spec.index}
-        path = f"/{live.name}/_stats/store"
-        answer = self.connection.call("GET", path, params={"filter_path": "_all.primaries.store"})
+        found = sizes(self.connection, live.name)
         return {
             "url": ", ".join(self.connection.urls),
             "index": live.name,
             "vectors": live.layout.vectors,
-            "bytes_on_cluster": int(answer["_all"]["primaries"]["store"]["size_in_bytes"]),
-            "deleted_documents": self._versions.deleted(live),
+            "bytes_on_cluster": found["bytes"],
+            "deleted_documents": found["deleted"],
         }
 
     def _built(
@@ -157,7 +156,7 @@ class ElasticCorpus:
         if not writer.wrote:
             self._versions.discard(version)
             return described(self.connection, live.name, live.layout)
-        if self._versions.deleted(version):
+        if self._versions.deleted(version) != 0:
             version = self._versions.copy(version.name)
             with IndexWriter(self.connection, version.name) as merger:
                 merger.expunge()

@@ -14,9 +14,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS, Counted
+from workbench.engines.elastic.counting import term_vectors
 from workbench.engines.elastic.own.indices import LiveIndex, live_index
-from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key
+from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key, token
 from workbench.engines.elastic.own.stored import StoredPapers
 from workbench.engines.elastic.queries import (
     LIMIT,
@@ -88,8 +89,9 @@ class ElasticEngine:
         return self._vectors.exact
 
     @property
-    def deleted(self) -> int:
-        """Documents that are deleted and were still counted in BM25 when it was opened."""
+    def deleted(self) -> int | None:
+        """Documents that are deleted and were still counted in BM25 when it was opened; None
+        without the privilege to ask."""
         return self.live.deleted
 
     def close(self) -> None:
@@ -136,6 +138,19 @@ class ElasticEngine:
         body = {"size": 0, "track_total_hits": True, "aggs": count_filters("tokens", terms)}
         [answer] = self._connection.searches([body], self.live.name)
         return counted_terms(answer), int(answer["hits"]["total"]["value"])
+
+    def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
+        """What the BM25 of "bm25" or "title" counts; None over several shards."""
+        if self._connection.several_shards or not terms:
+            return None
+        field, names = ARMS[signal], {token(term): term for term in terms}
+        found = term_vectors(self._connection, self.live.name, {field: " ".join(names)}).get(field)
+        if not found:
+            return None
+        sums, known = found["field_statistics"], found["terms"]
+        count = {names[name]: int(f["doc_freq"]) for name, f in known.items() if "doc_freq" in f}
+        documents = int(sums["doc_count"])
+        return Counted(documents, sums["sum_ttf"] / max(documents, 1), count, rounded=True)
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [stored.paper for stored in self._stored.several(ids)]

@@ -15,7 +15,7 @@ from workbench.engines.elastic.own.mapping import (
     live_settings,
 )
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.errors import ClusterError, CorpusMismatch, CorpusNotFound
+from workbench.errors import ClusterDenied, ClusterError, CorpusMismatch, CorpusNotFound
 
 COPY = "copy"
 """The build of a version that was copied to be changed; one left by a kill is of no use."""
@@ -28,7 +28,7 @@ class LiveIndex:
     name: str
     layout: Layout
     manifest: Manifest
-    deleted: int = 0
+    deleted: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,9 +89,22 @@ def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
         passage_rows=passages,
         fingerprint=fingerprint(papers, (int(totals[m]["value"]) for m in MARKS), layout),
     )
-    path = {"filter_path": "_all.primaries.docs"}
-    stats = connection.call("GET", f"/{index}/_stats/docs", params=path)
-    return LiveIndex(index, layout, manifest, int(stats["_all"]["primaries"]["docs"]["deleted"]))
+    return LiveIndex(index, layout, manifest, sizes(connection, index)["deleted"])
+
+
+def sizes(connection: Connection, index: str) -> dict[str, int | None]:
+    """`deleted`: documents that are replaced or deleted and still counted in an index's statistics;
+    `bytes` on disk. None for a user without the privilege `monitor`, which no search needs."""
+    path = {"filter_path": "_all.primaries.docs,_all.primaries.store"}
+    try:
+        stats = connection.call("GET", f"/{index}/_stats/docs,store", params=path)
+    except ClusterDenied:
+        return {"deleted": None, "bytes": None}
+    found = stats["_all"]["primaries"]
+    return {
+        "deleted": int(found["docs"]["deleted"]),
+        "bytes": int(found["store"]["size_in_bytes"]),
+    }
 
 
 class Versions:
@@ -157,11 +170,9 @@ class Versions:
         call("PUT", f"/{name}/_mapping", {"_meta": layout.to_meta(COPY)}, timeout=60)
         return Version(name, layout, COPY, live=False)
 
-    def deleted(self, version: Version) -> int:
-        """Documents that are replaced or deleted and still counted in its statistics."""
-        path = f"/{version.name}/_stats/docs"
-        answer = self._connection.call("GET", path, params={"filter_path": "_all.primaries.docs"})
-        return int(answer["_all"]["primaries"]["docs"]["deleted"])
+    def deleted(self, version: Version) -> int | None:
+        """Documents of one version that are deleted and still counted; None as in `sizes`."""
+        return sizes(self._connection, version.name)["deleted"]
 
     def publish(self, version: Version) -> None:
         """Give the alias to a loaded index in one step; older ones go, but for the last.

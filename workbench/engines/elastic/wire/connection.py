@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import Elasticsearch, check_url
 from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
@@ -181,7 +181,8 @@ class Connection:
         except ApiError as error:
             if missing_ok and error.meta.status == 404:
                 return None
-            raise from_status(error.meta.status, error.body, self.where) from None
+            location = error.meta.headers.get("location") or ""
+            raise from_status(error.meta.status, error.body, self.where, location) from None
         except TransportError as error:
             raise from_transport(error, self.where, seconds) from error
         return answer.body
@@ -207,8 +208,30 @@ def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
             "no cluster is named; give wb.Elasticsearch('http://localhost:9200'), or set "
             "WORKBENCH_ES_URL or WORKBENCH_ES_CLOUD_ID"
         )
-    Elasticsearch(url=",".join(urls), index=spec.index)  # the same checks for URLs from outside
+    for url in urls:
+        check_url(url)  # those from outside too
+    if authority := values.get("ca_certs"):
+        _check_authority(authority, urls)
     return urls, {name: values[name] for name in SECRETS if name in values}
+
+
+def _check_authority(file: str, urls: Sequence[str]) -> None:
+    """Raises ProfileError for a file that holds no certificate, or URLs that use none."""
+    plain = [url for url in urls if urlsplit(url).scheme != "https"]
+    if plain:
+        raise ProfileError(
+            f"WORKBENCH_ES_CA_CERTS is set ({file}), but {plain[0]} does not use certificates; "
+            "give a URL with https://, or unset it"
+        )
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # also ssl.SSLError
+        raise ProfileError(
+            f"WORKBENCH_ES_CA_CERTS names {file}, which cannot be read as certificates "
+            f"({error.strerror or type(error).__name__}); give a PEM file of the authority"
+        ) from None
 
 
 def _read_file(path: Path) -> dict[str, str]:
