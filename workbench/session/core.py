@@ -75,7 +75,7 @@ class Session:
         """
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits, read=k)
         return Ranking(retrieved, profile, self.engine, k)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:

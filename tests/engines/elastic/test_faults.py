@@ -427,7 +427,7 @@ def test_a_mapping_of_another_dimension_names_both(fragile: Server, corpus_on: C
     layout = Layout("a", "c", "other", "", 8, 0.9, 0.4, "flat")
     versions = Versions(corpus.connection)
     version, _ = versions.building(layout, "x")
-    versions.publish(version)
+    assert versions.publish(version, over=None)
     with pytest.raises(CorpusMismatch, match=r"(?s)dimension 8.*dimension 32"):
         opened_alone(corpus)
 
