@@ -154,11 +154,14 @@ class Retriever:
     def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
             return ("No paper passes the filters." if filters else "The corpus has no papers.",)
+        notes = []
         if not candidates.query.terms:
-            return ("The query has only stop words or signs: BM25 is 0 for every paper.",)
-        if not candidates.column("bm25").any():
-            return ("No word of the query occurs in the papers found: BM25 is 0 for all.",)
-        return ()
+            notes.append("The query has only stop words or signs: BM25 is 0 for every paper.")
+        elif not candidates.column("bm25").any():
+            notes.append("No word of the query occurs in the papers found: BM25 is 0 for all.")
+        if not candidates.column("dense").any():
+            notes.append("There are no vectors to compare: dense is 0 for every paper.")
+        return tuple(notes)
 
 
 class _Clock:

@@ -18,7 +18,7 @@ from workbench.engines.elastic.own.mapping import key
 MOST = 500
 """Papers or passages brought along in one round trip."""
 
-SPARE = 2
+SPARE = 4
 """Times as many as will be read: the estimate lacks what an arm did not return."""
 
 NEAREST = "nearest"
@@ -27,7 +27,8 @@ NEAREST = "nearest"
 
 def likely(arms: Sequence[Arm], union: Sequence[Key], ahead: Ahead) -> list[Key]:
     """The passages of the union that look best by what is known of them, best first: each signal
-    scaled to 0..1 over the known values, an unknown one as the least."""
+    scaled to 0..1 over the known values. Of an unknown one it is known that the arm's least found
+    value is above it: a cosine counts as that, BM25, which may be 0, as half of it."""
     scores = np.zeros(len(union))
     for arm in arms:
         weight = ahead.weights.get(arm.signal, 0.0)
@@ -37,7 +38,8 @@ def likely(arms: Sequence[Arm], union: Sequence[Key], ahead: Ahead) -> list[Key]
             continue
         low = float(known.min()) if arm.dense else 0.0
         span = max(float(known.max()) - low, 1e-9)
-        scores += weight * (np.nan_to_num(values, nan=low) - low) / span
+        unknown = low if arm.dense else float(known.min()) / 2
+        scores += weight * (np.nan_to_num(values, nan=unknown) - low) / span
     return [union[row] for row in np.argsort(-scores, kind="stable").tolist()]
 
 
