@@ -305,6 +305,7 @@ def test_a_cluster_that_stays_busy_ends_the_patience(
 def test_searches_rejected_inside_a_request_are_asked_again(
     crowded: Server, corpus_on: CorpusOn, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(bulk, "BYTES", 25_000)
     live = corpus_on(crowded.url).mirror(folder)
     mine = corpus_on(crowded.url, timeout=60.0).connection
     others = corpus_on(crowded.url, timeout=60.0).connection
