@@ -30,6 +30,9 @@ SECRETS = ("api_key", "user", "password", "cloud_id", "ca_certs")
 ATTEMPTS = 3
 """Of a request whose connection was lost; a time-out is not tried again."""
 
+REJECTED_ATTEMPTS = 7
+"""Of searches that a busy cluster rejects: some six seconds."""
+
 _JSON = "application/vnd.elasticsearch+json; compatible-with=8"
 _NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
 SMILE = "application/vnd.elasticsearch+smile"
@@ -112,7 +115,7 @@ class Connection:
         Those that a busy cluster rejects are asked again, alone and one after the other.
         """
         answers: dict[int, dict[str, Any]] = {}
-        for attempt in range(ATTEMPTS):
+        for attempt in range(REJECTED_ATTEMPTS):
             left = [place for place in range(len(requests)) if place not in answers]
             busy: ClusterBusy | None = None
             found = self._searched([requests[place] for place in left], index, gently=attempt > 0)
@@ -127,7 +130,7 @@ class Connection:
                 busy = busy or error
             if busy is None:
                 break
-            if attempt + 1 == ATTEMPTS:
+            if attempt + 1 == REJECTED_ATTEMPTS:
                 raise busy
             _wait(attempt)
         return [answers[place] for place in range(len(requests))]
