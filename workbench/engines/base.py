@@ -30,6 +30,19 @@ class Counted:
     rounded: bool
 
 
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What will be asked about candidates next, so that an engine far away may bring it along.
+
+    The texts of the `passages` best under `weights` (by signal); with `feedback` also their
+    vectors, and how many passages have each of their terms. A guess: it changes no answer.
+    """
+
+    weights: Mapping[str, float]
+    passages: int
+    feedback: bool = False
+
+
 class Engine(Protocol):
     """A back end over one corpus. Safe to share between threads."""
 
@@ -51,13 +64,15 @@ class Engine(Protocol):
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         """The union of each arm's best passages, with every signal's true value for each.
 
         `n` from the bm25 and the dense arm, `n_keyword` papers (`n` where None) from the title
         arm. With `expanded`, the same query after relevance feedback, its bm25 and its dense arm
         retrieve `n` more each, and the columns FEEDBACK follow the SIGNALS. An arm leaves out
-        passages that match nothing of it. Raises FilterError.
+        passages that match nothing of it. Of equal values at an arm's end the least (paper id,
+        number) are in. Raises FilterError.
         """
         ...
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.corpus.store import PassageRow, Store
-from workbench.engines.base import FEEDBACK, SIGNALS, Counted
+from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
 from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
 from workbench.engines.generation import STORE, Generation, RowArrays
@@ -61,6 +61,7 @@ class EmbeddedEngine:
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         mask = self._masks.mask(filters)
         title, own = self._scored(query)

@@ -16,6 +16,7 @@ from workbench.engines.base import Engine
 from workbench.errors import QueryError, WeightError
 from workbench.present.view import Shown, View
 from workbench.profiles import Profile
+from workbench.ranking.balance import is_semantic
 from workbench.ranking.explain import Explanation, explain
 from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weight_vector
 from workbench.ranking.retriever import Retrieved
@@ -46,7 +47,7 @@ class Ranking(Shown, Sequence[Hit]):
         normalised: Matrix | None = None,
     ) -> None:
         started = time.perf_counter()
-        _check_k(k)
+        check_k(k)
         self.profile = profile
         self.candidates = retrieved.candidates
         self._retrieved = retrieved
@@ -54,6 +55,7 @@ class Ranking(Shown, Sequence[Hit]):
         self._k = k
         weights = weight_vector(profile.weights, self.candidates.signals)
         self._check_searchable()
+        check_vectors(self.candidates, profile.weights)
         if normalised is None:
             normalised = normalise(self.candidates, profile.normaliser)
         self._normalised = normalised
@@ -232,16 +234,31 @@ class Ranking(Shown, Sequence[Hit]):
 
 def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
     """Ids of the best `k` papers under a profile, best first, without reading their texts."""
-    _check_k(k)
+    check_k(k)
+    check_vectors(candidates, profile.weights)
     weights = weight_vector(profile.weights, candidates.signals)
     scores = fuse(normalise(candidates, profile.normaliser), weights)
     rows, _ = rank_papers(candidates, scores, k)
     return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
 
 
-def _check_k(k: int) -> None:
+def check_k(k: int) -> None:
     if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
         raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
+
+
+def check_vectors(candidates: Candidates, weights: Mapping[str, float]) -> None:
+    """Raises QueryError where only cosines have a weight and there is no vector to compare: every
+    paper would have 0, and the order would be that of the ids."""
+    weighted = [name for name in candidates.signals if weights.get(name)]
+    if not len(candidates) or not all(map(is_semantic, weighted)):
+        return
+    if not any(candidates.column(name).any() for name in weighted):
+        raise QueryError(
+            f"only {', '.join(weighted)} has a weight, and the index has no vectors to compare; "
+            "give bm25 a weight, or name the field of the vectors: "
+            "wb.Elasticsearch(vector_field=...)"
+        )
 
 
 def complete_weights(

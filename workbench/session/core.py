@@ -18,7 +18,7 @@ from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
-from workbench.ranking.ranking import Ranking, complete_weights
+from workbench.ranking.ranking import Ranking, check_k, complete_weights
 from workbench.ranking.retriever import Retriever
 
 
@@ -73,9 +73,10 @@ class Session:
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
         script that the papers do not use, is answered by the dense signal and says so in `notes`.
         """
+        check_k(k)
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits, read=k)
         return Ranking(retrieved, profile, self.engine, k)
 
     def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:

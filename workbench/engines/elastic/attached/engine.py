@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS, Ahead
 from workbench.engines.elastic.attached.content import UNIT, Content, content_of
 from workbench.engines.elastic.attached.fields import ForeignIndex, cosine, foreign_index
 from workbench.engines.elastic.attached.filtering import clauses_of
@@ -104,6 +104,7 @@ class AttachedEngine:
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         check_filters(filters)
         clauses = self._filters(filters)
