@@ -81,7 +81,7 @@ def proof(search: WeightSearch) -> str:
     if search.bound is None:
         return f"no line through them is better ({search.lines} line searches)"
     if search.bound.proven:
-        return "no weights are better: proven over the whole simplex"
+        return "no weights are better: proven over the whole simplex, single ties inside it aside"
     return f"no weights are better than {search.bound.upper:.4f}"
 
 
