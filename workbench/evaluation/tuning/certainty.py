@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -197,11 +197,8 @@ def cross_validate(
             "2 folds, 1 repeat and 2 queries"
         )
     folds = min(folds, count)
-    rng = np.random.default_rng(seed)
     honest, careful, kept, weights = np.zeros(count), np.zeros(count), 0, []
-    for _ in range(repeats):
-        # Fold numbers as even as they can be, in random order.
-        fold = rng.permutation(np.arange(count) % folds)
+    for fold in fold_numbers(count, folds, repeats, seed):
         for held in range(folds):
             out = fold == held
             chosen, values = choose((~out).astype(np.int64))
@@ -230,6 +227,13 @@ def cross_validate(
         per_query=honest,
         spread=float(difference.std(ddof=1)),
     )
+
+
+def fold_numbers(count: int, folds: int, repeats: int, seed: int) -> Iterator[Integers]:
+    """A fold for each query, (count,), as even as they can be, in random order; `repeats` times."""
+    rng = np.random.default_rng(seed)
+    for _ in range(repeats):
+        yield rng.permutation(np.arange(count) % folds)
 
 
 def percentiles(values: Vector) -> tuple[float, float]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -77,6 +77,8 @@ class WeightSearch(Tuned):
     where it was not made. `base` is the profile that tuning started from,
     `left_out` what it did not use. Shows as a table in a notebook; `str()` gives plain text.
     """
+
+    _repeats: ClassVar[int] = 1
 
     metric: str
     signals: tuple[str, ...]
@@ -215,8 +217,19 @@ class WeightSearch(Tuned):
         intervals = {signal: percentiles(drawn) for signal, drawn in weights.items()}
         return SearchBootstrap(intervals, mean_interval(own, resamples, seed)[1:])
 
+    def _weights_of(self, chosen: Any) -> dict[str, float]:
+        found: dict[str, float] = chosen
+        return found
+
+    def _best_weights(self) -> Mapping[str, float]:
+        return self.best.weights
+
     def _choose(self, counts: Integers) -> tuple[dict[str, float], Vector]:
-        """The best weights for the queries counted, from fewer starts, and every query's value."""
+        """The best weights for the queries counted, from fewer starts, and every query's value.
+        Cross-validation and recommendation have the same folds: a search is made once."""
+        return self._once(("fold", counts.tobytes()), lambda: self._search(counts))
+
+    def _search(self, counts: Integers) -> tuple[dict[str, float], Vector]:
         climb = Climb(self._batch, counts)
         even = np.full(len(self.signals), 1 / len(self.signals))
         found = climb.run([climb.best_edge(), even])
