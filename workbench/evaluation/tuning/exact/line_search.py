@@ -178,7 +178,8 @@ class Climb:
 def unlike(count: int) -> Vector:
     """Numbers from 1 up that no small whole numbers relate, (count,): a point that has them as its
     proportions lies on no tie that it need not."""
-    return np.sqrt(1.0 + np.sqrt(2.0) * np.arange(count))
+    parts: Vector = np.sqrt(1.0 + np.sqrt(2.0) * np.arange(count))
+    return parts
 
 
 def proper(weights: Vector) -> Vector:
