@@ -71,7 +71,7 @@ def tune(
     metric: Annotated[str, typer.Option(help="One name, like nDCG@10, AP or RR.")] = "nDCG@10",
     signals: Annotated[str, typer.Option(help="Two or more names with commas.")] = "bm25,dense",
     save: Annotated[
-        Path | None, typer.Option(help="Write the tuned profile to this TOML file.")
+        Path | None, typer.Option(help="Write the recommended profile to this TOML file.")
     ] = None,
     normaliser: Normaliser = None,
     profile: ProfileName = None,
@@ -89,7 +89,7 @@ def tune(
     ) as bench:
         tuned = bench.tune(queries, judgments, metric, signals=names, progress=not as_json)
         if save is not None:
-            write_profile(save, tuned.profile)
+            write_profile(save, tuned.recommended.profile)
         if as_json:
             print_json({**tuned.to_dict(), "saved": str(save) if save else None})
         else:

@@ -16,9 +16,9 @@ from workbench.errors import CorpusMismatch
 from workbench.models.embedders.onnx_embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
-from workbench.ranking.fusion import weight_vector
+from workbench.ranking.fusion import complete_weights, weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
-from workbench.ranking.ranking import Ranking, check_k, complete_weights
+from workbench.ranking.ranking import Ranking, check_k
 from workbench.ranking.retriever import Retriever
 
 

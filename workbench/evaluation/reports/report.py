@@ -22,7 +22,7 @@ from workbench.evaluation.reports.metrics import (
 )
 from workbench.evaluation.reports.present import count_queries, first_ids, report_html, report_text
 from workbench.evaluation.reports.trec import read_run, write_run
-from workbench.evaluation.statistics import bootstrap_mean
+from workbench.evaluation.statistics import mean_interval
 from workbench.records import Judgment, Query
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over queries and the ends of its 95 % bootstrap interval."""
+    """A mean over queries and the ends of its 95 % interval (`statistics.mean_interval`)."""
 
     mean: float
     low: float
@@ -219,7 +219,7 @@ def make_report(
     evaluated = list(frame.index)
     of_evaluated = {query_id: grades[query_id] for query_id in evaluated}
     intervals = {
-        name: Interval(*bootstrap_mean(frame[name].to_numpy(), resamples, seed)) for name in names
+        name: Interval(*mean_interval(frame[name].to_numpy(), resamples, seed)) for name in names
     }
     return Report(
         per_query=frame[list(names)],

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,6 +76,8 @@ class WeightCurve(Tuned):
     each open interval. `base` is the profile that tuning started from, `left_out` what it did not
     use. Made by `weight_curve`; shows as a table in a notebook, `str()` gives plain text.
     """
+
+    _repeats: ClassVar[int] = 3
 
     metric: str
     signals: tuple[str, str]
@@ -254,6 +256,12 @@ class WeightCurve(Tuned):
         start, stop = best_run(sums, edges)
         weight = steadiest(sums, edges) if steady else float(edges[start] + edges[stop]) / 2
         return weight, self._on_interval(weight)
+
+    def _weights_of(self, chosen: Any) -> dict[str, float]:
+        return self.weights(chosen)
+
+    def _best_weights(self) -> dict[str, float]:
+        return self.weights(self.best.weight)
 
     def _interval(self, weight: float) -> int:
         return int(np.searchsorted(self.breakpoints, weight, side="right"))
