@@ -45,7 +45,7 @@ class Ranking(Sequence[Hit]):
         normalised: Matrix | None = None,
     ) -> None:
         started = time.perf_counter()
-        _check_k(k)
+        check_k(k)
         self.profile = profile
         self.candidates = retrieved.candidates
         self._retrieved = retrieved
@@ -220,16 +220,18 @@ class Ranking(Sequence[Hit]):
 
 def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
     """Ids of the best `k` papers under a profile, best first, without reading their texts."""
-    _check_k(k)
+    check_k(k)
     weights = weight_vector(profile.weights, candidates.signals)
     scores = fuse(normalise(candidates, profile.normaliser), weights)
     rows, _ = rank_papers(candidates, scores, k)
     return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
 
 
-def _check_k(k: int) -> None:
+def check_k(k: int) -> int:
+    """k as an int. Raises QueryError for no whole number from 1 to MAX_K."""
     if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
         raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
+    return int(k)
 
 
 def complete_weights(

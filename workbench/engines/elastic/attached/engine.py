@@ -8,7 +8,7 @@ grouped, numbered in the order in which this engine meets them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -117,6 +117,9 @@ class AttachedEngine:
         buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
         found = {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
         return found, int(answer["hits"]["total"]["value"])
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        return self._documents.known(ids)
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return self._documents.papers(ids)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.parsing import parse_paper
 from workbench.engines.elastic.attached.fields import ForeignIndex
+from workbench.engines.elastic.known import CHUNK, found_terms
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusError, RecordError
 from workbench.records import Paper, Passage
@@ -102,6 +103,20 @@ class Documents:
         body = {"size": 0, "aggs": {"n": {"cardinality": {"field": self._index.paper_field}}}}
         [answer] = self._connection.searches([body], self._index.name)
         return int(answer["aggregations"]["n"]["value"])
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of these paper ids that the index has."""
+        field = self._index.paper_field or self._index.id_field
+        if field:
+            return set(ids) & found_terms(self._connection, self._index.name, field, ids)
+        found, names = set(), list(ids)
+        for start in range(0, len(names), CHUNK):
+            part = names[start : start + CHUNK]
+            [answer] = self._connection.searches(
+                [self.page(self.filter(part), len(part))], self._index.name
+            )
+            found |= {str(hit["_id"]) for hit in answer["hits"]["hits"]}
+        return set(ids) & found
 
     def vectors(self, names: Sequence[str]) -> dict[str, NDArray[np.float32]]:
         """float32 (dimension,) by name, as they are stored."""

@@ -6,7 +6,7 @@ are Lucene's: BM25 with lengths rounded to one byte, over documents that have a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.elastic.known import found_terms
 from workbench.engines.elastic.own.indices import LiveIndex, live_index
 from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key
 from workbench.engines.elastic.own.stored import StoredPapers
@@ -136,6 +137,10 @@ class ElasticEngine:
         body = {"size": 0, "track_total_hits": True, "aggs": count_filters("tokens", terms)}
         [answer] = self._connection.searches([body], self.live.name)
         return counted_terms(answer), int(answer["hits"]["total"]["value"])
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        found = found_terms(self._connection, self.live.name, "paper_id", ids)
+        return set(ids) & found
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [stored.paper for stored in self._stored.several(ids)]
