@@ -90,7 +90,6 @@ def test_one_record_in_a_file_is_one_query(tmp_path: Path) -> None:
         ),
         ([Query("same"), "same"], EvaluationError, "'same' is there twice"),
         ({1: "a", "1": "b"}, EvaluationError, "'1' is there twice"),
-        ([Query("a", id="x"), Query(" ", id="y")], QueryError, r"query 'y' \(number 2\) is empty"),
         (["a", ""], QueryError, "query 2 is empty"),
         ([Query("a", id=1.0)], EvaluationError, "the id of query 1 is 1.0"),  # type: ignore[arg-type]
         ({"q": 3}, QueryError, r"query 'q' \(number 1\) is 3"),

@@ -42,9 +42,9 @@ def as_queries(given: QueryInput) -> list[Query]:
     """Queries from whatever holds them: a file (`read_queries`), texts, records, a dict or a Series
     id -> text, a DataFrame (`query_id` or `qid`, `text` or `query`; else its index is the id).
 
-    A query without an id takes its text for one. Raises QueryError for one without a text, named
-    by its id and place; EvaluationError for an id that is none or is there twice, and for what
-    holds no queries; and what reading a file raises.
+    A query without an id takes its text for one. Raises QueryError for one without either, named by
+    its place (an empty one with an id is named when it is searched); EvaluationError for an id that
+    is none or is there twice, and for what holds no queries; and what reading a file raises.
     """
     if isinstance(given, str | Path):
         return read_queries(given)
@@ -56,7 +56,7 @@ def as_queries(given: QueryInput) -> list[Query]:
         named = f"query {query_id!r} (number {place})" if query_id != "" else f"query {place}"
         if not isinstance(text, str):
             raise QueryError(f"{named} is {text!r}, no text; {_QUERY_FORMS}")
-        if not text.strip():
+        if not text.strip() and query_id == "":
             raise QueryError(f"{named} is empty; give it a text, or take it out")
         name = identifier(f"the id of query {place}", text if query_id == "" else query_id)
         if name in found:

@@ -53,12 +53,12 @@ def unfair(this: Measured, that: Measured, shared: pd.DataFrame) -> Iterator[str
             f"{len(queries):,} queries are graded differently or in one only: {first_ids(other)}), "
             "so a difference is of the judgments too"
         )
-    depths = [report.settings.get("k") for report in (this, that)]
-    if None not in depths and depths[0] != depths[1]:
-        deep = [name for name in shared.columns if _sees(name, min(map(int, depths)))]
+    mine, theirs = (report.settings.get("k") for report in (this, that))
+    if mine is not None and theirs is not None and mine != theirs:
+        deep = [name for name in shared.columns if _sees(name, min(mine, theirs))]
         if deep:
             yield (
-                f"k is {depths[0]} against {depths[1]}, and {first_ids(deep)} look further than "
+                f"k is {mine} against {theirs}, and {first_ids(deep)} look further than "
                 "the smaller, so a difference is of the depth too"
             )
     corpora = [report.settings.get("corpus") for report in (this, that)]
