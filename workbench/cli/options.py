@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from workbench.profiles import Profile
 
+QUERIES_HELP = "JSON lines or a table with id and text, or a BEIR folder."
+QRELS_HELP = "Judgments: TREC's or BEIR's columns, a table, or a file that Judgments keeps."
 Folder = Annotated[Path, typer.Argument(help="Corpus folder.", show_default=False)]
 Weights = Annotated[
     list[str] | None,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -83,6 +83,10 @@ class Engine(Protocol):
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         """In how many passages (title included) each known index term occurs, and how many
         passages there are; a term that none has is left out."""
+        ...
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of these paper ids that the corpus has."""
         ...
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:

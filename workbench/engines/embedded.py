@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -115,6 +115,11 @@ class EmbeddedEngine:
         found = {t: index.frequency(no) for t, no in known.items() if no < self.manifest.terms}
         documents, length = self._field_size("title" if title else "body")
         return Counted(documents, length / max(documents, 1) or 1.0, found, rounded=False)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        rows = self._generation.rows
+        alive = rows.ids[: len(rows.first_passage)][rows.alive[rows.first_passage]]
+        return set(ids).intersection(alive.tolist())
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]

@@ -11,10 +11,9 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus.collection import read_queries
 from workbench.corpus.manifest import NAME, read_manifest, write_atomically
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments.judgments import read_judgments
+from workbench.evaluation.inputs import as_judgments, as_queries
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.measuring.measurements import Measured, Measurements
 from workbench.opening import INDEX, open_corpus
@@ -95,8 +94,7 @@ def _with(found: Measurements, rows: Sequence[Measured]) -> Measurements:
 
 def _job(index: Path, queries: Any, judgments: Any, metric: str) -> dict[str, Any]:
     """What the process is told, as JSON."""
-    asked = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-    judged = read_judgments(judgments)
+    asked, judged = as_queries(queries), as_judgments(judgments)
     known = grades_by_query(judged)
     texts = [(query.id, query.text) for query in asked if query.id in known]
     if not texts:

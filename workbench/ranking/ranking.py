@@ -253,9 +253,11 @@ def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
     return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
 
 
-def check_k(k: int) -> None:
+def check_k(k: int) -> int:
+    """k as an int. Raises QueryError for no whole number from 1 to MAX_K."""
     if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
         raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
+    return int(k)
 
 
 def check_vectors(candidates: Candidates, weights: Mapping[str, float]) -> None:

@@ -12,7 +12,7 @@ from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import FolderKeeper, Keeper
-from workbench.errors import CorpusMismatch
+from workbench.errors import CorpusError, CorpusMismatch
 from workbench.models.embedders.onnx_embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
@@ -134,6 +134,12 @@ class Session:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> str:
+        raise CorpusError(
+            f"{self!r} holds open files and cannot be sent to another process; send the path and "
+            f"open it there, once a process: wb.open({str(self.folder)!r})"
+        )
 
     def __repr__(self) -> str:
         return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"

@@ -198,6 +198,14 @@ def test_filters_use_their_fields(theirs: Theirs) -> None:
 def test_without_id_and_paper_field_a_document_is_a_paper(theirs: Theirs) -> None:
     with wb.open(engine=theirs.spec(id_field="", paper_field="")) as bench:
         assert bench.search("hunting birds at night").paper_ids[0] == "b-1"
+        assert bench.engine.known(["b-1", "b"]) == {"b-1"}
+
+
+def test_judged_papers_are_told_from_others(theirs: Theirs) -> None:
+    for fields in ({}, {"paper_field": ""}):
+        with wb.open(engine=theirs.spec(**fields)) as bench:
+            found = bench.search("hunting birds at night").paper_ids
+            assert bench.engine.known([*found, "nobody"]) == set(found)
 
 
 def test_without_vectors_the_words_answer(theirs: Theirs) -> None:

@@ -210,6 +210,22 @@ class Journal:
         )
 
 
+def is_journal(path: Path) -> bool:
+    """Whether a file is one that `Judgments` keeps, by its first line; where that is none or torn,
+    by the name .jsonl. False where no file is."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        first = next((line for line in stream if line.strip()), b"").removeprefix(_BOM)
+    try:
+        record = json.loads(first)
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return "snapshot" in record or record.keys() >= {"id", "at", "who", "query_id"}
+    return path.suffix == ".jsonl" and (not first or first.startswith(b'{"id"'))
+
+
 def write_snapshot(path: Path, entries: Sequence[Entry], fingerprint: str, of: str) -> None:
     """Entries under a line that says what they are; the file is there whole or not at all.
 

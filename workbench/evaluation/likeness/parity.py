@@ -9,13 +9,14 @@ regret of taking one engine's best weights to the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from workbench.errors import EvaluationError
+from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
 from workbench.evaluation.likeness.causes import CAUSES, Causes, tally
 from workbench.evaluation.likeness.lost import LOST
 from workbench.evaluation.likeness.parity_text import parity_html, parity_text
@@ -152,8 +153,8 @@ _MEANINGS = {**CAUSES, **LOST}
 def parity(
     first: Searched,
     second: Searched,
-    queries: Iterable[Query],
-    judgments: Iterable[Judgment] = (),
+    queries: QueryInput,
+    judgments: JudgmentInput = (),
     *,
     metric: str = "nDCG@10",
     k: int = 10,
@@ -168,7 +169,7 @@ def parity(
     from tqdm.auto import tqdm
 
     chosen = profile or first.profile
-    asked = list(queries)
+    asked, judged = as_queries(queries), as_judgments(judgments)
     if not asked:
         raise EvaluationError("no queries to compare on; give at least one")
     _check_same_papers(first, second)
@@ -187,7 +188,7 @@ def parity(
         signals=watch.signals(),
         lost=tally(watch.lost),
         recall={name: float(np.mean(shares)) for name, shares in watch.recall.items()},
-        weights=_weights(found, list(judgments), metric, chosen),
+        weights=_weights(found, judged, metric, chosen),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError, WeightError
+from workbench.evaluation.reports.present import first_ids
 from workbench.evaluation.tuning.curve import WeightCurve, weight_curve
 from workbench.evaluation.tuning.exact.branch_and_bound import cost, maximum
 from workbench.evaluation.tuning.exact.line_search import Climb, Line, axis, proper
@@ -44,16 +45,19 @@ def tune(
     metric: str,
     base: Profile,
     frequencies: Frequencies | None = None,
+    unknown_papers: Sequence[str] = (),
 ) -> WeightCurve | WeightSearch:
     """A curve for two signals, a search for more. `found`: the candidates of each judged query;
-    `asked`: all queries; `grades`: by query id and paper id.
+    `asked`: all queries; `grades`: by query id and paper id; `unknown_papers`: judged papers that
+    the corpus does not have, which is only said.
 
-    Raises EvaluationError for no judged query, and what `weight_curve` and `search_weights` raise.
+    Raises EvaluationError for no judged query, no relevant paper among any query's candidates, and
+    what `weight_curve` and `search_weights` raise.
     """
     if isinstance(signals, str):
         raise WeightError(f"signals are the text {signals!r}; give names, like ('bm25', 'dense')")
     signals = tuple(signals)
-    parse_metric(metric)
+    measure = parse_metric(metric)
     items = [
         CurveItem(
             _named(candidates, query.id), normalise(candidates, base.normaliser), grades[query.id]
@@ -67,7 +71,15 @@ def tune(
         )
     for known in {item.candidates.signals for item in items}:
         weight_vector(dict.fromkeys(signals, 1.0), known)
-    left_out = what_is_left_out(asked, grades, items, signals)
+    left_out = what_is_left_out(asked, grades, items, signals, unknown_papers, measure.least)
+    if left_out.without_candidates and len(left_out.without_candidates) == sum(
+        any(map(measure.sees, item.grades.values())) for item in items
+    ):
+        raise EvaluationError(
+            f"no relevant paper ({measure.counted}) is among the candidates of any query, so every "
+            f"weight gives 0, first {first_ids(left_out.without_candidates)}; check that the paper "
+            "ids match, or retrieve more (n_retrieval of the profile)"
+        )
     if len(signals) > 2:
         return search_weights(items, signals, metric, base=base, left_out=left_out)
     return weight_curve(

@@ -9,7 +9,7 @@ as an alias, under its filter and its routing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from typing import Any
@@ -142,6 +142,9 @@ class AttachedEngine:
         """By signal what this index would give a document with this title and text; None where
         that cannot be known."""
         return scored_text(self._connection, self.index, query, title, text)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        return self._documents.known(ids)
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return self._documents.papers(ids)

@@ -6,7 +6,7 @@ import contextlib
 import re
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -89,7 +89,7 @@ class Documents:
 
     def names(self, keys: Sequence[tuple[str, int]]) -> list[Name]:
         """Documents by key. Raises CorpusError for one that no search has met."""
-        self._meet({paper_id for paper_id, _ in keys})
+        self._need({paper_id for paper_id, _ in keys})
         found = []
         for paper_id, number in keys:
             names = self._names_of[paper_id]
@@ -153,9 +153,13 @@ class Documents:
             self._lengths.update({**dict.fromkeys(missing, 0.0), **found})
         return {name: self._lengths[name] for name in names}
 
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of these paper ids that the index has."""
+        return set(ids) - set(self._meet(set(ids)))
+
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """Papers in order, their text that of the documents met so far."""
-        self._meet(set(ids))
+        self._need(set(ids))
         return [self._composed(paper_id)[0] for paper_id in ids]
 
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
@@ -189,8 +193,8 @@ class Documents:
                 if arm.field in hit["fields"]:
                     yield self.met(hit), np.array(hit["fields"][arm.field], dtype=np.float64)
 
-    def _meet(self, ids: set[str]) -> None:
-        """Make sure that some document of each paper is known. Raises CorpusError for others."""
+    def _meet(self, ids: set[str]) -> list[str]:
+        """Make sure that some document of each paper is known; returns the ids that none has."""
         missing = [paper_id for paper_id in ids if paper_id not in self._names_of]
         while missing:  # a page has a document of at least one of them
             body = self.page(self.paper_filter(missing), self._index.limit)
@@ -199,10 +203,16 @@ class Documents:
                 self.met(hit)
             left = [paper_id for paper_id in missing if paper_id not in self._names_of]
             if len(left) == len(missing):
-                raise CorpusError(
-                    f"no paper with id {left[0]!r} in {self._connection.where}; check the id"
-                )
+                break
             missing = left
+        return missing
+
+    def _need(self, ids: set[str]) -> None:
+        """As `_meet`. Raises CorpusError for an id that no document has."""
+        if missing := self._meet(ids):
+            raise CorpusError(
+                f"no paper with id {missing[0]!r} in {self._connection.where}; check the id"
+            )
 
     def _composed(self, paper_id: str) -> tuple[Paper, list[tuple[int, int]]]:
         """A paper whose text is that of its documents, and where each of them stands in it."""

@@ -9,7 +9,7 @@ Lucene's: BM25 with lengths rounded to one byte, over documents that have a term
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
 from workbench.engines.elastic.counting import term_vectors
+from workbench.engines.elastic.known import found_terms
 from workbench.engines.elastic.own.arms import Arm, scores_of
 from workbench.engines.elastic.own.foresight import (
     SPARE,
@@ -157,6 +158,10 @@ class ElasticEngine:
         count = {names[name]: int(f["doc_freq"]) for name, f in known.items() if "doc_freq" in f}
         documents = int(sums["doc_count"])
         return Counted(documents, sums["sum_ttf"] / max(documents, 1), count, rounded=True)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        found = found_terms(self._connection, self.live.name, "paper_id", ids)
+        return set(ids) & found
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [stored.paper for stored in self._stored.several(ids)]
