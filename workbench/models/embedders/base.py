@@ -47,7 +47,7 @@ class LazyEmbedder(LazyModel):
         """Equal for two embedders that give the same vectors."""
         prompts = self.folder.prompt("query"), self.folder.prompt("document")
         mark = f"-{sha256(repr(prompts).encode()).hexdigest()[:8]}" if any(prompts) else ""
-        return f"{self.folder.sha256[:16]}-{self.folder.pooling}-{self.label}{mark}"
+        return f"{self.folder.fingerprint}-{self.folder.pooling}-{self.label}{mark}"
 
     @property
     def dimension(self) -> int:
@@ -95,7 +95,7 @@ class LazyEmbedder(LazyModel):
         """The folder's tokenizer (Rust), loaded on first use: small, needs no lease."""
         with self._lock:
             if self._tokenizer is None:
-                self._tokenizer = open_tokenizer(self.folder)
+                self._tokenizer = read_tokenizer(self.folder, self.folder.window)
             return self._tokenizer
 
     def _prompted(self, texts: Sequence[str], kind: str) -> list[str]:
@@ -120,15 +120,19 @@ def check_finite(vectors: Vectors, name: str) -> Vectors:
     return vectors
 
 
-def open_tokenizer(folder: ModelFolder) -> Any:
-    """The tokenizer of a folder, cutting off at its window, without padding."""
+def read_tokenizer(folder: ModelFolder, longest: int, pairs: bool = False) -> Any:
+    """The tokenizer of a folder for texts or for pairs of them, without padding, cutting off at
+    `longest` tokens, of a pair the longer text first. Raises ModelRejected where it is none."""
     from tokenizers import Tokenizer
 
     path = folder.path / "tokenizer.json"
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(longest, strategy="longest_first")
+        tokenizer.encode("a", "a" if pairs else None)  # templates are only looked at here
+    except BaseException as error:  # tokenizers raises nothing narrower, and panics beside
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(folder.window)
     return tokenizer

@@ -184,7 +184,7 @@ class TorchEmbedder(LazyEmbedder):
 
     def _key(self) -> str:
         name = device_of(self.device).name
-        return f"{self.folder.sha256} {self.dtype} {VERSION} {name}"
+        return f"{self.folder.fingerprint} {self.dtype} {VERSION} {name}"
 
     def _need(self, dtype: str) -> Usage:
         _, weights = layout(self.shape, 4 if dtype == "fp32" else 2)
