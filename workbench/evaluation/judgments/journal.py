@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from typing import Any, BinaryIO
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, parse_entry
+from workbench.forking import Lock
 
 WAIT = 20.0
 """Seconds to wait for another process that is writing; an append takes milliseconds."""
@@ -37,7 +37,7 @@ class Journal:
         self._entries: list[Entry] = []
         self._read = self._lines = 0
         self._file: tuple[int, int] | None = None
-        self._mutex = threading.RLock()
+        self._mutex = Lock(again=True)
         self._open()
 
     def entries(self) -> Sequence[Entry]:

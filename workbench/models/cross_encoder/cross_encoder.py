@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected, OutOfMemory
+from workbench.forking import abandon
 from workbench.models.cross_encoder.export import VERSION
 from workbench.models.cross_encoder.run import OnnxPairs, Pairs, TorchPairs
 from workbench.models.embedders.base import check_finite
@@ -124,6 +125,10 @@ class CrossEncoder(LazyModel):
                         'processes that use it, or give device="cpu"'
                     ) from None
         self.pool.ledger.set(self.key, self.device, self.held())
+
+    def _abandon(self) -> None:
+        abandon(self._pairs)
+        self._pairs = None
 
     def _close(self) -> None:
         pairs, self._pairs = self._pairs, None

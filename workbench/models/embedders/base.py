@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
+from workbench.forking import Lock
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
 
@@ -38,9 +38,13 @@ class LazyEmbedder(LazyModel):
     ) -> None:
         self.folder = find_model(model) if isinstance(model, str) else model
         super().__init__(self.folder.name, device, pool)
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._tokenizer: Any = None
         self._queries: OrderedDict[str, Vectors] = OrderedDict()
+
+    def after_fork(self) -> None:
+        super().after_fork()
+        self._tokenizer = None
 
     @property
     def fingerprint(self) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
+from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite, unit_rows
 from workbench.models.memory.ledger import Usage
 from workbench.models.onnx.export import VERSION as EXPORT_VERSION
@@ -165,6 +166,10 @@ class OnnxEmbedder(LazyEmbedder):
         """The graph and the tokenizer; a session comes with the first text or query."""
         onnx_graph(self.folder, self.precision)
         _ = self.tokenizer
+
+    def _abandon(self) -> None:
+        abandon(self._session, self._query_session)
+        self._session = self._query_session = None
 
     def _close(self) -> None:
         with self._lock:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from workbench.errors import MissingDependency, ModelError, ModelRejected, OutOfMemory
+from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
 from workbench.models.embedders.batching import (
     DeviceFull,
@@ -221,6 +222,10 @@ class SentenceTransformerEmbedder(LazyEmbedder):
                 self._weights = device.kept_now() - kept
                 cast("Cuda", device).add_weights(self._weights)
             self._keeper.weights(self._weights)
+
+    def _abandon(self) -> None:
+        abandon(self._model)
+        self._model, self._weights = None, 0
 
     def _close(self) -> None:
         self._submit(self._unload).result()
