@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from workbench.terminal import terminal_safe
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -97,6 +99,7 @@ class Measurements:
         rows = [{**asdict(row), "front": row.profile in front} for row in self.rows]
         return pd.DataFrame(rows).drop(columns="fingerprint")
 
+    @terminal_safe
     def __str__(self) -> str:
         return "\n".join([self.caption, *("  ".join(cells) for cells in _aligned(self))])
 

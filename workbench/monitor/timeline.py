@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from workbench.models.memory.ledger import MemoryEvent, Usage
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +131,7 @@ class Timeline:
             "entries": [entry_line(entry) for entry in self],
         }
 
+    @terminal_safe
     def __str__(self) -> str:
         lines = [self.headline, *self.notes]
         for event in self.events[-20:]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from workbench.terminal import terminal_safe
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -48,6 +50,7 @@ class ProfileDiff:
         other = self.other if self.other != self.mine else f"{self.other} (other)"
         return pd.DataFrame(rows, columns=["setting", self.mine, other])
 
+    @terminal_safe
     def __str__(self) -> str:
         if not self.changes:
             return f"{self.mine} and {self.other} have the same settings"

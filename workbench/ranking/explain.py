@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.engines.base import Engine
 from workbench.records import Hit, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,6 +47,7 @@ class Explanation:
 
         return pd.DataFrame(self.rows())
 
+    @terminal_safe
     def __str__(self) -> str:
         lines = [f"{self.hit.rank}. {self.hit.paper.title}", f"score {self.hit.score:.4f} ="]
         for name, s in self.hit.signals.items():

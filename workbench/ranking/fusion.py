@@ -5,13 +5,12 @@ After normalisation the score is linear in the weights. Keep it so: exact tuning
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ProfileError, WeightError
+from workbench.errors import ProfileError, WeightError, shown
 from workbench.records import Candidates
 
 Matrix = NDArray[np.float64]
@@ -25,6 +24,9 @@ STAGES = {
     "cross_encoder": "a profile with the name of a cross-encoder as its reranker computes it",
 }
 """Signals that a stage computes only where it is turned on, and how."""
+
+MOST = 1e100
+"""Largest weight: sums of scores stay far within what a float holds."""
 
 ROUNDING = 1e-12
 """A span below this share of the column's magnitude is rounding noise, not a difference."""
@@ -120,9 +122,12 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
         )
     for name, weight in weights.items():
         if not isinstance(weight, int | float | np.number) or isinstance(weight, bool):
-            raise WeightError(f"weight of {name} is {weight!r}; it must be a number from 0 up")
-        if not math.isfinite(weight) or weight < 0:
-            raise WeightError(f"weight of {name} is {weight}; it must be finite and at least 0")
+            raise WeightError(f"weight of {name} is {shown(weight)}; it must be a number")
+        if not 0 <= weight <= MOST:
+            raise WeightError(
+                f"weight of {name} is {shown(weight)}; it must be finite and at least 0, at most "
+                f"{MOST:g}"
+            )
     vector = np.array([float(weights.get(name, 0.0)) for name in signals])
     if not vector.any():
         raise WeightError(

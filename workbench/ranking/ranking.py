@@ -20,6 +20,7 @@ from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weigh
 from workbench.ranking.present import ranking_html, ranking_text
 from workbench.ranking.retriever import Retrieved
 from workbench.records import Candidates, Hit, SignalShare
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,6 +177,7 @@ class Ranking(Sequence[Hit]):
     def __repr__(self) -> str:
         return f"Ranking({self.query[:60]!r}, {len(self)} of {self.papers_found} papers)"
 
+    @terminal_safe
     def __str__(self) -> str:
         return ranking_text(self)
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from pathlib import Path
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, new_id, parse_entry
+from workbench.writing import replacing
 
 COLUMNS = ("query_id", "paper_id", "grade", "who", "at", "note")
 
 
 def write_csv(path: Path, entries: Iterable[Entry]) -> None:
-    """One line a standing grade under a header; replaces the file. OSError where it cannot."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    """One line a standing grade under a header; replaces the file. OSError where it cannot.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, the sign for
+    text there; `read_csv` takes it away again (CWE-1236).
+    """
+    with replacing(path) as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for entry in entries:
             at = entry.at.isoformat(timespec="milliseconds")
-            writer.writerow(
-                (entry.query_id, entry.paper_id, entry.grade, entry.who, at, entry.note)
-            )
+            texts = (entry.query_id, entry.paper_id, entry.who, entry.note)
+            query, paper, who, note = map(_as_cell, texts)
+            writer.writerow((query, paper, entry.grade, who, at, note))
 
 
 def read_csv(path: Path, who: str, now: datetime) -> Iterator[Entry]:
@@ -60,6 +66,18 @@ def read_csv(path: Path, who: str, now: datetime) -> Iterator[Entry]:
         raise EvaluationError(f"{path}: no CSV in UTF-8 ({problem}); convert it") from problem
 
 
+_FORMULA = re.compile("'*[=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20-]")
+
+
+def _as_cell(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _as_text(cell: str | None) -> str | None:
+    quoted = cell and cell.startswith("'") and _FORMULA.match(cell)
+    return cell[1:] if cell and quoted else cell
+
+
 def _read_row(row: Mapping[str, str | None], where: str, who: str, now: datetime) -> Entry:
     grade = row["grade"]
     try:
@@ -69,10 +87,10 @@ def _read_row(row: Mapping[str, str | None], where: str, who: str, now: datetime
     record = {
         "id": new_id(),
         "at": row.get("at") or now.isoformat(),
-        "who": row.get("who") or who,
-        "query_id": row["query_id"],
-        "paper_id": row["paper_id"],
+        "who": _as_text(row.get("who")) or who,
+        "query_id": _as_text(row["query_id"]),
+        "paper_id": _as_text(row["paper_id"]),
         "grade": whole,
-        "note": row.get("note") or "",
+        "note": _as_text(row.get("note")) or "",
     }
     return parse_entry(record, where)

@@ -18,6 +18,7 @@ from typing import Any, BinaryIO
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, parse_entry
 from workbench.forking import Lock
+from workbench.writing import replacing
 
 WAIT = 20.0
 """Seconds to wait for another process that is writing; an append takes milliseconds."""
@@ -114,7 +115,7 @@ class Journal:
         where = f"{self.path} line {number}"
         try:
             record = json.loads(line)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise EvaluationError(
                 f"{where}: no JSON ({problem}); mend the line or take it out"
             ) from problem
@@ -217,26 +218,19 @@ def write_snapshot(path: Path, entries: Sequence[Entry], fingerprint: str, of: s
     """
     header = {"snapshot": fingerprint, "of": of, "at": datetime.now(UTC).isoformat()}
     records = [header, *(entry.to_dict() for entry in entries)]
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
+        with replacing(path) as stream:
             stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as problem:
         raise EvaluationError(f"{path}: cannot write the snapshot ({problem})") from problem
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _is_whole(tail: bytes) -> bool:
     """Whether a line without an end is a whole record all the same: somebody's editor."""
     try:
         parse_entry(json.loads(tail.removeprefix(_BOM)), "")
-    except (ValueError, EvaluationError):
+    except (ValueError, RecursionError, EvaluationError):
         return False
     return True
 

@@ -20,6 +20,7 @@ from workbench.evaluation.statistics import (
     wilcoxon,
     win_tie_loss,
 )
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -104,6 +105,7 @@ class Comparison:
     def __repr__(self) -> str:
         return f"Comparison({self.label!r} against {', '.join(map(repr, self.pairs))})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return comparison_text(self)
 

@@ -24,6 +24,7 @@ from workbench.evaluation.reports.present import count_queries, first_ids, repor
 from workbench.evaluation.reports.trec import read_run, write_run
 from workbench.evaluation.statistics import bootstrap_mean
 from workbench.records import Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -182,6 +183,7 @@ class Report:
         means = ", ".join(f"{name} {value.mean:.4f}" for name, value in self.metrics.items())
         return f"Report({self.label!r}, {self.queries} queries, {means})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return report_text(self)
 

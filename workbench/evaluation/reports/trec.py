@@ -14,6 +14,7 @@ import numpy as np
 from workbench.errors import EvaluationError
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.records import Hit, Judgment
+from workbench.writing import replacing
 
 Ranked = Sequence[str | Hit]
 """Best first: paper ids, or hits with their scores (a `Ranking` is a sequence of hits)."""
@@ -140,5 +141,5 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
+    with replacing(path) as stream:
         stream.writelines(lines)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.errors import ModelRejected
+from workbench.errors import ModelRejected, shown
 from workbench.models.weights.find import LARGEST_ID, LONGEST, WIDEST, ModelFolder
 from workbench.models.weights.header import TensorInfo
 from workbench.models.weights.settings import whole
@@ -68,7 +68,7 @@ def shape_of(folder: ModelFolder) -> Shape:
     sizes = {name: whole(config, key, path, 1, most) for name, (key, most) in SIZES.items()}
     eps = config.get("layer_norm_eps", 1e-12)
     if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps <= 1:
-        raise ModelRejected(f"{path}: layer_norm_eps is {eps!r:.80}; fetch the model again")
+        raise ModelRejected(f"{path}: layer_norm_eps is {shown(eps)}; fetch the model again")
     if sizes["hidden"] % sizes["heads"]:
         raise ModelRejected(
             f"{path}: hidden_size {sizes['hidden']} is no multiple of num_attention_heads "

@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.errors import ModelRejected
+from workbench.errors import ModelRejected, shown
 
 LARGEST_HEADER = 100_000_000
 """The format's own limit, bytes."""
@@ -61,7 +61,7 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
 
 def _side(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
-        raise ValueError(f"a side of {value!r:.80}")
+        raise ValueError(f"a side of {shown(value)}")
     return value
 
 

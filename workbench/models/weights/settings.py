@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ModelRejected
+from workbench.errors import ModelRejected, shown
 
 LARGEST = 2**28
 """Bytes of one JSON file: a tokenizer of 500,000 words has 40 MB."""
@@ -58,14 +58,14 @@ def read_table(path: Path, default: dict[str, Any] | None = None) -> dict[str, A
         return default
     values = read_json(path)
     if not isinstance(values, dict):
-        raise ModelRejected(f"{path}: no table but {_short(values)}; fetch the model again")
+        raise ModelRejected(f"{path}: no table but {shown(values)}; fetch the model again")
     return values
 
 
 def within(path: Path, key: str, value: Any) -> dict[str, Any]:
     """A table inside a table, empty where there is none."""
     if value is not None and not isinstance(value, dict):
-        raise ModelRejected(f"{path}: {key} is {_short(value)}, no table; fetch the model again")
+        raise ModelRejected(f"{path}: {key} is {shown(value)}, no table; fetch the model again")
     return value or {}
 
 
@@ -77,7 +77,7 @@ def read_modules(folder: Path) -> list[Module]:
         return []
     listed = read_json(path)
     if not isinstance(listed, list) or not all(isinstance(entry, dict) for entry in listed):
-        raise ModelRejected(f"{path}: no list of tables but {_short(listed)}; fetch it again")
+        raise ModelRejected(f"{path}: no list of tables but {shown(listed)}; fetch it again")
     return [_module(path, entry) for entry in listed]
 
 
@@ -93,7 +93,7 @@ def whole(
         value = int(value)
     if isinstance(value, bool) or not isinstance(value, int) or not least <= value <= most:
         raise ModelRejected(
-            f"{path}: {key} is {_short(value)}, and it has to be a whole number from {least} to "
+            f"{path}: {key} is {shown(value)}, and it has to be a whole number from {least} to "
             f"{most}; fetch the model again"
         )
     return value
@@ -104,12 +104,12 @@ def _module(path: Path, entry: dict[str, Any]) -> Module:
     known = _CLASS.fullmatch(kind) if isinstance(kind, str) else None
     if known is None:
         raise ModelRejected(
-            f"{path}: names the class {_short(kind)}, which is none of sentence-transformers' "
+            f"{path}: names the class {shown(kind)}, which is none of sentence-transformers' "
             f"{', '.join(MODULES)}; code of a model's own is never run, take another model"
         )
     parts = Path(place).parts if isinstance(place, str) and "\0" not in place else ("..",)
     if ".." in parts or Path(str(place)).is_absolute():
-        raise ModelRejected(f"{path}: path {_short(place)} is not inside the folder; take it out")
+        raise ModelRejected(f"{path}: path {shown(place)} is not inside the folder; take it out")
     folder = path.parent.joinpath(*parts)
     pickled = sorted(folder.glob("*.bin")) if parts else []
     if pickled and not (folder / "model.safetensors").is_file():
@@ -118,8 +118,3 @@ def _module(path: Path, entry: dict[str, Any]) -> Module:
             "model.safetensors"
         )
     return Module(known[4], str(place))
-
-
-def _short(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."

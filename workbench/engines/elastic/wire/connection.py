@@ -7,6 +7,7 @@ import random
 import threading
 import time
 import tomllib
+from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -123,7 +124,7 @@ class Connection:
         )
         for response in answer["responses"]:
             if "error" in response:
-                raise from_status(int(response.get("status", 500)), response, self.where)
+                raise self.failure(int(response.get("status", 500)), response)
             response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
         return list(answer["responses"])
 
@@ -181,10 +182,14 @@ class Connection:
         except ApiError as error:
             if missing_ok and error.meta.status == 404:
                 return None
-            raise from_status(error.meta.status, error.body, self.where) from None
+            raise self.failure(error.meta.status, error.body) from None
         except TransportError as error:
             raise from_transport(error, self.where, seconds) from error
         return answer.body
+
+    def failure(self, status: int, body: Any) -> WorkbenchError:
+        """`from_status` with this connection's place, and without its secrets."""
+        return from_status(status, body, self.where, secrets_of(self._options))
 
     def _connected(self) -> Any:
         with self._lock:
@@ -209,6 +214,15 @@ def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
         )
     Elasticsearch(url=",".join(urls), index=spec.index)  # the same checks for URLs from outside
     return urls, {name: values[name] for name in SECRETS if name in values}
+
+
+def secrets_of(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Credentials in each form in which a server may repeat them, longest first."""
+    plain = [options[name] for name in ("api_key", "password") if options.get(name)]
+    pair = f"{options.get('user', '')}:{options.get('password', '')}"
+    plain += [pair] if "password" in options else []
+    coded = [b64encode(text.encode()).decode() for text in plain]
+    return tuple(sorted({*plain, *coded}, key=len, reverse=True))
 
 
 def _read_file(path: Path) -> dict[str, str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 
 from workbench.errors import (
@@ -18,11 +20,14 @@ from workbench.errors import (
 )
 
 _AWAY = {502, 503, 504}
+_HEADER = re.compile(r"\b(basic|bearer|apikey)[ :]+[\w+/=.:~-]{6,}", re.IGNORECASE)
+"""What an Authorization header holds, also of a proxy's own."""
 
 
-def from_status(status: int, body: Any, where: str) -> WorkbenchError:
-    """The error for an answer with a status of 400 or more. `where` names URL and index."""
-    kind, reason = _cause(body)
+def from_status(status: int, body: Any, where: str, secrets: Iterable[str] = ()) -> WorkbenchError:
+    """The error for an answer with a status of 400 or more. `where` names URL and index;
+    `secrets` are taken out of what the server says, which may repeat a request's headers."""
+    kind, reason = (_without(text, secrets) for text in _cause(body))
     known = _unwritable(status, kind, reason, where) or _unfit(kind, reason, where)
     return known or _unanswered(status, kind, reason, where)
 
@@ -93,11 +98,17 @@ def from_transport(error: Exception, where: str, timeout: float) -> WorkbenchErr
     )
 
 
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "(secret)")
+    return _HEADER.sub(r"\1 (secret)", text)[:500]
+
+
 def _cause(body: Any) -> tuple[str, str]:
     """(types, reason) of an error's body, its root causes included."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return "", str(error or "")[:300]
+        return "", str(error or "")
     kinds = [str(error.get("type", ""))]
     reason = str(error.get("reason", ""))
     for cause in [*error.get("root_cause", []), error.get("caused_by") or {}]:
@@ -105,4 +116,4 @@ def _cause(body: Any) -> tuple[str, str]:
         detail = str(cause.get("reason", ""))
         if detail and detail not in reason:
             reason = f"{reason}; {detail}" if reason else detail
-    return " ".join(dict.fromkeys(kinds)).strip(), reason[:500]
+    return " ".join(dict.fromkeys(kinds)).strip(), reason
