@@ -111,7 +111,8 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
     """
     # A weight of 0 for a stage that is off asks for nothing.
     unknown = sorted(
-        name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0
+        (name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0),
+        key=str,
     )
     if unknown:
         known = dict.fromkeys(STAGES[name] for name in unknown if name in STAGES)
