@@ -19,11 +19,12 @@ def replacing(path: str | Path) -> Iterator[TextIO]:
     A link is followed and a file's permissions stay. What is no file (/dev/stdout, a pipe) is
     written to as it is. Raises OSError.
     """
-    target = Path(os.path.realpath(Path(path).expanduser()))
-    if target.exists() and not target.is_file():
-        with target.open("w", encoding="utf-8", newline="") as stream:
+    named = Path(path).expanduser()
+    if named.exists() and not named.is_file():
+        with named.open("w", encoding="utf-8", newline="") as stream:
             yield stream
         return
+    target = Path(os.path.realpath(named))
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.part")
     try:

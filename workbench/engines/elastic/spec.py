@@ -93,7 +93,7 @@ def _check_url(url: str) -> None:
         fit = plain = False
     if not fit or not plain:  # what else is in it may be a secret
         shown = url.partition("?")[0].partition("#")[0]
-        shown = shown if fit or ":" not in shown.partition("://")[2] else "not one"
+        shown = shown if fit or ":" not in (shown.partition("://")[2] or shown) else "not one"
         raise ProfileError(
             f"url is {shown!r}; give one like http://localhost:9200, without query and fragment"
         )
