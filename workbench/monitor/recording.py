@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
@@ -117,8 +118,11 @@ def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = Fals
         os.replace(part, target)
     except OSError as error:
         raise RecordingError(_unwritable(target, error)) from error
+    except RecordingError as error:
+        raise RecordingError(str(error).replace(str(part), str(target))) from error
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
     return target
 
 
