@@ -25,8 +25,8 @@ STAGES = {
 }
 """Signals that a stage computes only where it is turned on, and how."""
 
-MOST = 1e100
-"""Largest weight: sums of scores stay far within what a float holds."""
+MOST = 1e300
+"""Largest weight: sums of scores stay within what a float holds."""
 
 ROUNDING = 1e-12
 """A span below this share of the column's magnitude is rounding noise, not a difference."""
@@ -124,7 +124,11 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
     for name, weight in weights.items():
         if not isinstance(weight, int | float | np.number) or isinstance(weight, bool):
             raise WeightError(f"weight of {name} is {shown(weight)}; it must be a number")
-        if not 0 <= weight <= MOST:
+        try:
+            number = float(weight)
+        except OverflowError:
+            number = math.inf
+        if not 0 <= number <= MOST:
             raise WeightError(
                 f"weight of {name} is {shown(weight)}; it must be finite and at least 0, at most "
                 f"{MOST:g}"
