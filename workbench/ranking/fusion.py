@@ -127,7 +127,7 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
         try:
             number = float(weight)
         except OverflowError:
-            number = math.inf
+            number = float("inf")
         if not 0 <= number <= MOST:
             raise WeightError(
                 f"weight of {name} is {shown(weight)}; it must be finite and at least 0, at most "
