@@ -131,3 +131,13 @@ class OutOfMemory(ModelError):
 
 class MissingDependency(ModelError):
     """A package that this feature needs is not installed."""
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value for a message: its repr, cut off; whole numbers too long to print by their size."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        size = f" of {value.bit_length():,} bits" if isinstance(value, int) else ""
+        text = f"a {type(value).__name__}{size} that cannot be printed"
+    return text if len(text) <= most else f"{text[: most - 3]}..."

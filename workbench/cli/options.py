@@ -40,9 +40,11 @@ def read_profile(name: str | None, normaliser: str | None = None) -> Profile:
 def write_profile(path: Path, profile: Profile) -> None:
     """Write the profile as TOML; raises ProfileError where the file cannot be written."""
     from workbench.errors import ProfileError
+    from workbench.writing import replacing
 
     try:
-        path.write_text(profile.to_toml(), encoding="utf-8")
+        with replacing(path) as stream:
+            stream.write(profile.to_toml())
     except OSError as error:
         raise ProfileError(
             f"{path}: cannot be written ({error.strerror}); choose another"

@@ -16,6 +16,7 @@ from workbench.corpus.readers import Entry, read_entries
 from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
 from workbench.records import Paper
+from workbench.terminal import terminal_safe
 
 BATCH = 256
 """Papers in one transaction: what a kill can cost, and what memory holds."""
@@ -34,6 +35,7 @@ class IngestReport:
     rejected: int = 0
     rejects: Path | None = None
 
+    @terminal_safe
     def __str__(self) -> str:
         counts = ("added", "replaced", "unchanged", "deleted", "rejected")
         text = ", ".join(f"{getattr(self, n):,} {n}" for n in counts if getattr(self, n))

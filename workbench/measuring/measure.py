@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.children import run_module
 from workbench.corpus.manifest import NAME, read_manifest, write_atomically
 from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import as_judgments, as_queries
@@ -110,14 +109,8 @@ def _job(index: Path, queries: Any, judgments: Any, metric: str) -> dict[str, An
 
 
 def _measured(profile: Profile, job: dict[str, Any]) -> Measured:
-    command = [sys.executable, "-m", "workbench.measuring.child"]
-    done = subprocess.run(
-        command,
-        input=json.dumps({**job, "profile": profile.to_dict()}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = json.dumps({**job, "profile": profile.to_dict()})
+    done = run_module("workbench.measuring.child", told=told)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise EvaluationError(f"profile {profile.name!r} could not be measured: {reason}")

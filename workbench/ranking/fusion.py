@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ProfileError, WeightError
+from workbench.errors import ProfileError, WeightError, shown
 from workbench.records import Candidates
 
 Matrix = NDArray[np.float64]
@@ -25,6 +25,9 @@ STAGES = {
     "cross_encoder": "a profile with the name of a cross-encoder as its reranker computes it",
 }
 """Signals that a stage computes only where it is turned on, and how."""
+
+MOST = 1e300
+"""Largest weight: sums of scores stay within what a float holds."""
 
 ROUNDING = 1e-12
 """A span below this share of the column's magnitude is rounding noise, not a difference."""
@@ -116,7 +119,8 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
     """
     # A weight of 0 for a stage that is off asks for nothing.
     unknown = sorted(
-        name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0
+        (name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0),
+        key=str,
     )
     if unknown:
         known = dict.fromkeys(STAGES[name] for name in unknown if name in STAGES)
@@ -127,9 +131,16 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
         )
     for name, weight in weights.items():
         if not isinstance(weight, int | float | np.number) or isinstance(weight, bool):
-            raise WeightError(f"weight of {name} is {weight!r}; it must be a number from 0 up")
-        if not math.isfinite(weight) or weight < 0:
-            raise WeightError(f"weight of {name} is {weight}; it must be finite and at least 0")
+            raise WeightError(f"weight of {name} is {shown(weight)}; it must be a number")
+        try:
+            number = float(weight)
+        except OverflowError:
+            number = float("inf")
+        if not 0 <= number <= MOST:
+            raise WeightError(
+                f"weight of {name} is {shown(weight)}; it must be finite and at least 0, at most "
+                f"{MOST:g}"
+            )
     vector = np.array([float(weights.get(name, 0.0)) for name in signals])
     if not vector.any():
         raise WeightError(

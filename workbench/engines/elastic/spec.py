@@ -50,6 +50,11 @@ class Elasticsearch:
     paper_field: str = ""
 
     def __post_init__(self) -> None:
+        if "@" in self.url:  # also where it has no scheme, or a comma or # in the password
+            raise ProfileError(
+                f"the URL of {self.url.rpartition('@')[2]!r} holds credentials; leave them out and "
+                "set WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
+            )
         for url in self.urls:
             check_url(url)
         _check_index(self.index, attached=self.attached)
@@ -78,15 +83,19 @@ class Elasticsearch:
 
 
 def check_url(url: str) -> None:
-    """Raises ProfileError for what is no URL of a cluster, or holds credentials."""
-    parts = urlsplit(url)
-    if parts.password or parts.username:
+    """Raises ProfileError for what is no URL of a cluster."""
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        plain = not (parts.query or parts.fragment)
+    except ValueError:
+        fit = plain = False
+    if not fit or not plain:  # what else is in it may be a secret
+        shown = url.partition("?")[0].partition("#")[0]
+        shown = shown if fit or ":" not in (shown.partition("://")[2] or shown) else "not one"
         raise ProfileError(
-            f"the URL of {parts.hostname} holds credentials; leave them out and set "
-            "WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
+            f"url is {shown!r}; give one like http://localhost:9200, without query and fragment"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ProfileError(f"url is {url!r}; give one like http://localhost:9200")
 
 
 def _check_index(name: str, *, attached: bool) -> None:

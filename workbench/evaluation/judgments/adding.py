@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -14,6 +13,7 @@ from workbench.evaluation.judgments.entry import Entry, new_id
 from workbench.evaluation.judgments.journal import Journal, write_snapshot
 from workbench.evaluation.judgments.standing import Pair, Standing, fingerprint
 from workbench.evaluation.reports.metrics import whole_grade
+from workbench.forking import Lock
 from workbench.profiles import person
 
 
@@ -24,7 +24,7 @@ class Ledger:
         self.who = plain_text("who", person() if who is None else who)
         self._journal = Journal(Path(path).expanduser())
         self._standing = Standing()
-        self._mutex = threading.Lock()
+        self._mutex = Lock()
         stated = self._journal.header.get("snapshot")
         if stated is not None and stated != self.fingerprint:
             raise EvaluationError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from pathlib import Path
@@ -11,20 +12,25 @@ from workbench.corpus.collection import judgment_rows
 from workbench.corpus.tables import Row
 from workbench.errors import CorpusError, EvaluationError
 from workbench.evaluation.judgments.entry import Entry, new_id, parse_entry
+from workbench.writing import replacing
 
 COLUMNS = ("query_id", "paper_id", "grade", "who", "at", "note")
 
 
 def write_csv(path: Path, entries: Iterable[Entry]) -> None:
-    """One line a standing grade under a header; replaces the file. OSError where it cannot."""
-    with path.open("w", encoding="utf-8", newline="") as stream:
+    """One line a standing grade under a header; replaces the file. OSError where it cannot.
+
+    A text that a spreadsheet would take for a formula gets an apostrophe before it, the sign for
+    text there; `read_csv` takes it away again (CWE-1236).
+    """
+    with replacing(path) as stream:
         writer = csv.writer(stream)
         writer.writerow(COLUMNS)
         for entry in entries:
             at = entry.at.isoformat(timespec="milliseconds")
-            writer.writerow(
-                (entry.query_id, entry.paper_id, entry.grade, entry.who, at, entry.note)
-            )
+            texts = (entry.query_id, entry.paper_id, entry.who, entry.note)
+            query, paper, who, note = map(_as_cell, texts)
+            writer.writerow((query, paper, entry.grade, who, at, note))
 
 
 def read_csv(path: Path, who: str, now: datetime) -> Iterator[Entry]:
@@ -52,13 +58,26 @@ def read_csv(path: Path, who: str, now: datetime) -> Iterator[Entry]:
         known[cell] = entry.grade
 
 
+_FORMULA = re.compile("'*[=+@\\t\\r\\n\uff1d\uff0b\uff0d\uff20-]")
+
+
+def _as_cell(text: str) -> str:
+    return f"'{text}" if _FORMULA.match(text) else text
+
+
+def _as_text(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
+
+
 def _entry(row: Row, who: str, now: datetime) -> Entry:
     given = {name: row.values.get(name) or "" for name in ("who", "at", "note")}
     record = {
-        **{name: row.values[name] for name in ("query_id", "paper_id", "grade")},
+        "query_id": _as_text(row.values["query_id"]),
+        "paper_id": _as_text(row.values["paper_id"]),
+        "grade": row.values["grade"],
         "id": new_id(),
         "at": given["at"] or now.isoformat(),
-        "who": given["who"] or who,
-        "note": given["note"],
+        "who": _as_text(given["who"]) or who,
+        "note": _as_text(given["note"]),
     }
     return parse_entry(record, row.where)

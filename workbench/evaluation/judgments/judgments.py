@@ -20,6 +20,7 @@ from workbench.evaluation.judgments.standing import Pair, check_rule, one_grade
 from workbench.evaluation.reports.trec import write_qrels
 from workbench.evaluation.tables import judgments_text, rendered
 from workbench.records import Hit, Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -193,6 +194,7 @@ class Judgments(Ledger):
     def __repr__(self) -> str:
         return f"Judgments({str(self.path)!r}, {len(self)} pairs, {len(self.people)} people)"
 
+    @terminal_safe
     def __str__(self) -> str:
         return judgments_text(self)
 

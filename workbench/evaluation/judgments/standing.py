@@ -65,8 +65,8 @@ class Standing:
         if entry.kind == "undo":
             target = self._by_id.get(entry.undoes)
             self.undone.add(entry.undoes)
-            if target is None:
-                return
+            if target is None or target.kind == "undo":
+                return  # what it undoes comes later, or is an undo: those stand
             entry = target
         else:
             cell = (entry.query_id, entry.paper_id), entry.who

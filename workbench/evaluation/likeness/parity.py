@@ -27,6 +27,7 @@ from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise
 from workbench.ranking.ranking import Ranking, ranked_ids
 from workbench.records import Candidates, Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -140,6 +141,7 @@ class ParityReport:
     def __repr__(self) -> str:
         return f"ParityReport({len(self.overlap)} queries, overlap {self.mean_overlap:.3f})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return parity_text(self)
 

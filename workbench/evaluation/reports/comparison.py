@@ -21,6 +21,7 @@ from workbench.evaluation.statistics import (
     wilcoxon,
     win_tie_loss,
 )
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,6 +119,7 @@ class Comparison:
             f"{first.metric} {first.difference:+.4f}, p {p_value(first.p['randomisation'])})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         return comparison_text(self)
 

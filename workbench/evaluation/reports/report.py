@@ -31,6 +31,7 @@ from workbench.evaluation.reports.runs import Run, Scored, as_run, ids_of
 from workbench.evaluation.reports.trec import read_scores, write_scored
 from workbench.evaluation.statistics import mean_interval
 from workbench.records import Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -224,6 +225,7 @@ class Report:
         means = ", ".join(f"{name} {value.mean:.4f}" for name, value in self.metrics.items())
         return f"Report({self.label!r}, {self.queries} queries, {means})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return report_text(self)
 

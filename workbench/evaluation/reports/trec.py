@@ -16,6 +16,7 @@ from workbench.errors import CorpusError, EvaluationError
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.reports.runs import LARGEST, Run, Scored, as_run, ids_of
 from workbench.records import Judgment
+from workbench.writing import replacing
 
 
 def write_run(path: str | Path, run: Run, tag: str = "workbench") -> None:
@@ -127,5 +128,5 @@ def _lines(path: Path) -> Iterator[tuple[str, str]]:
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
+    with replacing(path) as stream:
         stream.writelines(lines)

@@ -18,6 +18,7 @@ from workbench.evaluation.statistics import (
     randomisation,
 )
 from workbench.evaluation.tuning.exact.step_functions import UNIT, Steps, best_run
+from workbench.terminal import terminal_safe
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -146,6 +147,7 @@ class CrossValidation:
             f"queries not tuned on, optimism {self.optimism:+.4f}, default {self.default:.4f})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_tuning import checked_text
 

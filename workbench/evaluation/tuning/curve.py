@@ -51,6 +51,7 @@ from workbench.evaluation.tuning.exact.step_functions import (
 from workbench.evaluation.tuning.left_out import LeftOut
 from workbench.evaluation.tuning.result import Tuned
 from workbench.profiles import Profile
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -234,6 +235,7 @@ class WeightCurve(Tuned):
             f"at {self.signals[1]} {best.weight}, from {best.low:.4f} to {best.high:.4f})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_tuning import curve_text
 

@@ -20,6 +20,7 @@ from workbench.evaluation.tuning.exact.step_functions import UNIT, around, best_
 from workbench.evaluation.tuning.left_out import LeftOut
 from workbench.evaluation.tuning.result import Tuned
 from workbench.profiles import Profile
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -186,6 +187,7 @@ class WeightSearch(Tuned):
             f"searches: best {self.best.value:.4f} at {weights})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_search import search_text
 

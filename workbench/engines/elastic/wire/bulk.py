@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.engines.elastic.wire.failures import from_status
 from workbench.engines.elastic.wire.smile import document
 from workbench.errors import (
     ClusterBusy,
@@ -129,7 +128,7 @@ class BulkWriter:
             [result] = item.values()
             if "error" not in result:
                 continue
-            error = from_status(int(result["status"]), result, self._connection.where)
+            error = self._connection.failure(int(result["status"]), result)
             if isinstance(error, ClusterReadOnly):
                 raise error
             if isinstance(error, ClusterBusy | ClusterUnavailable):

@@ -7,6 +7,7 @@ import random
 import threading
 import time
 import tomllib
+from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -124,7 +125,7 @@ class Connection:
                     response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
                     answers[place] = response
                     continue
-                error = from_status(int(response.get("status", 500)), response, self.where)
+                error = self.failure(int(response.get("status", 500)), response)
                 if not isinstance(error, ClusterBusy):
                     raise error
                 busy = busy or error
@@ -216,10 +217,14 @@ class Connection:
             if forgiven(error.meta.status, error.error):
                 return None
             location = error.meta.headers.get("location") or ""
-            raise from_status(error.meta.status, error.body, self.where, location) from None
+            raise self.failure(error.meta.status, error.body, location) from None
         except TransportError as error:
             raise from_transport(error, self.where, seconds) from error
         return answer.body
+
+    def failure(self, status: int, body: Any, location: str = "") -> WorkbenchError:
+        """`from_status` with this connection's place, and without its secrets."""
+        return from_status(status, body, self.where, location, secrets_of(self._options))
 
     def _connected(self) -> Any:
         with self._lock:
@@ -270,6 +275,15 @@ def _check_authority(file: str, urls: Sequence[str]) -> None:
             f"WORKBENCH_ES_CA_CERTS names {file}, which cannot be read as certificates "
             f"({error.strerror or type(error).__name__}); give a PEM file of the authority"
         ) from None
+
+
+def secrets_of(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Credentials in each form in which a server may repeat them, longest first."""
+    plain = [options[name] for name in ("api_key", "password") if options.get(name)]
+    pair = f"{options.get('user', '')}:{options.get('password', '')}"
+    plain += [pair] if "password" in options else []
+    coded = [b64encode(text.encode()).decode() for text in plain]
+    return tuple(sorted({*plain, *coded}, key=len, reverse=True))
 
 
 def _read_file(path: Path) -> dict[str, str]:

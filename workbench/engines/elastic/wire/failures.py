@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -37,11 +39,17 @@ _PASSING = (
 _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "UNKNOWN_PROTOCOL", "HTTP_REQUEST", "RECORD_LAYER_FAILURE")
 """What OpenSSL says of an answer that is no TLS."""
 
+_HEADER = re.compile(r"\b(basic|bearer|apikey)[ :]+[\w+/=.:~-]{6,}", re.IGNORECASE)
+"""What an Authorization header holds, also of a proxy's own."""
 
-def from_status(status: int, body: Any, where: str, location: str = "") -> WorkbenchError:
+
+def from_status(
+    status: int, body: Any, where: str, location: str = "", secrets: Iterable[str] = ()
+) -> WorkbenchError:
     """The error for an answer with a status of 300 or more. `where` names URL and index;
-    `location` is where the answer points to."""
-    kind, reason = _cause(body)
+    `location` is where the answer points to; `secrets` are taken out of what the server says, which
+    may repeat a request's headers."""
+    kind, reason = (_without(text, secrets) for text in _cause(body))
     known = (
         _elsewhere(status, where, location)
         or _unwritable(status, kind, reason, where)
@@ -169,11 +177,17 @@ def _certificate(said: str) -> str:
     return text.partition(" (_ssl")[0].strip("() ")[:200]
 
 
+def _without(text: str, secrets: Iterable[str]) -> str:
+    for secret in secrets:
+        text = text.replace(secret, "(secret)")
+    return _HEADER.sub(r"\1 (secret)", text)[:500]
+
+
 def _cause(body: Any) -> tuple[str, str]:
     """(types, reason) of an error's body, its root causes included."""
     error = body.get("error", body) if isinstance(body, dict) else body
     if not isinstance(error, dict):
-        return "", str(error or "")[:300]
+        return "", str(error or "")
     kinds = [str(error.get("type", ""))]
     reason = str(error.get("reason", ""))
     for cause in [*error.get("root_cause", []), error.get("caused_by") or {}]:
@@ -181,4 +195,4 @@ def _cause(body: Any) -> tuple[str, str]:
         detail = str(cause.get("reason", ""))
         if detail and detail not in reason:
             reason = f"{reason}; {detail}" if reason else detail
-    return " ".join(dict.fromkeys(kinds)).strip(), reason[:500]
+    return " ".join(dict.fromkeys(kinds)).strip(), reason
