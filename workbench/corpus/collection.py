@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+from workbench.corpus.faults import as_path, is_file, is_folder
 from workbench.corpus.readers import read_entries, read_lines
 from workbench.errors import CorpusNotFound, RecordError
 from workbench.records import Judgment, Query
@@ -15,7 +16,7 @@ def read_queries(path: str | Path) -> list[Query]:
 
     Raises RecordError with file and line for a query without id or text, or an id twice.
     """
-    path = _inside(Path(path), "queries.jsonl")
+    path = _inside(as_path(path), "queries.jsonl")
     queries: dict[str, Query] = {}
     for entry in read_entries(path):
         where = f"{entry.file} line {entry.line}"
@@ -36,7 +37,7 @@ def read_qrels(path: str | Path) -> list[Judgment]:
     A folder means its `qrels.tsv` or `qrels/test.tsv`. Raises RecordError with file and line
     for a malformed line, or for two lines that judge one pair differently.
     """
-    path = _inside(Path(path), "qrels.tsv", "qrels/test.tsv")
+    path = _inside(as_path(path), "qrels.tsv", "qrels/test.tsv")
     judged: dict[tuple[str, str], int] = {}
     for number, query_id, paper_id, grade in _qrels_rows(path):
         known = judged.setdefault((query_id, paper_id), grade)
@@ -67,11 +68,11 @@ def _qrels_rows(path: Path) -> Iterator[tuple[int, str, str, int]]:
 
 
 def _inside(path: Path, *names: str) -> Path:
-    if not path.is_dir():
-        if not path.is_file():
+    if not is_folder(path):
+        if not is_file(path):
             raise CorpusNotFound(f"{path}: no such file or folder; check the path")
         return path
     for name in names:
-        if (path / name).is_file():
+        if is_file(path / name):
             return path / name
     raise CorpusNotFound(f"{path}: no {' or '.join(names)} in this folder")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
@@ -11,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import fold_name
+from workbench.corpus.forking import ForkLock
 from workbench.corpus.store import Store
 from workbench.engines.generation import Generation
 from workbench.errors import FilterError
@@ -88,7 +88,7 @@ class PassageMasks:
         self._store = store
         self._generation = generation
         self._masks: OrderedDict[Filters, Mask] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = ForkLock()
 
     def mask(self, filters: Filters) -> Mask | None:
         """Which passages may be retrieved, bool (passages,), or None where all may."""
