@@ -226,9 +226,15 @@ class Indexer:
         """How many rows of the vectors file are right; encodes anew the blocks that changed since
         they were written. Rows of version 0.1, without checksums, are taken as they are."""
         path, dimension = self.folder / VECTORS, self._embedder.dimension
-        done = min(int(store.state("vectors", 0)), whole_rows(path, dimension))
+        written = int(store.state("vectors", 0))
+        done = min(written, whole_rows(path, dimension))
         blocks = store.vector_blocks()
         done = next((first for first, rows, _ in blocks if first < done < first + rows), done)
+        if done < written:
+            notice(
+                f"{path}: {written - done:,} of {written:,} rows are missing; encoded anew from "
+                "the stored papers"
+            )
         known = [block for block in blocks if block[0] + block[1] <= done]
         covered = known[-1][0] + known[-1][1] if known else 0
         fresh = [(row, min(BLOCK, done - row)) for row in range(covered, done, BLOCK)]
