@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import workbench as wb
 from tests.conftest import paper_record
 from workbench.corpus.manifest import read_manifest
 from workbench.engines.indexing import Indexer
@@ -171,8 +172,6 @@ def test_no_order_of_changes_takes_what_the_person_added(
 
 
 def test_a_touched_source_is_not_read_again(folder: Path, write_jsonl: WriteJsonl) -> None:
-    import workbench as wb
-
     home = write_jsonl(records(0, 1)).parent
     with wb.open(home, progress=False) as bench:
         bench.add(frame(paper_record(7)), progress=False)
@@ -181,3 +180,38 @@ def test_a_touched_source_is_not_read_again(folder: Path, write_jsonl: WriteJson
     with wb.open(home, progress=False) as bench:
         assert bench.manifest.generation == generation
         assert "p007" in bench.search("dense", k=9).paper_ids
+
+
+@pytest.fixture
+def home(write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a source of ten papers, and one that the person added."""
+    monkeypatch.setattr("workbench.opening.make_embedder", lambda *_, **__: FakeEmbedder())
+    home = write_jsonl(records(*range(10))).parent
+    with wb.open(home, progress=False) as bench:
+        bench.add(frame(paper_record(20)), progress=False)
+    return home
+
+
+def opened(home: Path, **options: Any) -> int:
+    with wb.open(home, progress=False, **options) as bench:
+        return bench.manifest.papers
+
+
+def test_opening_a_half_written_source_keeps_all_and_says_so(
+    home: Path, write_jsonl: WriteJsonl, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_jsonl(records(*range(4)))
+    assert opened(home) == 11
+    assert "6 of 10 papers that came from the source are no longer in it" in caplog.text
+    assert opened(home, prune=True) == 5
+    assert "6 deleted" in caplog.text
+
+
+def test_a_changed_source_beside_an_index_that_cannot_be_written(
+    home: Path, write_jsonl: WriteJsonl, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_jsonl(records(*range(12)))
+    (home / "index" / "write.lock").unlink(missing_ok=True)
+    (home / "index" / "write.lock").mkdir()  # permissions do not bind root
+    assert opened(home) == 11
+    assert "changed, but the index stays as it was" in caplog.text

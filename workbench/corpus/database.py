@@ -83,10 +83,13 @@ class Database:
             if self._connection is not None and self._process != os.getpid():
                 _inherited.append(self._connection)
                 self._connection = None
-            if self._connection is None:
-                self._process = os.getpid()
-                self._connection = _open(self.path, self._writable)
-            yield self._connection
+            try:
+                if self._connection is None:
+                    self._process = os.getpid()
+                    self._connection = _open(self.path, self._writable)
+                yield self._connection
+            except UnicodeDecodeError as error:  # a damaged name in one of SQLite's own messages
+                raise damaged(self.path, error) from error
 
 
 def _open(path: Path, writable: bool) -> sqlite3.Connection:

@@ -11,6 +11,8 @@ from pathlib import Path
 from workbench.corpus.faults import disk_error
 from workbench.errors import CorpusError, CorpusLocked, CorpusReadOnly
 
+_NOT_HERE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
+
 
 @contextmanager
 def write_lock(folder: Path) -> Iterator[None]:
@@ -32,7 +34,7 @@ def write_lock(folder: Path) -> Iterator[None]:
             f"{folder}: this file system knows no locks ({error}); choose a folder on another"
         ) from error
     except OSError as error:
-        if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR):
+        if error.errno in _NOT_HERE:
             raise CorpusReadOnly(
                 f"{folder}: cannot write here ({error.strerror}); choose a folder that you "
                 "may write to"

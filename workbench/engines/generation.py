@@ -21,7 +21,7 @@ from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.dense import DenseIndex, write_codes
 from workbench.engines.lexical import FieldIndex, build_field
-from workbench.engines.seal import Blocks, broken, write_seal
+from workbench.engines.seal import Blocks, Shape, broken, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 
 # numpy parses headers with `ast`, which in CPython 3.11 fails when two threads do (gh-106905).
@@ -39,7 +39,7 @@ def write_generation(store: Store, folder: Path, manifest: Manifest, blocks: Blo
     try:
         with disk_faults(partial):
             _write(store, folder, manifest, partial)
-            write_seal(partial, folder / VECTORS, blocks)
+            write_seal(partial, folder / VECTORS, blocks, _shape(manifest))
             shutil.rmtree(folder / manifest.folder, ignore_errors=True)
             os.replace(partial, folder / manifest.folder)
     except BaseException:
@@ -216,4 +216,9 @@ def check_counts(store: Store, manifest: Manifest) -> None:
 def problem_of(folder: Path, manifest: Manifest, *, deep: bool = False) -> str:
     """What of the current generation or its vectors is missing or changed, in words; empty where
     nothing is. `deep` reads every byte, otherwise only files whose time is not the sealed one."""
-    return broken(folder / manifest.folder, folder / VECTORS, manifest.dimension, deep=deep)
+    return broken(folder / manifest.folder, folder / VECTORS, _shape(manifest), deep=deep)
+
+
+def _shape(manifest: Manifest) -> Shape:
+    names = ("paper_rows", "passage_rows", "terms", "dimension")
+    return {name: getattr(manifest, name) for name in names}

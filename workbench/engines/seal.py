@@ -10,7 +10,7 @@ import json
 import os
 import stat
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -23,21 +23,29 @@ CHUNK = 2**20
 Blocks = Sequence[tuple[int, int, int]]
 """(first row, rows, CRC-32) of the vectors file."""
 
+Shape = dict[str, int]
+"""Names of the manifest's counts that say how long the arrays are, and their values."""
 
-def write_seal(folder: Path, vectors: Path, blocks: Blocks) -> None:
-    """Bring every file of the folder to the disk, and write down what it holds."""
+
+def write_seal(folder: Path, vectors: Path, blocks: Blocks, shape: Shape) -> None:
+    """Bring every file of the folder to the disk, and write down what it holds; `shape` are the
+    counts that the manifest will have to agree with."""
     files = {}
     for path in sorted(path for path in folder.rglob("*") if path.is_file()):
         files[path.relative_to(folder).as_posix()] = _entry(path)
     time = vectors.stat().st_mtime_ns if vectors.exists() else 0
-    content = {"files": files, "vectors": {"mtime_ns": time, "blocks": list(blocks)}}
+    content = {
+        "shape": shape,
+        "files": files,
+        "vectors": {"mtime_ns": time, "blocks": list(blocks)},
+    }
     with open(folder / NAME, "w", encoding="utf-8") as stream:
         json.dump(content, stream)
         stream.flush()
         os.fsync(stream.fileno())
 
 
-def broken(folder: Path, vectors: Path, dimension: int, *, deep: bool = False) -> str:
+def broken(folder: Path, vectors: Path, shape: Shape, *, deep: bool = False) -> str:
     """What is not as it was sealed, in words; empty where all is. `deep` reads every file.
 
     A generation without a seal (made by version 0.1) is taken as it is, except where `deep`.
@@ -49,15 +57,23 @@ def broken(folder: Path, vectors: Path, dimension: int, *, deep: bool = False) -
         if not (folder / NAME).exists():
             return f"{folder.name} has no checksums" if deep else ""
         try:
-            if not stat.S_ISREG((folder / NAME).stat().st_mode):
-                return f"{NAME} is no file"
-            sealed = json.loads((folder / NAME).read_text("utf-8"))
-            for name, entry in sealed["files"].items():
-                if problem := _problem(folder / name, entry, deep):
-                    return f"{folder.name}/{name} {problem}"
-            return _vectors_problem(vectors, dimension, sealed["vectors"], deep)
+            return next(_problems(folder, vectors, shape, deep), "")
         except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             return f"{folder.name}/{NAME} is not readable ({error})"
+
+
+def _problems(folder: Path, vectors: Path, shape: Shape, deep: bool) -> Iterator[str]:
+    if not stat.S_ISREG((folder / NAME).stat().st_mode):
+        yield f"{folder.name}/{NAME} is no file"
+        return
+    sealed = json.loads((folder / NAME).read_text("utf-8"))
+    if sealed["shape"] != shape:
+        yield f"{folder.name} was made for {sealed['shape']}, the manifest has {shape}"
+    for name, entry in sealed["files"].items():
+        if problem := _problem(folder / name, entry, deep):
+            yield f"{folder.name}/{name} {problem}"
+    if problem := _vectors_problem(vectors, shape["dimension"], sealed["vectors"], deep):
+        yield problem
 
 
 def _problem(path: Path, sealed: Sequence[Any], deep: bool) -> str:
