@@ -50,7 +50,9 @@ class SourceIngestor(Ingestor):
 
     def _remove_gone(self) -> IngestReport:
         store = self._papers_store
-        total, gone, settled = 0, [], []
+        total = 0
+        gone: list[str] = []
+        settled: list[str] = []
         for name, said, held in store.all_said():
             total += 1
             if name not in self._seen and name not in self._rejected:
