@@ -4,6 +4,9 @@ WorkbenchError
 ├── CorpusError
 │   ├── CorpusNotFound      no corpus and no readable source at that path
 │   ├── CorpusLocked        another process is writing
+│   ├── CorpusReadOnly      a change where nothing may be written
+│   ├── CorpusUnavailable   a passing fault: no handle, memory or device; nothing is damaged
+│   ├── DiskFull            no space left; says how much is needed and free
 │   ├── CorpusMismatch      index made with other settings, or by a newer version
 │   │   └── CorpusDamaged   files missing, cut off or unreadable
 │   ├── RecordError         a bad record, in strict mode or by the API
@@ -43,6 +46,18 @@ class CorpusNotFound(CorpusError):
 
 class CorpusLocked(CorpusError):
     """Another process is writing to the corpus."""
+
+
+class CorpusReadOnly(CorpusError):
+    """A change to a corpus in a folder that may not be written to."""
+
+
+class CorpusUnavailable(CorpusError):
+    """A passing fault: too many open files, no memory, a device that does not answer."""
+
+
+class DiskFull(CorpusError):
+    """The disk has no space left, or a quota is reached."""
 
 
 class CorpusMismatch(CorpusError):

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from workbench.corpus.faults import as_path, is_file, is_folder
 from workbench.corpus.identifiers import identifier
 from workbench.corpus.tables import (
     JUDGMENT_NAMES,
@@ -45,7 +46,7 @@ def read_queries(path: str | Path) -> list[Query]:
 
     Raises RecordError with file and line for a query without id or text, or an id twice.
     """
-    path = _inside(Path(path).expanduser(), "queries.jsonl")
+    path = _inside(as_path(path), "queries.jsonl")
     queries: dict[str, Query] = {}
     for row in _query_rows(path):
         name, text = row.values.get("query_id"), row.values.get("text")
@@ -78,7 +79,7 @@ def read_qrels(path: str | Path) -> list[Judgment]:
     a malformed line, for two that judge one pair differently, and for four columns without a header
     that are not TREC's.
     """
-    path = _inside(Path(path).expanduser(), "qrels.tsv", "qrels/test.tsv")
+    path = _inside(as_path(path), "qrels.tsv", "qrels/test.tsv")
     judged: dict[tuple[str, str], int] = {}
     for row in judgment_rows(path):
         query_id, paper_id, grade = (row.values[name] for name in JUDGMENTS.needed)
@@ -147,11 +148,11 @@ def _check_iterations(rows: list[Row]) -> None:
 
 
 def _inside(path: Path, *names: str) -> Path:
-    if not path.is_dir():
-        if not path.is_file():
+    if not is_folder(path):
+        if not is_file(path):
             raise CorpusNotFound(f"{path}: no such file or folder; check the path")
         return path
     for name in names:
-        if (path / name).is_file():
+        if is_file(path / name):
             return path / name
     raise CorpusNotFound(f"{path}: no {' or '.join(names)} in this folder")

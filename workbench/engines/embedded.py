@@ -17,7 +17,7 @@ from workbench.corpus.store import PassageRow, Store
 from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
 from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
-from workbench.engines.generation import STORE, Generation, RowArrays
+from workbench.engines.generation import STORE, Generation, RowArrays, check_counts
 from workbench.engines.lexical import field_size
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
@@ -41,6 +41,7 @@ class EmbeddedEngine:
         self.manifest: Manifest = read_manifest(self.folder)
         self._generation = Generation(self.folder, self.manifest)
         self._store = Store(self.folder / STORE)
+        check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
         self._field_size = lru_cache(maxsize=2)(self._read_size)
@@ -129,7 +130,7 @@ class EmbeddedEngine:
         for paper_id, number in keys:
             stored = self._cached_paper(paper_id)
             place = stored.place(number)
-            text = stored.paper.text[place.start : place.end]
+            text = stored.text[place.start : place.end]
             found.append(Passage(paper_id, number, place.start, place.end, text))
         return found
 
@@ -193,7 +194,8 @@ class EmbeddedEngine:
         rows = self._generation.rows
         if found is None or not rows.alive[rows.first_passage[found[0]]]:
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
-        return _StoredPaper(*found, tuple(self._store.paper_passages(found[0])))
+        row, paper = found
+        return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,10 +222,11 @@ class _Arms:
 
 @dataclass(frozen=True, slots=True)
 class _StoredPaper:
-    """A paper, its row, and where its passages stand."""
+    """A paper, its row, its text (joined once), and where its passages stand."""
 
     row: int
     paper: Paper
+    text: str
     places: tuple[PassageRow, ...]
 
     def place(self, number: int) -> PassageRow:
