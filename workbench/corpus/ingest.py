@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -78,6 +78,11 @@ class Ingestor:
         self._rejected: set[str] = set()
         self._unread = 0
         self._report = IngestReport()
+
+    @property
+    def seen(self) -> Collection[str]:
+        """Ids of the papers that the source had, so far."""
+        return self._seen
 
     def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
         """Add new papers, replace changed ones.

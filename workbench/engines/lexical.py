@@ -108,7 +108,7 @@ class FieldIndex:
 def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
     """(documents, terms in all of them) of the first `rows` rows of a field, as `build_field`
     counts them."""
-    total = sum(int(counts.sum()) for _, _, counts in _blocks(store, field, rows))
+    total = sum(int(counts.sum()) for _, _, counts in _blocks(store, field, rows, store.term_count))
     return _living(store, field, rows), total
 
 

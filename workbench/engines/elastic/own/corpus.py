@@ -255,13 +255,15 @@ class ElasticCorpus:
         embedder: Embedder,
         strict: bool,
         progress: bool,
-        sync: bool,
+        building: bool,
     ) -> IngestReport:
         folder = cache_folder() / "elastic" / self.connection.spec.index
         folder.mkdir(parents=True, exist_ok=True)
-        ingestor = Ingestor(IndexStore(writer, embedder), Analyser(), embedder, strict=strict)
-        report = ingestor.ingest(source, folder, progress=progress, sync=sync)
-        report = replace(report, deleted=0)  # they were of an unfinished build, never of the corpus
+        store = IndexStore(writer, embedder)
+        ingestor = Ingestor(store, Analyser(), embedder, strict=strict)
+        report = ingestor.ingest(source, folder, progress=progress)
+        if building:  # what an interrupted build left, and this source does not have
+            store.delete([name for name in store.living_ids() if name not in ingestor.seen])
         writer.finish()
         return _with_refused(report, writer.rejects, folder / REJECTS)
 

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.tuning.exact.line_search import unlike
+from workbench.evaluation.tuning.exact.line_search import proper, unlike
 from workbench.evaluation.tuning.exact.many_lines import Batch
 from workbench.evaluation.tuning.exact.sample import Sample
 from workbench.evaluation.tuning.exact.step_functions import UNIT, to_units
@@ -298,8 +298,7 @@ def _apart(bounds: tuple[int, ...], grades: list[int]) -> list[int]:
 def _shares(count: int) -> Vector:
     """The parts that the corners have in a point inside, (count,), unlike one another: the very
     middle lies on ties more often than others."""
-    parts = unlike(count)
-    return parts / parts.sum()
+    return proper(unlike(count))
 
 
 def _inside(corners: Vector) -> Vector:
