@@ -299,7 +299,8 @@ def _shares(count: int) -> Vector:
     """The parts that the corners have in a point inside, (count,), unlike one another: the very
     middle lies on ties more often than others."""
     parts = unlike(count)
-    return parts / parts.sum()
+    shares: Vector = parts / parts.sum()
+    return shares
 
 
 def _inside(corners: Vector) -> Vector:
