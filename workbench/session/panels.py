@@ -6,10 +6,11 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.session.measuring import Judgments, Measuring, Queries
+from workbench.session.answering import Answering
+from workbench.session.measuring import Judgments, Queries
 
 
-class Panels(Measuring):
+class Panels(Answering):
     """A session with its widgets. They compute nothing: they call the session."""
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:

@@ -1,0 +1,307 @@
+"""Answer: sections whose every sentence names its quotes, and each quote's place in its paper."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import AnswerError
+from workbench.qa.audit import Audit, audit
+from workbench.qa.events import (
+    Asked,
+    Closed,
+    Declined,
+    Done,
+    Event,
+    Found,
+    Outlined,
+    Wrote,
+    event_from_dict,
+    event_to_dict,
+)
+from workbench.qa.present import answer_bibtex, answer_html, answer_markdown, answer_text
+from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Sentence, Source, Usage
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+"""Version of the saved file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """An answer, or the reason why there is none (`declined`).
+
+    `tldr` are the quotes that stand first; `sections` have sentences, each with the ids of its
+    quotes; `quotes` are all that are cited, in the order of their ids, each with
+    `paper.text[start:end] == text`. `dropped` is what is not here, and why. `stages` holds each
+    stage's value; it is empty for an answer that was opened from a file.
+    """
+
+    question: str
+    tldr: tuple[Quote, ...]
+    sections: tuple[Section, ...]
+    quotes: tuple[Quote, ...]
+    papers: Mapping[str, PaperFacts]
+    sources: tuple[Source, ...]
+    dropped: tuple[Dropped, ...]
+    declined: str
+    nearest: tuple[Quote, ...]
+    profile: str
+    writer: str
+    words: int
+    notes: tuple[str, ...]
+    usage: Mapping[str, Usage]
+    timings_ms: Mapping[str, float]
+    complete: bool
+    trace: tuple[Event, ...] = field(repr=False)
+    stages: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def quote(self, quote_id: str) -> Quote:
+        """A quote by its id; raises AnswerError for an unknown one."""
+        for quote in self.quotes:
+            if quote.id == quote_id:
+                return quote
+        known = ", ".join(quote.id for quote in self.quotes) or "none"
+        raise AnswerError(f"no quote {quote_id!r} in this answer; there are {known}")
+
+    def context(self, quote: Quote) -> tuple[str, str, str]:
+        """The passage around a quote: what is before it, the quote, what is after."""
+        for source in self.sources:
+            if (source.paper_id, source.number) == (quote.paper_id, quote.number):
+                start, end = quote.start - source.start, quote.end - source.start
+                return source.text[:start], quote.text, source.text[end:]
+        return "", quote.text, ""
+
+    @property
+    def paper_ids(self) -> list[str]:
+        """Papers that are quoted, in the order in which they are met."""
+        return list(dict.fromkeys(quote.paper_id for quote in self.quotes))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for two answers that say the same, whatever time they took."""
+        told = {k: v for k, v in self.to_dict().items() if k not in ("timings_ms", "usage")}
+        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    def audit(self) -> Audit:
+        """Sentences and citations counted, and all that was dropped with its reason."""
+        return audit(self.sections, self.quotes, self.dropped)
+
+    def check(self, papers: Any) -> list[str]:
+        """Ids of quotes that are not the text at their place in `papers`: anything with
+        `papers(ids)`, as an engine has, or a mapping of papers by id. Empty where all are."""
+        ids = [quote.paper_id for quote in self.quotes]
+        found = [papers[i] for i in ids] if isinstance(papers, Mapping) else papers.papers(ids)
+        pairs = zip(self.quotes, found, strict=True)
+        return [q.id for q, paper in pairs if paper.text[q.start : q.end] != q.text]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `workbench ask --json` prints; a contract: fields are only added."""
+        return {
+            "question": self.question,
+            "declined": self.declined or None,
+            "tldr": [quote.id for quote in self.tldr],
+            "sections": [_section(section) for section in self.sections],
+            "quotes": [_quote(quote) for quote in self.quotes],
+            "nearest": [_quote(quote) for quote in self.nearest],
+            "papers": [self.papers[i].to_dict() for i in self.paper_ids],
+            "dropped": [
+                {"text": d.text, "reason": d.reason, "section": d.section} for d in self.dropped
+            ],
+            "profile": self.profile,
+            "writer": self.writer,
+            "complete": self.complete,
+            "notes": list(self.notes),
+            "usage": {
+                stage: {name: getattr(used, name) for name in used.__slots__}
+                for stage, used in self.usage.items()
+            },
+            "timings_ms": {name: round(ms, 3) for name, ms in self.timings_ms.items()},
+        }
+
+    def to_markdown(self) -> str:
+        """Markdown with numbered references."""
+        return answer_markdown(self)
+
+    def to_bibtex(self) -> str:
+        """The quoted papers as BibTeX entries, each key once."""
+        return answer_bibtex(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a quote: id, paper, place, text, score, its signals, and its section."""
+        import pandas as pd
+
+        where = {
+            name: section.title
+            for section in reversed(self.sections)
+            for sentence in section.sentences
+            for name in sentence.citations
+        }
+        columns = ["id", "paper_id", "title", "year", "section", "start", "end", "text", "score"]
+        rows = [
+            {
+                **_quote(quote),
+                "title": self.papers[quote.paper_id].title,
+                "year": self.papers[quote.paper_id].year,
+                "section": where.get(quote.id, ""),
+                "score": quote.score,
+                **quote.signals,
+            }
+            for quote in self.quotes
+        ]
+        signals = list(dict.fromkeys(name for quote in self.quotes for name in quote.signals))
+        return pd.DataFrame(rows, columns=columns + signals)
+
+    def save(self, path: str | Path, *, replace: bool = False) -> Path:
+        """Keep the answer with its trace in a JSON file, which `wb.open_answer` reads.
+
+        Raises AnswerError where the file is there already (but with `replace`) or cannot be
+        written.
+        """
+        path = Path(path).expanduser()
+        if path.exists() and not replace:
+            raise AnswerError(f"{path}: there is a file already; give another, or replace=True")
+        saved = {"format": FORMAT, "trace": [event_to_dict(event) for event in self.trace]}
+        work = path.with_name(f".{path.name}.{os.getpid()}.part")
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            work.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
+            os.replace(work, path)
+        except OSError as error:
+            work.unlink(missing_ok=True)
+            raise AnswerError(
+                f"{path}: cannot be written ({error.strerror}); choose another place"
+            ) from error
+        return path
+
+    def __str__(self) -> str:
+        return answer_text(self)
+
+    def __repr__(self) -> str:
+        if self.declined:
+            return f"Answer({self.question[:60]!r}, declined: {self.declined})"
+        count = f"{len(self.sections)} sections, {len(self.quotes)} quotes"
+        return f"Answer({self.question[:60]!r}, {count} of {len(self.paper_ids)} papers)"
+
+    def _repr_html_(self) -> str:
+        return answer_html(self)
+
+
+def open_answer(path: str | Path) -> Answer:
+    """An answer that `Answer.save` kept: the same to the byte, without its corpus.
+
+    Raises AnswerError for a file that is none.
+    """
+    path = Path(path).expanduser()
+    try:
+        saved = json.loads(path.read_text("utf-8"))
+        version, trace = saved["format"], saved["trace"]
+    except (OSError, ValueError, TypeError, KeyError) as error:
+        raise AnswerError(f"{path}: not a saved answer ({error!r}); check the path") from error
+    if version != FORMAT:
+        raise AnswerError(
+            f"{path}: format {version!r}, this version reads {FORMAT}; update the workbench"
+        )
+    return assemble([event_from_dict(values) for values in trace])
+
+
+def assemble(trace: Iterable[Event], stages: Mapping[str, Any] | None = None) -> Answer:
+    """The answer that a trace, whole or cut off, makes. Raises AnswerError without an `Asked`."""
+    events = tuple(trace)
+    asked = next((event for event in events if isinstance(event, Asked)), None)
+    if asked is None:
+        raise AnswerError("a trace without its question; give the events from the first on")
+    found = next((event for event in events if isinstance(event, Found)), None)
+    outlined = next((event for event in events if isinstance(event, Outlined)), None)
+    declined = next((event for event in events if isinstance(event, Declined)), None)
+    done = next((event for event in events if isinstance(event, Done)), None)
+    closed = {event.section: event for event in events if isinstance(event, Closed)}
+    tldr = outlined.outline.tldr if outlined else ()
+    sections = _sections(events, closed)
+    cited = [name for s in sections for sentence in s.sentences for name in sentence.citations]
+    plans = outlined.outline.plans if outlined else ()
+    named = {quote.id: quote for plan in plans for quote in plan.quotes}
+    quotes = tuple(named[name] for name in _in_order([*(q.id for q in tldr), *cited]))
+    return Answer(
+        question=asked.question,
+        tldr=tldr,
+        sections=sections,
+        quotes=quotes,
+        papers={paper.id: paper for paper in found.papers} if found else {},
+        sources=found.sources if found else (),
+        dropped=tuple(d for number in sorted(closed) for d in closed[number].dropped),
+        declined=declined.reason if declined else "",
+        nearest=declined.nearest if declined else (),
+        profile=asked.profile,
+        writer=asked.writer,
+        words=asked.words,
+        notes=_notes(found, closed, done),
+        usage=_usage(closed),
+        timings_ms=dict(done.timings_ms) if done else {},
+        complete=done is not None and not done.interrupted,
+        trace=events,
+        stages=stages or {},
+    )
+
+
+def _sections(events: Sequence[Event], closed: Mapping[int, Closed]) -> tuple[Section, ...]:
+    outlined = next((event for event in events if isinstance(event, Outlined)), None)
+    sentences: dict[int, list[Sentence]] = {}
+    for event in events:
+        if isinstance(event, Wrote):
+            sentences.setdefault(event.section, []).append(event.sentence)
+    made = []
+    for number, plan in enumerate(outlined.outline.plans if outlined else ()):
+        if number in sentences:
+            end = closed.get(number)
+            by, note = (end.writer, end.note) if end else ("", "not finished")
+            made.append(Section(plan.title, tuple(sentences[number]), by, note))
+    return tuple(made)
+
+
+def _notes(found: Found | None, closed: Mapping[int, Closed], done: Done | None) -> tuple[str, ...]:
+    notes = [*(found.notes if found else ()), *(c.note for c in closed.values() if c.note)]
+    if done is not None and done.interrupted:
+        notes.append("Interrupted: this is what was finished.")
+    return tuple(dict.fromkeys(notes))
+
+
+def _usage(closed: Mapping[int, Closed]) -> dict[str, Usage]:
+    whole = Usage()
+    for event in closed.values():
+        whole = whole + event.usage
+    return {"sections": whole} if whole.requests else {}
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    return sorted(dict.fromkeys(names), key=lambda name: int(name[1:]))
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "sentences": [
+            {"text": s.text, "citations": list(s.citations), "support": s.support}
+            for s in section.sentences
+        ],
+        "writer": section.writer,
+    }
+
+
+def _quote(quote: Quote) -> dict[str, Any]:
+    return {
+        "id": quote.id,
+        "paper_id": quote.paper_id,
+        "text": quote.text,
+        "start": quote.start,
+        "end": quote.end,
+        "verbatim": quote.verbatim,
+    }
