@@ -243,7 +243,7 @@ def assemble(trace: Iterable[Event], stages: Mapping[str, Any] | None = None) ->
         profile=asked.profile,
         writer=asked.writer,
         words=asked.words,
-        notes=_notes(found, closed, done),
+        notes=_notes(found, outlined, closed, done),
         usage=_usage(closed),
         timings_ms=dict(done.timings_ms) if done else {},
         complete=done is not None and not done.interrupted,
@@ -267,8 +267,15 @@ def _sections(events: Sequence[Event], closed: Mapping[int, Closed]) -> tuple[Se
     return tuple(made)
 
 
-def _notes(found: Found | None, closed: Mapping[int, Closed], done: Done | None) -> tuple[str, ...]:
+def _notes(
+    found: Found | None,
+    outlined: Outlined | None,
+    closed: Mapping[int, Closed],
+    done: Done | None,
+) -> tuple[str, ...]:
     notes = [*(found.notes if found else ()), *(c.note for c in closed.values() if c.note)]
+    if outlined is not None and outlined.note:
+        notes.insert(0, outlined.note)
     if done is not None and done.interrupted:
         notes.append("Interrupted: this is what was finished.")
     return tuple(dict.fromkeys(notes))

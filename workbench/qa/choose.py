@@ -1,8 +1,8 @@
-"""Which sentences an answer quotes: coverage of what was found, spread over papers, few words.
+"""Which sentences an answer quotes: those that answer, covering what was found, over papers.
 
-Lin and Bilmes, "A Class of Submodular Functions for Document Summarization", ACL 2011: the value
-of a set is monotone and submodular, so greedy choice by gain a cost, compared with the best single
-sentence, is within a constant factor of the best set for the number of words.
+Lin and Bilmes, "A Class of Submodular Functions for Document Summarization", ACL 2011. The value of
+a set is monotone and submodular. Greed takes the largest gain that still fits into the words; gains
+by the word, which would carry their guarantee, chose short sentences and covered less.
 """
 
 from __future__ import annotations
@@ -12,20 +12,14 @@ from numpy.typing import NDArray
 
 from workbench.qa.records import Evidence
 
-MOST_A_PAPER = 3
+MOST_A_PAPER = 8
 """Sentences of one paper."""
 
-SPREAD = 0.5
+SPREAD = 0.1
 """The part of the value that rewards further papers; the rest rewards coverage."""
 
-SHARPNESS = 2.0
+SHARPNESS = 4.0
 """Scores count to this power: weak sentences need no coverage."""
-
-COST_POWER = 0.5
-"""How much a sentence's length tells: 0 not at all, 1 gain a word."""
-
-FLOOR = 0.35
-"""A sentence under this share of the best score is not quoted."""
 
 Vector = NDArray[np.float64]
 
@@ -42,9 +36,7 @@ def choose(evidence: Evidence, words: int, most_a_paper: int = MOST_A_PAPER) -> 
         return []
     value = _Value(evidence)
     lengths = np.array([quote.words for quote in evidence.quotes])
-    scores = np.array([quote.score for quote in evidence.quotes])
-    fair = scores >= FLOOR * scores.max()
-    fair &= _first_of_its_wording(evidence)
+    fair = _first_of_its_wording(evidence)
     chosen: list[int] = []
     left = words
     taken = np.zeros(value.papers.max() + 1, dtype=int)
@@ -53,23 +45,14 @@ def choose(evidence: Evidence, words: int, most_a_paper: int = MOST_A_PAPER) -> 
         open_rows[chosen] = False
         if not open_rows.any():
             break
-        gains = np.where(open_rows, value.gains(chosen) / lengths**COST_POWER, -np.inf)
+        gains = np.where(open_rows, value.gains(chosen), -np.inf)
         best = int(np.argmax(gains))
         if gains[best] <= 0:
             break
         chosen.append(best)
         left -= int(lengths[best])
         taken[value.papers[best]] += 1
-    return _or_single(chosen, value, fair & (lengths <= words))
-
-
-def _or_single(chosen: list[int], value: _Value, allowed: NDArray[np.bool_]) -> list[int]:
-    """The one best sentence where it alone is worth more than all that greed took."""
-    if not allowed.any():
-        return chosen
-    alone = np.where(allowed, value.gains([]), -np.inf)
-    best = int(np.argmax(alone))
-    return [best] if alone[best] > value.of(chosen) else chosen
+    return chosen
 
 
 def _first_of_its_wording(evidence: Evidence) -> NDArray[np.bool_]:
@@ -96,14 +79,6 @@ class _Value:
         self._covering = self.weights.sum()
         whole = np.bincount(self.papers, weights=self.weights)
         self._spreading = np.sqrt(whole).sum()
-
-    def of(self, rows: list[int]) -> float:
-        """The value of a set."""
-        if not rows:
-            return 0.0
-        cover = float(self.weights @ self.likeness[:, rows].max(axis=1)) / self._covering
-        sums = np.bincount(self.papers[rows], weights=self.weights[rows])
-        return (1 - SPREAD) * cover + SPREAD * float(np.sqrt(sums).sum()) / self._spreading
 
     def gains(self, rows: list[int]) -> Vector:
         """What each sentence would add to a set, shape (sentences,)."""

@@ -58,9 +58,10 @@ class Quoted(Event):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outlined(Event):
-    """The quotes are chosen and in sections."""
+    """The quotes are chosen and in sections. `note` says where they are thin."""
 
     outline: Outline
+    note: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

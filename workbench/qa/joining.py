@@ -1,24 +1,24 @@
-"""Chosen sentences to quotes, and quotes to excerpts: what may stand together, and with what sign.
+"""Quotes to excerpts: which may stand together in one line of an answer.
 
-Sentences that follow each other become one quote. Quotes of one passage may be joined with an
-ellipsis, never over a gap that says "not".
+Sentences that follow each other stand together; over a short gap they are joined with an ellipsis,
+but never over one that says "not".
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 
-import numpy as np
-from numpy.typing import NDArray
-
-from workbench.qa.records import Evidence, Quote
+from workbench.qa.records import Quote
 from workbench.records import Paper
 
 ELLIPSIS = " … "
 LONGEST_GAP = 600
 """Characters between two quotes of an excerpt; what is further apart is told apart."""
+
+LONGEST = 80
+"""Words of an excerpt of several quotes."""
 
 NEGATION = re.compile(
     r"\b(?:no|not|non|nor|none|never|neither|nothing|nobody|without|cannot|hardly|scarcely|rarely|"
@@ -29,42 +29,12 @@ NEGATION = re.compile(
 )
 """Words that turn or limit a statement: a gap that has one is not hidden in an ellipsis."""
 
-Vectors = NDArray[np.float32]
-
-
-def merge(
-    evidence: Evidence, rows: Sequence[int], papers: Mapping[str, Paper]
-) -> list[tuple[Quote, NDArray[np.float32], int]]:
-    """Chosen rows as (quote, vector of unit length, place of its best sentence in `rows`).
-
-    Sentences of a passage that follow each other with nothing but white space between become one
-    quote, with the score of the best of them; its vector is their mean.
-    """
-    place = {row: at for at, row in enumerate(rows)}
-    in_order = sorted(rows, key=lambda row: _where(evidence.quotes[row]))
-    groups: list[list[int]] = []
-    for row in in_order:
-        if groups and _follows(evidence.quotes[groups[-1][-1]], evidence.quotes[row], papers):
-            groups[-1].append(row)
-        else:
-            groups.append([row])
-    merged = []
-    for group in groups:
-        best = min(group, key=place.__getitem__)
-        quote = evidence.quotes[best]
-        start, end = evidence.quotes[group[0]].start, evidence.quotes[group[-1]].end
-        text = papers[quote.paper_id].text[start:end]
-        mean = evidence.vectors[group].mean(axis=0)
-        unit = mean / max(float(np.linalg.norm(mean)), 1e-12)
-        merged.append((replace(quote, start=start, end=end, text=text), unit, place[best]))
-    return sorted(merged, key=lambda item: item[2])
-
 
 def excerpts(quotes: Sequence[Quote], papers: Mapping[str, Paper]) -> Iterator[list[Quote]]:
     """Quotes in the order given, those of one passage together where they may be joined.
 
     An excerpt has the quotes of one passage in the order of its text. Two are joined where the gap
-    is short and turns nothing.
+    is short and turns nothing, and both together are short.
     """
     by_passage: dict[tuple[str, int], list[Quote]] = {}
     for quote in quotes:
@@ -73,7 +43,9 @@ def excerpts(quotes: Sequence[Quote], papers: Mapping[str, Paper]) -> Iterator[l
         text = papers[paper_id].text
         current: list[Quote] = []
         for quote in sorted(group, key=_where):
-            if current and not _joinable(text[current[-1].end : quote.start]):
+            words = sum(q.words for q in current) + quote.words
+            gap = text[current[-1].end : quote.start] if current else ""
+            if current and (words > LONGEST or not _joinable(gap)):
                 yield current
                 current = []
             current.append(quote)
@@ -83,7 +55,7 @@ def excerpts(quotes: Sequence[Quote], papers: Mapping[str, Paper]) -> Iterator[l
 def excerpt_text(quotes: Sequence[Quote], papers: Mapping[str, Paper]) -> str:
     """The wording of an excerpt, with an ellipsis at each gap."""
     parts = [quotes[0].text]
-    for before, after in zip(quotes, quotes[1:], strict=False):
+    for before, after in itertools.pairwise(quotes):
         gap = papers[after.paper_id].text[before.end : after.start]
         parts += [ELLIPSIS if gap.strip() else " ", after.text]
     return "".join(parts)
@@ -95,8 +67,3 @@ def _joinable(gap: str) -> bool:
 
 def _where(quote: Quote) -> tuple[str, int, int]:
     return quote.paper_id, quote.number, quote.start
-
-
-def _follows(before: Quote, after: Quote, papers: Mapping[str, Paper]) -> bool:
-    same = (before.paper_id, before.number) == (after.paper_id, after.number)
-    return same and not papers[after.paper_id].text[before.end : after.start].strip()

@@ -1,6 +1,6 @@
 """Where a quoted text stands in a source that is written a little differently.
 
-Compared are characters after NFKC and case folding, without white space, soft hyphens and
+Compared are characters after NFKD and case folding, without white space, soft hyphens and
 characters of no width, and with one form for each kind of dash and quotation mark. Each compared
 character knows the raw one that it comes from, so a match is always a span of the raw text.
 """
@@ -14,9 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _SAME = str.maketrans(
-    {c: "-" for c in "\u2010\u2011\u2012\u2013\u2014\u2015\u2212"}
-    | {c: "'" for c in "\u2018\u2019\u201a\u201b\u2032`"}
-    | {c: '"' for c in "\u201c\u201d\u201e\u201f\u00ab\u00bb\u2033"}
+    dict.fromkeys("‐‑‒–—―−", "-") | dict.fromkeys("‘’‚‛′`", "'") | dict.fromkeys("“”„‟«»″", '"')
 )
 
 
@@ -66,6 +64,6 @@ def _clusters(text: str) -> list[tuple[int, str]]:
 
 @lru_cache(maxsize=4096)
 def _folded(cluster: str) -> str:
-    plain = unicodedata.normalize("NFKC", cluster).casefold()
-    plain = unicodedata.normalize("NFKC", plain).translate(_SAME)
+    plain = unicodedata.normalize("NFKD", cluster).casefold()
+    plain = unicodedata.normalize("NFKD", plain).translate(_SAME)
     return "".join(c for c in plain if not c.isspace() and unicodedata.category(c) != "Cf")

@@ -1,17 +1,16 @@
-"""Quotes to an outline: clusters, a heading for each in the quotes' own words, three quotes first."""
+"""Quotes to an outline: clusters, a heading for each in their own words, three quotes first."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
-from workbench.qa.joining import merge
 from workbench.qa.question import Asked
 from workbench.qa.records import Evidence, Outline, Plan, Quote
 from workbench.records import Paper
@@ -24,22 +23,35 @@ MOST_SECTIONS = 5
 A_SECTION = 4
 """Quotes of a section, about."""
 
+LENGTHS = {1: 0.4, 2: 1.0, 3: 0.9}
+"""What headings of one, two and three words are worth."""
+
+NOUN = 1.6
+"""What a likely noun phrase is worth more."""
+
 Vectors = NDArray[np.float32]
 
-_WEAK = frozenset(
-    """about above across after again against all also although among another any because been before
-    being below best better between both can could do does done during each either even every few
-    first further gives given had has have having he her here his how however i into itself its just
-    large less like made main make makes many may method methods might more most much must need
-    needs never new next nor now often one only onto or other others our out over own paper per
-    proposed quite rather same second several shall she should show shown shows since small so some
-    still such than that their them then there these they thing this those three through thus too two
-    under until up use used uses using very via was way ways we were what when where whether which
-    while who whole whose why within without would yet you your work results result study approach
-    propose proposes introduce introduces present presents become became found find finds helps help
-    the a an and of in on to for with by from at as is are be it not no but if will well called
-    known usually authors author""".split()
+_WEAK_WORDS = """
+resulting respective particular certain numerous
+about above across after again against all also although among another any because been before
+being below best better between both can could do does done during each either even every few
+first further gives given had has have having he her here his how however i into itself its just
+large less like made main make makes many may method methods might more most much must need needs
+never new next nor now often one only onto or other others our out over own paper per proposed
+quite rather same second several shall she should show shown shows since small so some still such
+than that their them then there these they thing this those three through thus too two under until
+up use used uses using very via was way ways we were what when where whether which while who whole
+whose why within without would yet you your work results result study approach propose proposes
+introduce introduces present presents become became found find finds helps help the a an and of in
+on to for with by from at as is are be it not no but if will well called known usually authors
+author
+"""
+_DETERMINERS = frozenset(
+    ["a", "an", "the", "of", "by", "with", "for", "from", "into", "its", "each"]
 )
+_WORD = re.compile(r"\w+(?:[-\u2010\u2011'\u2019]\w+)*")
+_WEAK = frozenset(_WEAK_WORDS.split())
+"""Words that no heading has."""
 
 
 def make_outline(
@@ -50,12 +62,10 @@ def make_outline(
 
     Quotes are named q1, q2, ... in the order in which a reader meets them.
     """
-    merged = merge(evidence, rows, papers)
-    if not merged:
+    if not rows:
         return Outline((), ())
-    quotes = [quote for quote, _, _ in merged]
-    vectors = np.vstack([vector for _, vector, _ in merged])
-    groups = _clusters(vectors)
+    quotes = [evidence.quotes[row] for row in rows]
+    groups = _clusters(evidence.vectors[list(rows)])
     first = _tldr(quotes)
     ordered = [_reading_order([quotes[i] for i in group]) for group in groups]
     names: dict[tuple[str, int], str] = {}
@@ -114,64 +124,68 @@ def _clusters(vectors: Vectors) -> list[list[int]]:
 
 def _headings(groups: Sequence[Sequence[Quote]], asked: Asked) -> list[str]:
     """For each group the phrase of one to three words that most of its quotes have and the others
-    have not; phrases of two words read best. What the question says already tells nothing."""
+    have not; phrases of two words and noun phrases read best. What the question says already tells
+    nothing."""
     found = [_phrases(group) for group in groups]
     everywhere = Counter(key for phrases in found for key in phrases)
     titles: list[str] = []
     taken: set[str] = set()
     for phrases in found:
-        best, title = 0.0, ""
-        for key, (often, wording) in phrases.items():
+        best, title, parts_of_best = 0.0, "", set[str]()
+        for key, (value, wording) in phrases.items():
             parts = key.split()
-            fresh = [part for part in parts if part not in asked.weights]
+            fresh = sum(part not in asked.weights for part in parts)
             if taken & set(parts) or not fresh:
                 continue
-            length = (0.6, 1.0, 0.9)[len(parts) - 1]
-            value = often * length * (0.5 + len(fresh) / len(parts)) / everywhere[key]
-            if value > best:
-                best, title = value, wording
-                best_parts = set(parts)
-        if title:
-            taken |= best_parts
+            worth = value * LENGTHS[len(parts)] * (0.5 + fresh / len(parts)) / everywhere[key]
+            if worth > best:
+                best, title, parts_of_best = worth, wording, set(parts)
+        taken |= parts_of_best
         titles.append(title[:1].upper() + title[1:] if title else "Further findings")
-    return ["Findings"] if len(titles) == 1 and titles == ["Further findings"] else titles
+    return titles
 
 
 def _phrases(quotes: Sequence[Quote]) -> dict[str, tuple[float, str]]:
-    """Phrases by their stems: how many quotes have them (a further time in one counts half), and
-    their first wording."""
+    """Phrases by their stems: the sum of their worth over the quotes that have them (in each the
+    best), and their first wording."""
     analyser = Analyser()
-    often: dict[str, float] = {}
+    worth: dict[str, float] = {}
     wording: dict[str, str] = {}
     for quote in quotes:
-        here: Counter[str] = Counter()
-        for run in _runs(quote.text):
-            for size in (1, 2, 3):
+        here: dict[str, float] = {}
+        for determined, run in _runs(quote.text):
+            for size in LENGTHS:
                 for at in range(len(run) - size + 1):
                     words = run[at : at + size]
                     stems = [stem for word in words for stem in analyser.terms(word)[-1:]]
                     if len(stems) != size:
                         continue
                     key = " ".join(stems)
-                    here[key] += 1
+                    noun = NOUN if determined and at == 0 and size == len(run) else 1.0
+                    here[key] = max(here.get(key, 0.0), noun)
                     wording.setdefault(key, " ".join(words))
-        for key, count in here.items():
-            often[key] = often.get(key, 0.0) + 1 + 0.5 * (count - 1)
-    return {key: (often[key], wording[key]) for key in wording}
+        for key, value in here.items():
+            worth[key] = worth.get(key, 0.0) + value
+    return {key: (worth[key], wording[key]) for key in wording}
 
 
-def _runs(text: str) -> list[list[str]]:
-    """Words that stand together without a weak word or a sign between them."""
-    runs: list[list[str]] = [[]]
+def _runs(text: str) -> Iterator[tuple[bool, list[str]]]:
+    """Words that stand together without a weak word or a sign between them, and whether an article
+    or a preposition is before them: then they are likely a noun phrase."""
+    run: list[str] = []
+    determined = False
     end = 0
-    for match in re.finditer(r"\w+(?:[-\u2010\u2011']\w+)*", text):
-        gap = text[end : match.start()]
+    for match in _WORD.finditer(text):
+        gap, word = text[end : match.start()], match.group()
         end = match.end()
-        word = match.group()
-        if gap.strip() or not gap:
-            runs.append([])
-        if word.lower() in _WEAK or not word[0].isalpha() or len(word) < 3:
-            runs.append([])
+        weak = word.lower() in _WEAK or not word[0].isalpha() or len(word) < 3
+        if run and (weak or gap.strip() or not gap):
+            yield determined, run
+            run = []
+        if weak:
+            determined = word.lower() in _DETERMINERS
         else:
-            runs[-1].append(word)
-    return [run for run in runs if run]
+            determined = determined if run or not gap.strip() else False
+            run.append(word)
+    if run:
+        yield determined, run

@@ -94,9 +94,10 @@ def answer_text(answer: Answer) -> str:
             marks = "".join(f"[{name[1:]}]" for name in s.citations)
             lines.append(f"  {s.text} {marks}{doubt}")
     lines.append("")
-    for quote in answer.quotes:
-        facts = answer.papers[quote.paper_id]
-        lines.append(f"[{quote.id[1:]}] {place(facts)}. {facts.title} ({facts.id})")
+    for paper_id in answer.paper_ids:
+        facts = answer.papers[paper_id]
+        marks = "".join(f"[{q.id[1:]}]" for q in answer.quotes if q.paper_id == paper_id)
+        lines.append(f"{marks} {place(facts)}. {facts.title} ({facts.id})")
     lines += list(answer.notes)
     return "\n".join(map(printable, lines))
 

@@ -10,11 +10,17 @@ from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
 
 _ASKING = """
-how what which why when where who whose do does did can could should would is are was were be been
-have has had i you we they he she my your our their one some any many much more most less than from
-about between among through using use used uses make makes made way ways without within instead
-good better best well different same new method methods model models approach approaches technique
-techniques paper papers study studies work works show explain describe compare tell mean
+a about across actually after all also although always am among an and any are as at available be
+because been before being best better between both but by can cannot cope could deal describe did
+different do does doing done during each either ever every exist explain find for from get give
+given good had has have he help her his how however i if important in instead into is it its just
+keep kind like made main make makes many may me mean method methods might model models more most
+much must my need nevertheless no not now of off on one only option options or other our out over
+own paper papers possible problem really same several she should show since so some still studies
+study such take technique techniques tell than that the their them then there these they thing
+things this those through to today too under us use used uses using various very via was way ways
+we were what when where whether which while who whom whose why will with within without work works
+would yet you your approach approaches compare
 """
 
 

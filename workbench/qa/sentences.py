@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 
 MAX_SENTENCE = 1_000
@@ -25,7 +26,7 @@ def sentence_spans(text: str) -> list[tuple[int, int]]:
         ends.update(min(b["end_index"], len(text)) for b in found)
     marks = sorted(ends)
     spans: list[tuple[int, int]] = []
-    for start, end in zip(marks, marks[1:], strict=False):
+    for start, end in itertools.pairwise(marks):
         spans += _cut(text, start, end)
     return spans
 

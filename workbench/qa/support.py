@@ -23,16 +23,14 @@ LEAST_QUOTED = 3
 _NUMBER = re.compile(
     r"(?<![\w.])[-+\u2212]?\d+(?:[.,\u00a0\u202f]\d+)*(?:\s?%| percent| per cent)?"
 )
-_WORD_NUMBERS = {
-    word: str(number)
-    for number, word in enumerate(
-        "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
-        "fifteen sixteen seventeen eighteen nineteen twenty".split()
-    )
-} | {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70"} | {
-    "eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000", "million": "1000000",
-    "billion": "1000000000", "half": "0.5", "twice": "2", "double": "2", "triple": "3",
-}  # fmt: skip
+_COUNTING = """
+zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen
+sixteen seventeen eighteen nineteen twenty
+"""
+_LARGER = {"thirty": "30", "forty": "40", "fifty": "50", "sixty": "60", "seventy": "70"}
+_LARGER |= {"eighty": "80", "ninety": "90", "hundred": "100", "thousand": "1000"}
+_LARGER |= {"million": "1000000", "billion": "1000000000", "twice": "2", "half": "0.5"}
+_WORD_NUMBERS = {word: str(n) for n, word in enumerate(_COUNTING.split())} | _LARGER
 _NEGATION = re.compile(
     r"\b(?:no|not|non|nor|none|never|neither|nothing|nobody|without|cannot|hardly|scarcely|rarely|"
     r"seldom|barely|fail|fails|failed|failing|unable|lack|lacks|lacked|lacking)\b|n['\u2019]t\b",

@@ -47,6 +47,7 @@ class Answering(Measuring):
         ids: Texts = None,
         unsupported: Literal["drop", "mark"] = "drop",
         seconds: float = 120.0,
+        insist: bool = False,
         stages: Stages = Stages(),
     ) -> Answer | AnswerStream:
         """An answer made of the corpus's own sentences, each with its place in its paper, or the
@@ -57,7 +58,8 @@ class Answering(Measuring):
         is dropped or, with `unsupported="mark"`, marked. Writing takes at most `seconds`. With
         `stream`, an iterator of events instead. `profile`, `weights` and filters as in `search`;
         of the profile, `context_threshold` is the least relevance of a passage that is quoted.
-        `stages` replaces stages. Ctrl-C gives what is finished.
+        `insist` answers from thin evidence too, and says so. `stages` replaces stages. Ctrl-C gives
+        what is finished.
 
         Raises QueryError, WriterError (an unknown writer) and what `search` raises.
         """
@@ -84,6 +86,7 @@ class Answering(Measuring):
             words=words,
             seconds=float(seconds),
             mark=unsupported == "mark",
+            insist=insist,
             stages=stages,
         )
         answers = AnswerStream(self._asking, request)
