@@ -35,6 +35,9 @@ of the sample corpus with and without their relevant papers (.26), none of them 
 REMEMBERED = 32
 """Values of stages that are remembered."""
 
+NEAREST = 3
+"""Sentences that are shown where there is no answer."""
+
 EARLIER = 50
 """Answers whose times the estimate of the next is made of."""
 
@@ -113,12 +116,10 @@ class Asking:
         if vector is None:
             vector = self._embedder.encode_query(request.question)
         reads: list[Read] = []
-        nearest: list[Quote] = []
         for block in read_sources(sources, papers, self._vectors):
             reads += block
-            seen = [quote for read in block if (quote := best_of(read, vector, papers))]
-            nearest += seen
-            yield Quoted(quotes=tuple(seen), **clock.now())
+            seen = tuple(q for read in block if (q := best_of(read, vector, papers)))
+            yield Quoted(quotes=seen, **clock.now())
         evidence: Evidence = self._remembered(
             ("evidence", *key, keep, weigh), lambda: weigh(reads, question, vector, papers)
         )
@@ -126,8 +127,7 @@ class Asking:
         clock.lap("evidence")
         reason = _too_thin(sources, evidence, question, papers, profile)
         if reason and not (request.insist and evidence.quotes):
-            nearest.sort(key=lambda quote: -quote.score)
-            near = tuple(checked(nearest[:3], ranking)[0])
+            near = _nearest(sources, papers, self._vectors, vector, ranking)
             yield Declined(reason=reason, nearest=near, **clock.now())
         else:
             rows = request.stages.choose(evidence, request.words)
@@ -229,6 +229,21 @@ def checked_outline(outline: Outline, ranking: Ranking) -> tuple[Outline, list[Q
         if true:
             plans.append(Plan(plan.title, tuple(true)))
     return Outline(tuple(tldr), tuple(plans)), false
+
+
+def _nearest(
+    sources: Sequence[Source],
+    papers: Mapping[str, Paper],
+    vectors: SentenceVectors,
+    question: Any,
+    ranking: Ranking,
+) -> tuple[Quote, ...]:
+    """The best sentence of each of the most relevant passages, kept or not."""
+    best = sorted(sources, key=lambda source: -source.relevance)[:NEAREST]
+    shown = [replace(source, kept=True) for source in best]
+    reads = [read for block in read_sources(shown, papers, vectors) for read in block]
+    quotes = [quote for read in reads if (quote := best_of(read, question, papers))]
+    return tuple(checked(quotes, ranking)[0])
 
 
 def _too_thin(

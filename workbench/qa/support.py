@@ -14,8 +14,7 @@ from workbench.corpus.analysis import Analyser
 from workbench.qa.matching import find_quote
 
 LEAST_SHARED = 0.6
-"""The share of a sentence's content terms that its quotes must have. On the sample corpus's
-summaries a sentence has all of its own and at most half of another paper's (99 of 100)."""
+"""The share of a sentence's content terms that its quotes must have."""
 
 LEAST_QUOTED = 3
 """Words between quotation marks that count as a quotation; fewer are a term."""

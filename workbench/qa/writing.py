@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from workbench.errors import WorkbenchError
+from workbench.qa.checking import checked_draft
 from workbench.qa.events import Closed, Event, Wrote
 from workbench.qa.records import Draft, Dropped, Plan, Quote
 from workbench.qa.writers.base import Task, Writer
@@ -59,7 +60,7 @@ def _drafts(tasks: Sequence[Task], writer: Writer, workers: int) -> Iterator[Dra
 def _draft(task: Task, writer: Writer) -> Draft:
     """The writer's draft, or the extractive one with the reason."""
     try:
-        draft = writer.write(task)
+        draft = checked_draft(task, writer.write(task))
         if draft.section.sentences:
             return draft
         reason, rest = "nothing that it wrote is carried by its quotes", draft
@@ -68,7 +69,7 @@ def _draft(task: Task, writer: Writer) -> Draft:
             str(error) if isinstance(error, WorkbenchError) else f"{type(error).__name__}: {error}"
         )
         reason, rest = told, None
-    plain = Extractive().write(task)
+    plain = checked_draft(task, Extractive().write(task))
     note = f"\u201c{task.plan.title}\u201d shows its quotes as they are: {writer.name}: {reason}"
     section = replace(plain.section, note=note)
     if rest is None:

@@ -50,5 +50,6 @@ class Writer(Protocol):
         ...
 
     def write(self, task: Task) -> Draft:
-        """The section for a plan, checked. Raises WriterError where it cannot."""
+        """The section for a plan; each sentence is then checked against the quotes that it names,
+        so `support` may be anything. Raises WriterError where it cannot."""
         ...

@@ -17,6 +17,9 @@ from workbench.qa.sentences import sentence_spans
 MOST = 24
 """Sentences of a section that are looked at; a model that repeats itself would not end."""
 
+MOST_FAILURES = 100
+"""Brackets that begin nothing, after which no further one is tried: each costs the whole text."""
+
 _THINKING = re.compile(r"<(think|thinking|reasoning)>.*?(?:</\1>|\Z)", re.DOTALL | re.IGNORECASE)
 _LATE_THINKING = re.compile(r"\A.*?</(?:think|thinking|reasoning)>", re.DOTALL | re.IGNORECASE)
 _MARK = re.compile(r"\s*[\[(]\s*((?:[qQ]?\d+\s*[,;]?\s*)+)[\])]")
@@ -42,12 +45,13 @@ def parse_sentences(answer: str) -> list[Written]:
 def _from_json(text: str) -> Iterator[Written]:
     """Every object with a text and ids, outermost first; those of a cut-off list too."""
     decoder = json.JSONDecoder(strict=False)
-    at = 0
-    while (start := _next_bracket(text, at)) >= 0:
+    at = failures = 0
+    while (start := _next_bracket(text, at)) >= 0 and failures < MOST_FAILURES:
         try:
             value, at = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             at = start + 1
+            failures += 1
             continue
         yield from _sentences(value)
 

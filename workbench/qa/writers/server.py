@@ -9,9 +9,8 @@ from typing import Any
 
 from workbench.errors import MissingDependency, WriterError
 from workbench.profiles import llm_environment
-from workbench.qa.records import Draft, Usage
+from workbench.qa.records import Draft, Section, Sentence, Usage
 from workbench.qa.writers.base import Task
-from workbench.qa.writers.checking import checked_draft
 from workbench.qa.writers.limits import Limits
 from workbench.qa.writers.parse import parse_sentences
 from workbench.qa.writers.prompt import messages
@@ -92,10 +91,10 @@ class Server:
         return self._limits.spent
 
     def write(self, task: Task) -> Draft:
-        """A section, checked. Raises WriterError where the server fails or time is over."""
+        """What the model wrote, read. Raises WriterError where the server fails or time is over."""
         answer, usage = self._ask(task)
-        written = parse_sentences(answer)
-        return checked_draft(task, written, self.name, usage)
+        sentences = tuple(Sentence(text, ids, "none") for text, ids in parse_sentences(answer))
+        return Draft(Section(task.plan.title, sentences, self.name), usage=usage)
 
     def _ask(self, task: Task) -> tuple[str, Usage]:
         """The model's words and what they took, after as many tries as there is time for."""
