@@ -70,8 +70,8 @@ def ask(
 
 def _print_event(event: object) -> None:
     """A line for a sentence or a stage that is done, the latter to stderr."""
+    from workbench.present.words import printable
     from workbench.qa.events import Closed, Declined, Found, Outlined, Wrote
-    from workbench.ranking.present import printable
 
     if isinstance(event, Found):
         typer.echo(f"{len(event.sources)} passages found", err=True)

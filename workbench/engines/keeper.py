@@ -66,10 +66,11 @@ class FolderKeeper:
     def add(
         self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
     ) -> IngestReport:
-        return Indexer(self.folder, embedder, progress=progress).add(source, strict=strict)
+        indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
+        return indexer.add(source, strict=strict)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return Indexer(self.folder, embedder).delete(list(ids))
+        return Indexer(self.folder, embedder, existing=True).delete(list(ids))
 
     def facts(self) -> dict[str, Any]:
         size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -27,6 +26,7 @@ from workbench.qa.events import (
 )
 from workbench.qa.present import answer_bibtex, answer_html, answer_markdown, answer_text
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Sentence, Source, Usage
+from workbench.writing import replacing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -170,13 +170,10 @@ class Answer:
         if path.exists() and not replace:
             raise AnswerError(f"{path}: there is a file already; give another, or replace=True")
         saved = {"format": FORMAT, "trace": [event_to_dict(event) for event in self.trace]}
-        work = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            work.write_text(json.dumps(saved, ensure_ascii=False), "utf-8")
-            os.replace(work, path)
+            with replacing(path) as stream:
+                json.dump(saved, stream, ensure_ascii=False)
         except OSError as error:
-            work.unlink(missing_ok=True)
             raise AnswerError(
                 f"{path}: cannot be written ({error.strerror}); choose another place"
             ) from error

@@ -6,7 +6,7 @@ import statistics
 import threading
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -90,7 +90,7 @@ class Asking:
 
     def events(
         self, request: Request, values: dict[str, Any], stop: threading.Event
-    ) -> Iterator[Event]:
+    ) -> Generator[Event, None, None]:
         """The events of an answer; each stage's value is put into `values` as it is made."""
         clock = _Clock(self._expected(request.writer))
         profile, writer = request.profile, request.writer

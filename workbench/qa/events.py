@@ -4,7 +4,7 @@ its trace alone, so a replayed one is the same to the byte, and a cut-off one is
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
@@ -123,7 +123,7 @@ def event_from_dict(values: Mapping[str, Any]) -> Event:
         kind = KINDS[values["kind"]]
         known = {f.name for f in fields(kind)}
         given = {name: value for name, value in values.items() if name in known}
-        return kind(**{name: _READ.get(name, _same)(value) for name, value in given.items()})
+        return kind(**{n: _READ[n](v) if n in _READ else v for n, v in given.items()})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise AnswerError(f"{str(values)[:80]!r} is no event of an answer ({error!r})") from error
 
@@ -133,10 +133,6 @@ def _plain(value: Any) -> Any:
         return {str(k): _plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
         return [_plain(v) for v in value]
-    return value
-
-
-def _same(value: Any) -> Any:
     return value
 
 
@@ -157,7 +153,7 @@ def _sentence(value: Mapping[str, Any]) -> Sentence:
     return Sentence(**{**value, "citations": tuple(value["citations"])})
 
 
-_READ = {
+_READ: dict[str, Callable[[Any], Any]] = {
     "sources": lambda values: tuple(Source(**v) for v in values),
     "papers": _papers,
     "notes": tuple,

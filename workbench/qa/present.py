@@ -9,8 +9,8 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from workbench.present.words import authors_line, printable
 from workbench.ranking.bibtex import bibtex_key, to_bibtex
-from workbench.ranking.present import authors_line, printable
 from workbench.records import Paper
 
 if TYPE_CHECKING:

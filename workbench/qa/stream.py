@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 from workbench.qa.answer import Answer, assemble
@@ -17,7 +17,9 @@ class AnswerStream(Iterator[Event]):
     def __init__(self, asking: Asking, request: Request) -> None:
         self._stop = threading.Event()
         self._values: dict[str, Any] = {}
-        self._events = asking.events(request, self._values, self._stop)
+        self._events: Generator[Event, None, None] = asking.events(
+            request, self._values, self._stop
+        )
         self._trace: list[Event] = []
 
     def __iter__(self) -> AnswerStream:

@@ -3,23 +3,43 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import Literal, TypedDict, Unpack, overload
 
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.errors import QueryError
 from workbench.profiles import Profile
 from workbench.qa.answer import Answer
 from workbench.qa.asking import Asking, Request, Stages
+from workbench.qa.evaluation.baselines import Choose
 from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
 from workbench.qa.evaluation.report import AnswerReport
 from workbench.qa.stream import AnswerStream
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import make_writer
+from workbench.ranking.ranking import Ranking
 from workbench.session.measuring import Measuring
 
 WORDS = (10, 5000)
 """Limits of an answer's length."""
+
+
+class AskOptions(TypedDict, total=False):
+    """The options of `ask`."""
+
+    writer: Writer | str | None
+    words: int
+    profile: Profile | str | None
+    weights: Mapping[str, float] | None
+    year: Years
+    venue: Texts
+    author: Texts
+    field: Texts
+    ids: Texts
+    unsupported: Literal["drop", "mark"]
+    seconds: float
+    insist: bool
+    stages: Stages
 
 
 class Answering(Measuring):
@@ -28,9 +48,17 @@ class Answering(Measuring):
     _asking: Asking | None = None
 
     @overload
-    def ask(self, question: str, *, stream: Literal[False] = False, **options: Any) -> Answer: ...
+    def ask(
+        self, question: str, *, stream: Literal[False] = False, **options: Unpack[AskOptions]
+    ) -> Answer: ...
     @overload
-    def ask(self, question: str, *, stream: Literal[True], **options: Any) -> AnswerStream: ...
+    def ask(
+        self, question: str, *, stream: Literal[True], **options: Unpack[AskOptions]
+    ) -> AnswerStream: ...
+    @overload
+    def ask(
+        self, question: str, *, stream: bool, **options: Unpack[AskOptions]
+    ) -> Answer | AnswerStream: ...
     def ask(
         self,
         question: str,
@@ -73,7 +101,18 @@ class Answering(Measuring):
             raise QueryError(f"seconds is {seconds!r}; give a number above 0")
         chosen = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        filtered = {"year": year, "venue": venue, "author": author, "field": field, "ids": ids}
+
+        def search() -> Ranking:
+            return self.search(
+                question,
+                profile=chosen,
+                year=year,
+                venue=venue,
+                author=author,
+                field=field,
+                ids=ids,
+            )
+
         self._retriever.prepare(question)  # a question that cannot be searched fails here
         if self._asking is None:
             self._asking = Asking(self._embedder)
@@ -81,7 +120,7 @@ class Answering(Measuring):
             question=question,
             profile=chosen,
             writer=make_writer(writer),
-            search=lambda: self.search(question, profile=chosen, **filtered),
+            search=search,
             key=f"{self.engine.fingerprint} {filters}",
             words=words,
             seconds=float(seconds),
@@ -111,8 +150,10 @@ class Answering(Measuring):
         """
         judged = read_questions(questions)
 
-        def ask(text: str, **options: Any) -> Answer:
-            return self.ask(text, **{"writer": writer, "profile": profile, **options})
+        def ask(text: str, words: int, choose: Choose | None) -> Answer:
+            if choose is None:
+                return self.ask(text, words=words, writer=writer, profile=profile)
+            return self.ask(text, words=words, profile=profile, stages=Stages(choose=choose))
 
         return evaluate_answers(
             ask, self.engine, judged, words, baselines=baselines, progress=progress

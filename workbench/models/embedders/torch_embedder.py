@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelError, OutOfMemory
+from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
 from workbench.models.embedders.batching import (
     DeviceFull,
@@ -23,12 +24,12 @@ from workbench.models.encoder.batch_memory import MemoryModel
 from workbench.models.encoder.device_run import CpuRun, CudaRun, Run
 from workbench.models.encoder.shape import MPNET, layout, shape_of
 from workbench.models.memory.bookkeeping import Bookkeeper
-from workbench.models.memory.budget import readable
 from workbench.models.memory.cuda import SLACK, import_torch
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.retry import make_room
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
+from workbench.present.words import human_bytes
 from workbench.profiles import max_batch_tokens
 
 if TYPE_CHECKING:
@@ -184,7 +185,7 @@ class TorchEmbedder(LazyEmbedder):
 
     def _key(self) -> str:
         name = device_of(self.device).name
-        return f"{self.folder.sha256} {self.dtype} {VERSION} {name}"
+        return f"{self.folder.fingerprint} {self.dtype} {VERSION} {name}"
 
     def _need(self, dtype: str) -> Usage:
         _, weights = layout(self.shape, 4 if dtype == "fp32" else 2)
@@ -202,9 +203,9 @@ class TorchEmbedder(LazyEmbedder):
             except DeviceFull as full:  # other processes hold what the budget would allow
                 if not self.pool.evict_idle(self.device):
                     raise OutOfMemory(
-                        f"{self.name} needs {readable(self.need().weights)} on {self.device} and "
-                        f"{readable(device_of(self.device).free)} are free ({full}); end other "
-                        "processes that use it, or take a smaller model or dtype"
+                        f"{self.name} needs {human_bytes(self.need().weights)} on {self.device} "
+                        f"and {human_bytes(device_of(self.device).free)} are free ({full}); end "
+                        "other processes that use it, or take a smaller model or dtype"
                     ) from None
         _ = self.tokenizer
         if self.device != "cpu":
@@ -216,6 +217,10 @@ class TorchEmbedder(LazyEmbedder):
         assert isinstance(self._run, CudaRun)  # a CPU's memory is counted from the shapes
         length = min(self.window, tokens)
         return self._run.peak([np.full(length, 5, np.int32)] * max(1, tokens // length))
+
+    def _abandon(self) -> None:
+        abandon(self._run)
+        self._run = None
 
     def _close(self) -> None:
         run, self._run = self._run, None

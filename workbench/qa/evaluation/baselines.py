@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.qa.records import Evidence
 
@@ -62,7 +63,7 @@ def lexrank(evidence: Evidence, words: int, damping: float = 0.85) -> list[int]:
 BASELINES: dict[str, Choose] = {"lead": lead, "nearest": nearest, "mmr": mmr, "lexrank": lexrank}
 
 
-def _dense(evidence: Evidence) -> np.ndarray:  # type: ignore[type-arg]
+def _dense(evidence: Evidence) -> NDArray[np.float64]:
     return np.array([quote.signals["dense"] for quote in evidence.quotes])
 
 

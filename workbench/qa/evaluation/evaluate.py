@@ -6,8 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from workbench.qa.answer import Answer
-from workbench.qa.asking import Stages
-from workbench.qa.evaluation.baselines import BASELINES
+from workbench.qa.evaluation.baselines import BASELINES, Choose
 from workbench.qa.evaluation.measures import (
     citation_precision,
     citation_recall,
@@ -21,7 +20,7 @@ from workbench.qa.evaluation.report import OWN, AnswerReport, Row, median
 
 LENGTHS = (150, 300, 600)
 
-Ask = Callable[..., Answer]
+Ask = Callable[[str, int, Choose | None], Answer]
 Told = tuple[list[str], list[str]]
 """The sentences of an answer in reading order, and its papers."""
 
@@ -37,26 +36,23 @@ def evaluate_answers(
 ) -> AnswerReport:
     """Every question is asked once for each number of words and each way.
 
-    `ask(text, words=..., stages=...)` gives an Answer; `papers` has `papers(ids)` for comparing
-    quotes with the corpus. Questions that the corpus cannot answer count for abstention alone, and
-    a declined one counts as an empty answer.
+    `ask(text, words, choose)` gives an Answer; where `choose` is given, of the quotes that it
+    chooses as they are. `papers` has `papers(ids)` for comparing quotes with the corpus. Questions
+    that the corpus cannot answer count for abstention alone, and a declined one counts as an empty
+    answer.
     """
     from tqdm.auto import tqdm
 
     answerable = [question for question in questions if question.answerable]
     bar = tqdm(questions, desc="Questions", unit="", delay=2, disable=not progress)
-    longest = {q.id: ask(q.text, words=max(words)) for q in bar}
+    longest = {q.id: ask(q.text, max(words), None) for q in bar}
     answers = list(longest.values())
     rows: list[Row] = []
     for length in words:
-        own = {q.id: told(ask(q.text, words=length), length) for q in answerable}
+        own = {q.id: told(ask(q.text, length, None), length) for q in answerable}
         rows.append(_row(OWN, length, answerable, own))
         for name, choose in BASELINES.items() if baselines else ():
-            stages = Stages(choose=choose)
-            other = {
-                q.id: told(ask(q.text, words=length, stages=stages, writer=None), length)
-                for q in answerable
-            }
+            other = {q.id: told(ask(q.text, length, choose), length) for q in answerable}
             rows.append(_row(name, length, answerable, other))
     quotes = sum(len(answer.quotes) for answer in answers)
     wrong = sum(len(answer.check(papers)) for answer in answers)

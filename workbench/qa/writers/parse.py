@@ -73,7 +73,7 @@ def _sentences(value: Any, depth: int = 0) -> Iterator[Written]:
             for item in value.values():
                 yield from _sentences(item, depth + 1)
         else:
-            ids = next((value[name] for name in _QUOTES if name in value), [])
+            ids: Any = next((value[name] for name in _QUOTES if name in value), [])
             bare, marked = _marks(text)
             yield bare, (*_ids(ids), *(m for m in marked if m not in _ids(ids)))
 
