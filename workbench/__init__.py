@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
-    "open_answer": ("workbench.qa.answer", "open_answer"),
+    "open_answer": ("workbench.qa.assembling", "open_answer"),
     "Answer": ("workbench.qa.answer", "Answer"),
     "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
     "WeightCurve": ("workbench.evaluation.tuning.curve", "WeightCurve"),
@@ -84,7 +84,8 @@ if TYPE_CHECKING:
     from workbench.opening import index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
-    from workbench.qa.answer import Answer, open_answer
+    from workbench.qa.answer import Answer
+    from workbench.qa.assembling import open_answer
     from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -275,7 +274,7 @@ def test_the_same_sentence_belongs_to_each_paper(hostile: Workbench) -> None:
 
 
 CTRL_C = """
-import sys, workbench as wb
+import os, signal, sys, threading, workbench as wb
 from workbench.qa.events import Closed
 from workbench.qa.records import Draft, Section, Sentence
 
@@ -292,7 +291,17 @@ stream = bench.ask(sys.argv[2], writer=Slow(), words=600, stream=True)
 for event in stream:
     if isinstance(event, Closed):
         break
-print("waiting", flush=True)
+
+def interrupt():  # as soon as the main thread waits for the writer's second section
+    names = set()
+    while not {"finish", "result"} <= names:
+        frame, names = sys._current_frames()[threading.main_thread().ident], set()
+        while frame is not None:
+            names.add(frame.f_code.co_name)
+            frame = frame.f_back
+    os.kill(os.getpid(), signal.SIGINT)
+
+threading.Thread(target=interrupt).start()
 answer = stream.finish()
 print("ANSWER", answer.complete, sum(len(s.sentences) for s in answer.sections), answer.notes)
 """
@@ -300,14 +309,11 @@ print("ANSWER", answer.complete, sum(len(s.sentences) for s in answer.sections),
 
 def test_ctrl_c_gives_what_is_finished(landmarks: Workbench) -> None:
     command = [sys.executable, "-c", CTRL_C, str(landmarks.folder), QUESTION]
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c
-    ) as process:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "waiting\n"
-        process.send_signal(signal.SIGINT)
-        rest = process.stdout.read()
-    assert process.returncode == 0
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, preexec_fn=hear_ctrl_c
+    )
+    assert done.returncode == 0, done.stderr
+    rest = done.stdout
     assert "ANSWER False 1" in rest
     assert "Interrupted" in rest
 

@@ -6,8 +6,9 @@ import threading
 from collections.abc import Generator, Iterator
 from typing import Any
 
-from workbench.qa.answer import Answer, assemble
+from workbench.qa.answer import Answer
 from workbench.qa.asking import Asking, Request
+from workbench.qa.assembling import assemble
 from workbench.qa.events import Done, Event
 
 

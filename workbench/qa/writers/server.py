@@ -220,6 +220,8 @@ def _completion(
             retry_after=_seconds(error.response.headers.get("retry-after")),
             final=status < 500 and status not in _PASSING,
         )
+    except openai.APITimeoutError:
+        return _Reply(problem=f"no answer within {seconds:.3g} s")
     except Exception as error:  # a broken body raises whatever its parser raises
         return _Reply(problem=f"{type(error).__name__}: {error}")
 
