@@ -135,10 +135,11 @@ def _judged() -> list[Figure]:
     columns = ("way", "words", "said", "in one sentence", "papers", "precision", "redundancy")
     table("Judged questions; in brackets the answer of another question", columns, rows)
     others = [row for row in report.rows if row.method != OWN]
-    ahead = min(
-        report.row(OWN, words).coverage - max(r.coverage for r in others if r.words == words)
-        for words in {row.words for row in others}
-    )
+    ahead = {
+        words: report.row(OWN, words).coverage
+        - max(row.coverage for row in others if row.words == words)
+        for words in dict.fromkeys(row.words for row in others)
+    }
     note(
         f"Weights were set on the odd-numbered questions. Declined: {report.declined_rightly}, "
         f"wrongly {report.declined_wrongly}; answered wrongly {report.answered_wrongly}."
@@ -147,7 +148,10 @@ def _judged() -> list[Figure]:
         Figure("required papers cited", report.row(OWN, 300).citation_recall, REQUIRED, least=True),
         Figure("unanswerable declined", len(report.declined_rightly), DECLINED, least=True),
         Figure("answerable declined", len(report.declined_wrongly), REFUSED + 1),
-        Figure("said more than the best other way, least lead", ahead, 0.0, least=True),
+        *(
+            Figure(f"said more than the best other way, {words} words", lead, 0.0, least=True)
+            for words, lead in ahead.items()
+        ),
     ]
 
 

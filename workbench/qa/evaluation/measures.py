@@ -8,7 +8,7 @@ from workbench.corpus.analysis import Analyser
 
 SAID = 0.4
 """A statement is said where the answer has this share of its content terms: on the sample corpus,
-at 300 words, .85 of the statements are then said in their own answer and .18 in another's."""
+at 300 words, .82 of the statements are then said in their own answer and .15 in another's."""
 
 
 def coverage(statements: Sequence[str], text: str) -> float:
