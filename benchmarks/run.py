@@ -20,6 +20,7 @@ NAMES = (
     "rerank",
     "signals",
     "tuning",
+    "ask",
     "indexing_memory",
     "panel_latency",
     "monitor",

@@ -22,6 +22,7 @@ ORDER = (
     ("engines",),
     ("ranking",),
     ("evaluation",),
+    ("qa",),
     ("session",),
     ("opening",),
     ("measuring",),

@@ -29,7 +29,7 @@ def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("clone")
     landmarks = folder / "data" / "landmarks"
     landmarks.mkdir(parents=True)
-    for name in ("papers.jsonl", "queries.jsonl", "qrels.tsv"):
+    for name in ("papers.jsonl", "queries.jsonl", "qrels.tsv", "questions.jsonl"):
         shutil.copy(ROOT / "data" / "landmarks" / name, landmarks)
     return folder
 

@@ -11,6 +11,7 @@ import workbench as wb
 from workbench.session import Workbench
 
 NAMES = [
+    "Answer",
     "Candidates",
     "Elasticsearch",
     "Filters",
@@ -31,6 +32,7 @@ NAMES = [
     "index",
     "list_profiles",
     "open",
+    "open_answer",
     "parity",
     "read_qrels",
     "read_queries",

@@ -15,6 +15,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
+    "open_answer": ("workbench.qa.assembling", "open_answer"),
+    "Answer": ("workbench.qa.answer", "Answer"),
     "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
     "WeightCurve": ("workbench.evaluation.tuning.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
@@ -41,6 +43,7 @@ _HOMES = {
 """Public names and where they live; each is imported when first used."""
 
 __all__ = [
+    "Answer",
     "Candidates",
     "Elasticsearch",
     "Filters",
@@ -61,6 +64,7 @@ __all__ = [
     "index",
     "list_profiles",
     "open",
+    "open_answer",
     "parity",
     "read_qrels",
     "read_queries",
@@ -80,6 +84,8 @@ if TYPE_CHECKING:
     from workbench.opening import index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
+    from workbench.qa.answer import Answer
+    from workbench.qa.assembling import open_answer
     from workbench.ranking.editing import QueryEdits
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query

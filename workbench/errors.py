@@ -17,6 +17,8 @@ WorkbenchError
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
 ├── RecordingError          a recording of memory that cannot be read or written
+├── AnswerError             an answer that cannot be kept, opened or looked into
+│   └── WriterError         a language model that cannot write a section
 ├── ClusterError            an Elasticsearch cluster that does not do what was asked
 │   ├── ClusterUnavailable  away, without a master, or shards missing (red)
 │   │   └── ClusterTimeout  no answer in time
@@ -98,6 +100,14 @@ class EvaluationError(WorkbenchError):
 
 class RecordingError(WorkbenchError):
     """A recording of memory that cannot be read or written."""
+
+
+class AnswerError(WorkbenchError):
+    """An answer that cannot be kept, opened or looked into."""
+
+
+class WriterError(AnswerError):
+    """A language model that cannot write a section."""
 
 
 class ClusterError(WorkbenchError):

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import corpus, elastic, evaluation, machine, profiles, search
+from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 for command in (
     corpus.index,
     search.search,
+    ask.ask,
     evaluation.evaluate,
     evaluation.tune,
     elastic.parity,

@@ -81,6 +81,18 @@ def elastic_environment() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
+def llm_environment() -> dict[str, str]:
+    """What WORKBENCH_LLM_* variables say of a language model's server, by name in lower case, empty
+    ones left out: url, model, key. Where they are not set, OPENAI_BASE_URL, OPENAI_MODEL and
+    OPENAI_API_KEY count."""
+    names = {"url": "OPENAI_BASE_URL", "model": "OPENAI_MODEL", "key": "OPENAI_API_KEY"}
+    found = {
+        name: os.environ.get(f"WORKBENCH_LLM_{name.upper()}") or os.environ.get(other, "")
+        for name, other in names.items()
+    }
+    return {name: value for name, value in found.items() if value}
+
+
 def profile_from_environment() -> Profile:
     """The profile where none is given: `default`, unless these variables say otherwise.
 

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from workbench.evaluation.inputs import JudgmentInput, QueryInput
-from workbench.session.measuring import Measuring
+from workbench.session.answering import Answering
 
 
-class Panels(Measuring):
+class Panels(Answering):
     """A session with its widgets. They compute nothing: they call the session."""
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:

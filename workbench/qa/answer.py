@@ -1,0 +1,203 @@
+"""Answer: sections whose every sentence names its quotes, and each quote's place in its paper."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from workbench.errors import AnswerError
+from workbench.qa.audit import Audit, audit
+from workbench.qa.events import Event, event_to_dict
+from workbench.qa.present import answer_bibtex, answer_html, answer_markdown, answer_text
+from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
+from workbench.writing import replacing
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMAT = 1
+"""Version of the saved file."""
+
+
+@dataclass(frozen=True, eq=False)
+class Answer:
+    """An answer, or the reason why there is none (`declined`).
+
+    `tldr` are the quotes that stand first; `sections` have sentences, each with the ids of its
+    quotes; `quotes` are all that are cited, in the order of their ids, each with
+    `paper.text[start:end] == text`. `dropped` is what is not here, and why. `stages` holds each
+    stage's value; it is empty for an answer that was opened from a file.
+    """
+
+    question: str
+    tldr: tuple[Quote, ...]
+    sections: tuple[Section, ...]
+    quotes: tuple[Quote, ...]
+    papers: Mapping[str, PaperFacts]
+    sources: tuple[Source, ...]
+    dropped: tuple[Dropped, ...]
+    declined: str
+    nearest: tuple[Quote, ...]
+    profile: str
+    writer: str
+    words: int
+    notes: tuple[str, ...]
+    usage: Mapping[str, Usage]
+    timings_ms: Mapping[str, float]
+    complete: bool
+    trace: tuple[Event, ...] = field(repr=False)
+    stages: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    def quote(self, quote_id: str) -> Quote:
+        """A quote by its id; raises AnswerError for an unknown one."""
+        for quote in self.quotes:
+            if quote.id == quote_id:
+                return quote
+        known = ", ".join(quote.id for quote in self.quotes) or "none"
+        raise AnswerError(f"no quote {quote_id!r} in this answer; there are {known}")
+
+    def context(self, quote: Quote) -> tuple[str, str, str]:
+        """The passage around a quote: what is before it, the quote, what is after."""
+        for source in self.sources:
+            if (source.paper_id, source.number) == (quote.paper_id, quote.number):
+                start, end = quote.start - source.start, quote.end - source.start
+                return source.text[:start], quote.text, source.text[end:]
+        return "", quote.text, ""
+
+    @property
+    def paper_ids(self) -> list[str]:
+        """Papers that are quoted, in the order in which they are met."""
+        return list(dict.fromkeys(quote.paper_id for quote in self.quotes))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Equal for two answers that say the same, whatever time they took."""
+        told = {k: v for k, v in self.to_dict().items() if k not in ("timings_ms", "usage")}
+        return sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()[:16]
+
+    def audit(self) -> Audit:
+        """Sentences and citations counted, and all that was dropped with its reason."""
+        return audit(self.sections, self.quotes, self.dropped)
+
+    def check(self, papers: Any) -> list[str]:
+        """Ids of quotes that are not the text at their place in `papers`: anything with
+        `papers(ids)`, as an engine has, or a mapping of papers by id. Empty where all are."""
+        ids = [quote.paper_id for quote in self.quotes]
+        found = [papers[i] for i in ids] if isinstance(papers, Mapping) else papers.papers(ids)
+        pairs = zip(self.quotes, found, strict=True)
+        return [q.id for q, paper in pairs if paper.text[q.start : q.end] != q.text]
+
+    def to_dict(self) -> dict[str, Any]:
+        """What `workbench ask --json` prints; a contract: fields are only added."""
+        return {
+            "question": self.question,
+            "declined": self.declined or None,
+            "tldr": [quote.id for quote in self.tldr],
+            "sections": [_section(section) for section in self.sections],
+            "quotes": [_quote(quote) for quote in self.quotes],
+            "nearest": [_quote(quote) for quote in self.nearest],
+            "papers": [self.papers[i].to_dict() for i in self.paper_ids],
+            "dropped": [
+                {"text": d.text, "reason": d.reason, "section": d.section} for d in self.dropped
+            ],
+            "profile": self.profile,
+            "writer": self.writer,
+            "complete": self.complete,
+            "notes": list(self.notes),
+            "usage": {
+                stage: {name: getattr(used, name) for name in used.__slots__}
+                for stage, used in self.usage.items()
+            },
+            "timings_ms": {name: round(ms, 3) for name, ms in self.timings_ms.items()},
+        }
+
+    def to_markdown(self) -> str:
+        """Markdown with numbered references."""
+        return answer_markdown(self)
+
+    def to_bibtex(self) -> str:
+        """The quoted papers as BibTeX entries, each key once."""
+        return answer_bibtex(self)
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a quote: id, paper, place, text, score, its signals, and its section."""
+        import pandas as pd
+
+        where = {
+            name: section.title
+            for section in reversed(self.sections)
+            for sentence in section.sentences
+            for name in sentence.citations
+        }
+        columns = ["id", "paper_id", "title", "year", "section", "start", "end", "text", "score"]
+        rows = [
+            {
+                **_quote(quote),
+                "title": self.papers[quote.paper_id].title,
+                "year": self.papers[quote.paper_id].year,
+                "section": where.get(quote.id, ""),
+                "score": quote.score,
+                **quote.signals,
+            }
+            for quote in self.quotes
+        ]
+        signals = list(dict.fromkeys(name for quote in self.quotes for name in quote.signals))
+        return pd.DataFrame(rows, columns=columns + signals)
+
+    def save(self, path: str | Path, *, replace: bool = False) -> Path:
+        """Keep the answer with its trace in a JSON file, which `wb.open_answer` reads.
+
+        Raises AnswerError where the file is there already (but with `replace`) or cannot be
+        written.
+        """
+        path = Path(path).expanduser()
+        if path.exists() and not replace:
+            raise AnswerError(f"{path}: there is a file already; give another, or replace=True")
+        saved = {"format": FORMAT, "trace": [event_to_dict(event) for event in self.trace]}
+        try:
+            with replacing(path) as stream:
+                json.dump(saved, stream, ensure_ascii=False)
+        except OSError as error:
+            raise AnswerError(
+                f"{path}: cannot be written ({error.strerror}); choose another place"
+            ) from error
+        return path
+
+    def __str__(self) -> str:
+        return answer_text(self)
+
+    def __repr__(self) -> str:
+        if self.declined:
+            return f"Answer({self.question[:60]!r}, declined: {self.declined})"
+        count = f"{len(self.sections)} sections, {len(self.quotes)} quotes"
+        return f"Answer({self.question[:60]!r}, {count} of {len(self.paper_ids)} papers)"
+
+    def _repr_html_(self) -> str:
+        return answer_html(self)
+
+
+def _section(section: Section) -> dict[str, Any]:
+    return {
+        "title": section.title,
+        "sentences": [
+            {"text": s.text, "citations": list(s.citations), "support": s.support}
+            for s in section.sentences
+        ],
+        "writer": section.writer,
+    }
+
+
+def _quote(quote: Quote) -> dict[str, Any]:
+    return {
+        "id": quote.id,
+        "paper_id": quote.paper_id,
+        "text": quote.text,
+        "start": quote.start,
+        "end": quote.end,
+        "verbatim": quote.verbatim,
+    }

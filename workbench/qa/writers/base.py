@@ -1,0 +1,55 @@
+"""What every writer is."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from workbench.qa.records import Draft, Plan
+from workbench.records import Paper
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a writer is given for one section.
+
+    `deadline` is a time of `time.monotonic()` by which it must be done; `max_tokens` and
+    `temperature` are the profile's; `mark` keeps sentences without support, marked, instead of
+    dropping them. `stop` is set when nobody waits any more.
+    """
+
+    question: str
+    plan: Plan
+    papers: Mapping[str, Paper]
+    deadline: float
+    max_tokens: int = 2048
+    temperature: float = 0.2
+    mark: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
+
+    @property
+    def seconds_left(self) -> float:
+        """Until the deadline, 0 or more."""
+        return max(0.0, self.deadline - time.monotonic())
+
+
+class Writer(Protocol):
+    """Writes sections. Safe to share between threads."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls it."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two writers that write the same."""
+        ...
+
+    def write(self, task: Task) -> Draft:
+        """The section for a plan; each sentence is then checked against the quotes that it names,
+        so `support` may be anything. Raises WriterError where it cannot."""
+        ...

@@ -1,0 +1,25 @@
+"""A writer's name to the writer."""
+
+from __future__ import annotations
+
+from workbench.errors import WriterError
+from workbench.qa.writers.base import Writer
+from workbench.qa.writers.extractive import Extractive
+
+WRITERS = ("extractive", "openai")
+
+
+def make_writer(writer: Writer | str | None) -> Writer:
+    """A writer as it is, one by its name, or for None the extractive one.
+
+    Raises WriterError for an unknown name, and for "openai" where no server or model is named.
+    """
+    if writer is None or writer == "extractive":
+        return Extractive()
+    if writer == "openai":
+        from workbench.qa.writers.server import Server
+
+        return Server()
+    if isinstance(writer, str):
+        raise WriterError(f"no writer {writer!r}; there are {', '.join(WRITERS)}")
+    return writer
