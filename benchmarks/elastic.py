@@ -39,14 +39,13 @@ sys.path.insert(0, str(ROOT))
 import workbench as wb
 from tests.servers.elasticsearch import ARCHIVE, Server
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.manifest import read_manifest
+from workbench.corpus.manifest import VECTORS, read_manifest
 from workbench.corpus.vectors import read_blocks
 from workbench.engines.elastic.ancestor import one_request
 from workbench.engines.elastic.own.corpus import ElasticCorpus, layout_of
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.mapping import index_body
 from workbench.engines.elastic.own.sources import folder_documents
-from workbench.engines.generation import VECTORS
 from workbench.evaluation.likeness.parity import parity
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 

@@ -15,7 +15,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
-    "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
+    "Elasticsearch": ("workbench.engines.elastic.keepers", "Elasticsearch"),
     "WeightCurve": ("workbench.evaluation.tuning.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
     "Profile": ("workbench.profiles", "Profile"),
@@ -69,7 +69,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
-    from workbench.engines.elastic.spec import Elasticsearch
+    from workbench.engines.elastic.keepers import Elasticsearch
     from workbench.errors import WorkbenchError
     from workbench.evaluation.judgments.judgments import Judgments
     from workbench.evaluation.likeness.parity import parity

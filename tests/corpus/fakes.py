@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.ingest import IngestReport
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.indexing import Indexer
 from workbench.session import Workbench
 
 WORD = re.compile(r"\S+")

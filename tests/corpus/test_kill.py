@@ -17,9 +17,8 @@ from typing import Any
 import pytest
 
 from tests.conftest import hear_ctrl_c
-from workbench.corpus.manifest import NAME, read_manifest
-from workbench.engines.generation import VECTORS
-from workbench.engines.indexing import BLOCK
+from workbench.corpus.manifest import NAME, VECTORS, read_manifest
+from workbench.engines.embedded.indexing import BLOCK
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.session import Workbench
 

@@ -16,11 +16,11 @@ import pytest
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import cut_papers
 from workbench.engines.base import Engine
+from workbench.engines.elastic.keepers import Elasticsearch
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
-from workbench.engines.elastic.spec import Elasticsearch
-from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.engine import EmbeddedEngine
+from workbench.engines.embedded.indexing import Indexer
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.records import Paper, Query
 

@@ -12,13 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.corpus.analysis import Analyser
-from workbench.engines.embedded import EmbeddedEngine
+from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.errors import ProfileError, QueryError, WeightError
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
-from workbench.ranking.fusion import NORMALISERS, complete_weights
+from workbench.ranking.fusion import NORMALISERS
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.retriever import Retriever
+from workbench.ranking.weights import complete_weights
 from workbench.records import Candidates, Filters, Hit, Query
 from workbench.session import Workbench
 

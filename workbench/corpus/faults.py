@@ -22,6 +22,7 @@ from workbench.errors import (
     CorpusNotFound,
     CorpusUnavailable,
     DiskFull,
+    shown,
 )
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -133,8 +134,10 @@ def exists(path: Path) -> bool:
 
 
 def as_path(path: str | Path) -> Path:
-    """A path with `~` resolved. Raises CorpusNotFound for the home of nobody, and for one that
-    holds a null character."""
+    """A path with `~` resolved. Raises CorpusNotFound for what is none, for the home of nobody,
+    and for one that holds a null character."""
+    if not isinstance(path, str | os.PathLike):
+        raise CorpusNotFound(f"the path is {shown(path)}; give a text or a Path")
     try:
         found = Path(path).expanduser()
     except RuntimeError as error:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.corpus.manifest import Manifest
+from workbench.errors import CorpusError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 SIGNALS = ("bm25", "title", "dense")
@@ -16,6 +19,11 @@ SIGNALS = ("bm25", "title", "dense")
 
 FEEDBACK = ("bm25_feedback", "dense_feedback")
 """Further signals where a query comes with its expansion: its BM25 and its cosine."""
+
+LOWER: Mapping[str, float] = MappingProxyType(
+    {"bm25": 0.0, "title": 0.0, "dense": -1.0, "bm25_feedback": 0.0, "dense_feedback": -1.0}
+)
+"""The least value that each signal can have: nothing matched, opposite vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +52,16 @@ class Ahead:
 
 
 class Engine(Protocol):
-    """A back end over one corpus. Safe to share between threads."""
+    """A back end over one corpus. Safe to share between threads.
+
+    To make one, inherit from this class and write what has no body here; what has one is an answer
+    that fits an exact engine which says no more of itself.
+    """
+
+    @property
+    def manifest(self) -> Manifest:
+        """Settings and counts of the index; `model` is "" where it is not known."""
+        ...
 
     @property
     def signals(self) -> tuple[str, ...]:
@@ -55,6 +72,21 @@ class Engine(Protocol):
     def fingerprint(self) -> str:
         """Equal for two engines that give the same candidates."""
         ...
+
+    @property
+    def exact(self) -> bool:
+        """Whether the dense arm looks at every vector."""
+        return True
+
+    @property
+    def deleted(self) -> int | None:
+        """Deleted documents that BM25 still counts; None where that cannot be known."""
+        return 0
+
+    @property
+    def papers_error(self) -> float:
+        """Share by which the manifest's number of papers may be off."""
+        return 0.0
 
     def candidates(
         self,
@@ -106,6 +138,21 @@ class Engine(Protocol):
         """
         ...
 
+    def passage_keys(self) -> list[tuple[str, int]]:
+        """(paper id, number) of every passage. Raises CorpusError where they cannot be listed."""
+        raise CorpusError(
+            f"engine {self.fingerprint!r} cannot list its passages; their token vectors are "
+            "kept as queries meet them"
+        )
+
+    def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
+        """What the BM25 of "bm25" or "title" counts; None where the engine does not tell."""
+        return None
+
+    def scored_text(self, query: str, title: str, text: str) -> Mapping[str, float] | None:
+        """By signal what a document with this title and text would get under a query; None where
+        that cannot be known."""
+        return None
+
     def close(self) -> None:
         """Let go of files and connections."""
-        ...

@@ -16,11 +16,9 @@ from workbench.engines.base import Engine
 from workbench.errors import QueryError
 from workbench.present.view import Shown, View
 from workbench.profiles import Profile
-from workbench.ranking.balance import is_semantic
 from workbench.ranking.explain import Explanation, explain
 from workbench.ranking.fusion import (
     Matrix,
-    complete_weights,
     fuse,
     normalise,
     rank_papers,
@@ -28,13 +26,13 @@ from workbench.ranking.fusion import (
 )
 from workbench.ranking.retriever import Retrieved
 from workbench.ranking.view import hits_view
-from workbench.records import Candidates, Hit, Query, SignalShare
+from workbench.ranking.weights import check_k, check_vectors, complete_weights
+from workbench.records import Hit, Query, SignalShare
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-MAX_K = 10_000
 LEXICAL = ("bm25", "title")
 """Signals that a query without a searchable word has no value in."""
 
@@ -241,37 +239,6 @@ class Ranking(Shown, Sequence[Hit]):
             )
             for i, name in enumerate(self.candidates.signals)
         }
-
-
-def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
-    """Ids of the best `k` papers under a profile, best first, without reading their texts."""
-    check_k(k)
-    check_vectors(candidates, profile.weights)
-    weights = weight_vector(profile.weights, candidates.signals)
-    scores = fuse(normalise(candidates, profile.normaliser), weights)
-    rows, _ = rank_papers(candidates, scores, k)
-    return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
-
-
-def check_k(k: int) -> int:
-    """k as an int. Raises QueryError for no whole number from 1 to MAX_K."""
-    if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
-        raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
-    return int(k)
-
-
-def check_vectors(candidates: Candidates, weights: Mapping[str, float]) -> None:
-    """Raises QueryError where only cosines have a weight and there is no vector to compare: every
-    paper would have 0, and the order would be that of the ids."""
-    weighted = [name for name in candidates.signals if weights.get(name)]
-    if not len(candidates) or not all(map(is_semantic, weighted)):
-        return
-    if not any(candidates.column(name).any() for name in weighted):
-        raise QueryError(
-            f"only {', '.join(weighted)} has a weight, and the index has no vectors to compare; "
-            "give bm25 a weight, or name the field of the vectors: "
-            "wb.Elasticsearch(vector_field=...)"
-        )
 
 
 def _row(hit: Hit) -> dict[str, Any]:

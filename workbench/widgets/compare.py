@@ -12,8 +12,8 @@ import ipywidgets
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
 from workbench.present.view import render
 from workbench.profiles import LATE_INTERACTION, NORMALISERS, Profile, as_profile, list_profiles
-from workbench.ranking.balance import balance_of, with_balance
 from workbench.ranking.ranking import Ranking
+from workbench.ranking.weights import balance_of, with_balance
 from workbench.widgets.base import MessageBox, framed
 
 if TYPE_CHECKING:

@@ -14,8 +14,8 @@ from typer.testing import CliRunner
 import workbench as wb
 from tests.conftest import ROOT
 from workbench.cli.app import app
+from workbench.engines.bm25 import rounded_length
 from workbench.engines.elastic.ancestor import one_request
-from workbench.engines.elastic.counting import rounded_length
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection

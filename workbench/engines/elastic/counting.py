@@ -1,4 +1,4 @@
-"""What Lucene counts: statistics of fields and terms, deleted documents included, and how."""
+"""What Lucene counts: statistics of fields and terms, deleted documents included."""
 
 from __future__ import annotations
 
@@ -26,11 +26,3 @@ def term_vectors(connection: Connection, index: str, texts: Mapping[str, str]) -
     )
     found: dict[str, Any] = answer.get("term_vectors", {})
     return found
-
-
-def rounded_length(length: int) -> int:
-    """The length of a document that Lucene counts with, kept in one byte: exact below 24, then 24
-    and four significant bits of the rest (org.apache.lucene.util.SmallFloat, `intToByte4`)."""
-    rest = max(0, length - 24)
-    lost = max(0, rest.bit_length() - 4)
-    return length if length < 24 else 24 + (rest >> lost << lost)

@@ -1,4 +1,4 @@
-"""`wb.Elasticsearch`: which cluster, which index, and how it is laid out. Holds no secret."""
+"""Which cluster, which index, and how it is laid out. Holds no secret."""
 
 from __future__ import annotations
 
@@ -16,24 +16,9 @@ _FORBIDDEN = set('\\/*?"<>| ,#:')
 
 
 @dataclass(frozen=True, slots=True)
-class Elasticsearch:
-    """A cluster and an index on it, for `wb.open` and `wb.index`.
-
-    `url` may be several with commas; empty, WORKBENCH_ES_URL or the cloud id is used. `index` is
-    the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
-    "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
-    cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
-    a candidate are rescored where the type is approximate. `bulk_bytes` is the size of a request
-    that loads papers, None 2 MiB; where a proxy takes less, requests are split and stay smaller.
-
-    Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
-    from `credentials`, a TOML file of the same names in lower case. They are never printed.
-
-    With `text_fields` (field and boost), `vector_field`, `id_field` or `paper_field` the index is
-    somebody else's: it is searched as it is, by the server's analysers, and never written to.
-
-    Raises ProfileError for a setting that cannot be.
-    """
+class ClusterSpec:
+    """The settings of `wb.Elasticsearch`, which describes them. Raises ProfileError for one that
+    cannot be."""
 
     url: str = ""
     index: str = "papers"

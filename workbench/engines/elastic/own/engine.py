@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
+from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
 from workbench.engines.elastic.counting import term_vectors
 from workbench.engines.elastic.known import found_terms
 from workbench.engines.elastic.own.arms import Arm, scores_of
@@ -52,9 +52,6 @@ from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
-LOWER = {"bm25": 0.0, "title": 0.0, "dense": -1.0, "bm25_feedback": 0.0, "dense_feedback": -1.0}
-"""Theoretical minimum of each signal."""
-
 Vectors = NDArray[np.float32]
 Clause = dict[str, Any]
 
@@ -63,7 +60,7 @@ FREQUENCIES = 200_000
 """Terms whose counts are remembered."""
 
 
-class ElasticEngine:
+class ElasticEngine(Engine):
     """One version of an index, opened for searching; connects on the first use."""
 
     signals = SIGNALS
