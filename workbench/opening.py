@@ -18,7 +18,14 @@ from workbench.engines.elastic.keepers import Elasticsearch
 from workbench.engines.embedded.generation import problem_of
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.keeper import EngineSpec
-from workbench.errors import CorpusError, CorpusNotFound, CorpusReadOnly, ProfileError, shown
+from workbench.errors import (
+    CorpusError,
+    CorpusNotFound,
+    CorpusReadOnly,
+    ModelError,
+    ProfileError,
+    shown,
+)
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.models.embedders.make import RUNTIMES, make_embedder, settings_of
 from workbench.models.weights.find import DEFAULT_MODEL
@@ -64,6 +71,7 @@ def open_corpus(
     engine ClusterError.
     """
     spec = None if engine is None else _spec(engine)
+    _check_texts(model=model, runtime=runtime)
     if path is None:
         if spec is None:
             raise CorpusNotFound(
@@ -92,6 +100,12 @@ def _spec(engine: str | EngineSpec) -> EngineSpec:
         f"engine is {shown(engine)}; give wb.Elasticsearch(...), the URL of a cluster, or an "
         "object with a method keeper(folder)"
     )
+
+
+def _check_texts(**given: Any) -> None:
+    for name, value in given.items():
+        if value is not None and not isinstance(value, str):
+            raise ModelError(f"{name} is {shown(value)}; give a text, or leave it out")
 
 
 def _is_url(place: Any) -> bool:
@@ -185,6 +199,7 @@ def index(
     `runtime` as in `open`. `into` may be `wb.Elasticsearch(...)` or the URL of a cluster: papers
     then go there alone, as they are read.
     """
+    _check_texts(model=model, runtime=runtime)
     if isinstance(into, EngineSpec) or _is_url(into):
         embedder = _new_embedder(model, runtime)
         return _spec(into).keeper(None).add(source, embedder, strict=strict, progress=progress)

@@ -53,11 +53,11 @@ from workbench.ranking.ranking import Ranking
 from workbench.ranking.retriever import Retriever, with_stages
 from workbench.ranking.weights import (
     Weights,
-    as_weights,
     check_k,
     complete_weights,
     ranked_ids,
     signal_names,
+    weights_of_several,
 )
 from workbench.records import Filters
 
@@ -265,7 +265,7 @@ class Workbench:
         with each of `grades`. Raises what `evaluation.judge_next` and `evaluate` raise.
         """
         signals = signal_names(signals)
-        rivals = None if contenders is None else [as_weights(each) for each in contenders]
+        rivals = None if contenders is None else weights_of_several(contenders)
         named = list(dict.fromkeys(name for weights in rivals or () for name in weights)) or signals
         profile = self._with_signals(profile, named)
         asked, judged = as_queries(queries), as_judgments(judgments)
@@ -308,7 +308,8 @@ class Workbench:
     def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
         """Memory by model over time, live, with buttons to release; or a recording, played. `pool`
         is a ModelPool, by default the one of this session's models."""
-        pool = pool or getattr(self._embedder, "pool", None)
+        if pool is None:
+            pool = getattr(self._embedder, "pool", None)
         return _widget("memory_plot", "memory_plot")(pool, recording=recording)
 
     def judge(self, queries: QueryInput, judgments: Any, **options: Any) -> Any:

@@ -341,11 +341,10 @@ def test_the_dictionary_survives_json(ranking: Ranking) -> None:
     assert json.loads(json.dumps(content, allow_nan=False)) == content
 
 
-def test_timings_are_positive_and_add_up(ranking: Ranking) -> None:
+def test_timings_of_the_stages_add_up(ranking: Ranking) -> None:
     times = dict(ranking.timings_ms)
     total = times.pop("total")
     assert set(times) == {"query", "candidates", "feedback", "fusion", "texts"}
-    assert min(times.values()) >= 0
     assert sum(times.values()) == pytest.approx(total)
 
 

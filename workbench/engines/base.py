@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -59,16 +60,19 @@ class Engine(Protocol):
     """
 
     @property
+    @abstractmethod
     def manifest(self) -> Manifest:
         """Settings and counts of the index; `model` is "" where it is not known."""
         ...
 
     @property
+    @abstractmethod
     def signals(self) -> tuple[str, ...]:
         """Names of the columns of its candidates."""
         ...
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Equal for two engines that give the same candidates."""
         ...
@@ -88,6 +92,7 @@ class Engine(Protocol):
         """Share by which the manifest's number of papers may be off."""
         return 0.0
 
+    @abstractmethod
     def candidates(
         self,
         query: Query,
@@ -108,27 +113,33 @@ class Engine(Protocol):
         """
         ...
 
+    @abstractmethod
     def vectors(self, keys: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
         """The vectors of passages by (paper id, number), float32 (len(keys), dimension)."""
         ...
 
+    @abstractmethod
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         """In how many passages (title included) each known index term occurs, and how many
         passages there are; a term that none has is left out."""
         ...
 
+    @abstractmethod
     def known(self, ids: Collection[str]) -> set[str]:
         """Those of these paper ids that the corpus has."""
         ...
 
+    @abstractmethod
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """Papers in the order of `ids`."""
         ...
 
+    @abstractmethod
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         """Passages by (paper id, number), in order."""
         ...
 
+    @abstractmethod
     def term_scores(
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:

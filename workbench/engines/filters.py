@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
@@ -81,6 +82,9 @@ def _several(name: str, values: Texts) -> tuple[str, ...]:
 def _whole(year: Any) -> int | None:
     if year is None:
         return None
-    if isinstance(year, bool) or not isinstance(year, SupportsIndex):
-        raise FilterError(f"year is {year!r}; give whole numbers or None")
-    return int(year)
+    try:
+        if isinstance(year, bool):
+            raise TypeError
+        return operator.index(year)
+    except TypeError:
+        raise FilterError(f"year is {shown(year)}; give whole numbers or None") from None

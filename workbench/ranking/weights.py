@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Protocol, SupportsIndex
+from typing import Any, Protocol
 
-from workbench.errors import QueryError, WeightError, shown
+from workbench.errors import QueryError, WeightError, shown, whole_number
 from workbench.profiles import Profile
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates
@@ -54,6 +54,13 @@ def as_weights(given: Weights) -> Mapping[str, float]:
     return found
 
 
+def weights_of_several(given: Iterable[Weights]) -> list[Mapping[str, float]]:
+    """`as_weights` of each. Raises WeightError for what are not several."""
+    if isinstance(given, str | Mapping) or not isinstance(given, Iterable):
+        raise WeightError(f"weights are {shown(given)}; give a list of mappings")
+    return [as_weights(each) for each in given]
+
+
 def complete_weights(
     given: Weights, base: Mapping[str, float], signals: Sequence[str]
 ) -> dict[str, float]:
@@ -93,9 +100,7 @@ def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
 
 def check_k(k: int) -> int:
     """k as an int. Raises QueryError for no whole number from 1 to MAX_K."""
-    if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
-        raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
-    return int(k)
+    return whole_number("k", k, 1, MAX_K, QueryError)
 
 
 def check_vectors(candidates: Candidates, weights: Mapping[str, float]) -> None:

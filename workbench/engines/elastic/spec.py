@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from workbench.errors import ProfileError
+from workbench.errors import ProfileError, shown
 
 VECTOR_TYPES = ("flat", "int8_hnsw", "bbq_hnsw")
 """Index types of the vectors: exact; graphs over quantised vectors, rescored with full ones."""
@@ -35,6 +35,14 @@ class ClusterSpec:
     paper_field: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("url", "index", "vectors", "credentials", "id_field", "paper_field"):
+            _check_text(name, getattr(self, name))
+        _check_text("vector_field", self.vector_field)
+        if not isinstance(self.text_fields, Mapping):
+            raise ProfileError(
+                f"text_fields is {shown(self.text_fields)}; give field and boost, like "
+                "{'title': 2, 'text': 1}"
+            )
         if "@" in self.url:  # also where it has no scheme, or a comma or # in the password
             raise ProfileError(
                 f"the URL of {self.url.rpartition('@')[2]!r} holds credentials; leave them out and "
@@ -53,6 +61,7 @@ class ClusterSpec:
         _check_range("oversample", self.oversample, 1, 10)
         _check_range("bulk_bytes", self.bulk_bytes or 2**20, 1000, 100 * 2**20)
         for name, boost in self.text_fields.items():
+            _check_text("a name in text_fields", name)
             _check_range(f"boost of {name}", boost, 0, 1000)
         object.__setattr__(self, "text_fields", MappingProxyType(dict(self.text_fields)))
 
@@ -65,6 +74,11 @@ class ClusterSpec:
     def attached(self) -> bool:
         """Whether the index is somebody else's."""
         return bool(self.text_fields or self.vector_field or self.id_field or self.paper_field)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not (value.isprintable() or name == "url"):
+        raise ProfileError(f"{name} is {shown(value)}; give a text")
 
 
 def check_url(url: str) -> None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from workbench.errors import EvaluationError
+from workbench.errors import EvaluationError, shown
 from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
 from workbench.evaluation.likeness.causes import CAUSES, Causes, tally
 from workbench.evaluation.likeness.lost import LOST
@@ -171,6 +171,9 @@ def parity(
     """
     from tqdm.auto import tqdm
 
+    for name, bench in (("first", first), ("second", second)):
+        if not (hasattr(bench, "engine") and hasattr(bench, "search")):
+            raise EvaluationError(f"the {name} is {shown(bench)}; give what wb.open returns")
     chosen = profile or first.profile
     asked, judged = as_queries(queries), as_judgments(judgments)
     if not asked:
