@@ -190,28 +190,6 @@ class ElasticEngine(Engine):
             signal: parts_of(answer, known) for signal, answer in zip(places, answers, strict=True)
         }
 
-    def hybrid(
-        self, query: Query, n: int, weights: Mapping[str, float], filters: Filters
-    ) -> dict[str, Any]:
-        """One bool query that adds weighted BM25 and vector score, each under its signal's name."""
-        check_filters(filters)
-        clauses = filter_clauses(filters)
-        should = []
-        for arm in self._arms(query, n, n, filters):
-            weight = weights.get(arm.signal, 0.0)
-            if weight and arm.wanted:
-                clause = self._first(arm, clauses, arm.size)["query"]
-                [inside] = clause.values()
-                inside |= {"boost": weight, "_name": arm.signal}
-                should.append(clause)
-        return {"bool": {"should": should}} if should else {"match_none": {}}
-
-    def aggregated(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The aggregations of one search of this index."""
-        [answer] = self._connection.searches([body], self.live.name)
-        found: dict[str, Any] = answer["aggregations"]
-        return found
-
     def _arms(self, query: Query, n: int, n_keyword: int, filters: Filters) -> list[Arm]:
         """The arms of the plain query; as they are where the thread's last search, the one before
         feedback, asked the same."""
