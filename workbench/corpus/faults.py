@@ -134,7 +134,7 @@ def exists(path: Path) -> bool:
     return _look(path) is not None
 
 
-def as_path(path: str | Path, error: type[WorkbenchError] = CorpusNotFound) -> Path:
+def as_path(path: str | os.PathLike[str], error: type[WorkbenchError] = CorpusNotFound) -> Path:
     """A path with `~` resolved. Raises `error` for what is none, for the home of nobody, and for
     one that no file can have."""
     if not isinstance(path, str | os.PathLike):

@@ -45,14 +45,17 @@ def make_filters(
     if filters is not None:
         if not isinstance(filters, Filters):
             raise FilterError(f"filters are {shown(filters)}; give a Filters")
-        given = {"year": year, "venue": venue, "author": author, "field": field, "ids": ids}
-        given["terms"] = terms
-        ready: dict[str, Any] = {name: getattr(filters, name) or None for name in given}
-        if twice := [name for name in given if given[name] is not None and ready[name] is not None]:
-            raise FilterError(
-                f"{', '.join(twice)} is given, and filters has it too; give it in one place"
-            )
-        return make_filters(**{name: given[name] or ready[name] for name in given})
+        given: dict[str, Any] = {
+            "year": year, "venue": venue, "author": author, "field": field, "ids": ids,
+            "terms": terms,
+        }  # fmt: skip
+        for name, value in given.items():
+            ready = getattr(filters, name)
+            ready = None if ready == () else ready
+            if value is not None and ready is not None:
+                raise FilterError(f"{name} is given, and filters has it too; give it in one place")
+            given[name] = ready if value is None else value
+        return make_filters(**given)
     years = (year, year) if isinstance(year, SupportsIndex) else year
     if years is not None and (not isinstance(years, tuple | list) or len(years) != 2):
         raise FilterError(f"year is {year!r}; give one year or (first, last)")
