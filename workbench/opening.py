@@ -17,22 +17,19 @@ from workbench.corpus.readers import find_source
 from workbench.engines.elastic.keepers import Elasticsearch
 from workbench.engines.embedded.generation import problem_of
 from workbench.engines.embedded.indexing import Indexer
+from workbench.engines.embedder import embedder_for
 from workbench.engines.keeper import EngineSpec
 from workbench.errors import (
     CorpusError,
     CorpusNotFound,
     CorpusReadOnly,
-    ModelError,
     ProfileError,
     shown,
 )
 from workbench.models.embedders.base import LazyEmbedder
-from workbench.models.embedders.make import RUNTIMES, make_embedder, settings_of
-from workbench.models.weights.find import DEFAULT_MODEL
 from workbench.profiles import Profile
 from workbench.session import Workbench
 
-RUNTIME = RUNTIMES[0]
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
 
@@ -71,7 +68,6 @@ def open_corpus(
     engine ClusterError.
     """
     spec = None if engine is None else _spec(engine)
-    _check_texts(model=model, runtime=runtime)
     if path is None:
         if spec is None:
             raise CorpusNotFound(
@@ -79,7 +75,7 @@ def open_corpus(
             )
         there = spec.keeper(None)
         named = model is not None or runtime is not None  # else the index says
-        embedder = _new_embedder(model, runtime) if named else None
+        embedder = embedder_for(None, model, runtime) if named else None
         return Workbench(
             there.folder, profile=profile, embedder=embedder, keeper=there, progress=progress
         )
@@ -100,12 +96,6 @@ def _spec(engine: str | EngineSpec) -> EngineSpec:
         f"engine is {shown(engine)}; give wb.Elasticsearch(...), the URL of a cluster, or an "
         "object with a method keeper(folder)"
     )
-
-
-def _check_texts(**given: Any) -> None:
-    for name, value in given.items():
-        if value is not None and not isinstance(value, str):
-            raise ModelError(f"{name} is {shown(value)}; give a text, or leave it out")
 
 
 def _is_url(place: Any) -> bool:
@@ -168,18 +158,9 @@ def _repair(index: Path, embedder: LazyEmbedder, progress: bool) -> None:
         Indexer(index, embedder, progress=progress, existing=True).repair()
 
 
-def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
-    """What is asked for, else what an index was made with, else the default."""
-    settings: dict[str, Any] = {"runtime": runtime} if runtime else {}
-    if exists(index / NAME):
-        manifest = read_manifest(index)
-        model = model or manifest.model
-        settings = settings or settings_of(manifest.model_fingerprint)
-    return make_embedder(model or DEFAULT_MODEL, **settings)
-
-
-def _new_embedder(model: str | None, runtime: str | None) -> LazyEmbedder:
-    return make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
+def _embedder(index: Path, model: str | None, runtime: str | None) -> LazyEmbedder:
+    made = read_manifest(index) if exists(index / NAME) else None
+    return embedder_for(made, model, runtime)
 
 
 def index(
@@ -199,10 +180,9 @@ def index(
     `runtime` as in `open`. `into` may be `wb.Elasticsearch(...)` or the URL of a cluster: papers
     then go there alone, as they are read.
     """
-    _check_texts(model=model, runtime=runtime)
     if isinstance(into, EngineSpec) or _is_url(into):
-        embedder = _new_embedder(model, runtime)
-        return _spec(into).keeper(None).add(source, embedder, strict=strict, progress=progress)
+        keeper, embedder = _spec(into).keeper(None), embedder_for(None, model, runtime)
+        return keeper.add(source, embedder, strict=strict, progress=progress)
     folder = as_path(into)
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
     return indexer.add(source, strict=strict)

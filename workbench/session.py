@@ -13,9 +13,10 @@ from workbench.corpus.identifiers import identifiers
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
 from workbench.engines.embedded.keeper import FolderKeeper
+from workbench.engines.embedder import check_model, embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import Keeper
-from workbench.errors import CorpusError, CorpusMismatch, EvaluationError, RecordError
+from workbench.errors import CorpusError, EvaluationError, RecordError
 from workbench.evaluation.collection import (
     naming,
     query_candidates,
@@ -42,9 +43,7 @@ from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.evaluation.tuning.features import DocumentFrequencies
 from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
-from workbench.models.embedders.make import make_embedder, settings_of
 from workbench.models.embedders.onnx_embedder import Embedder
-from workbench.models.weights.find import DEFAULT_MODEL
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import weight_vector
@@ -78,8 +77,8 @@ class Workbench:
         self._keeper: Keeper = keeper or FolderKeeper(folder)
         self._progress = progress
         self.engine = self._keeper.open(progress=progress)
-        self._embedder = embedder or _embedder_of(self.manifest)
-        self._check_model()
+        self._embedder = embedder or embedder_for(self.manifest)
+        check_model(self.manifest, self._embedder, self._keeper.name)
         self._retriever = Retriever(self.engine, self._embedder, Analyser())
         self._profile = as_profile(profile)
 
@@ -389,25 +388,6 @@ class Workbench:
         self.engine.close()
         self.engine = self._keeper.open(progress=self._progress)
         self._retriever = self._retriever.over(self.engine)
-
-    def _check_model(self) -> None:
-        manifest, model = self.manifest, self._embedder
-        for name, made, own in (
-            ("dimension", manifest.dimension, model.dimension),
-            ("fingerprint", manifest.model_fingerprint, model.fingerprint),
-        ):
-            if made and own != made:  # an attached index does not say with which model it was made
-                raise CorpusMismatch(
-                    f"{self._keeper.name}: made with model {manifest.model!r} ({name} {made}), but "
-                    f"{model.name!r} has {name} {own}; use the model it was made with, "
-                    "or index the source into a new folder"
-                )
-
-
-def _embedder_of(manifest: Manifest) -> Embedder:
-    """The model that an index says it was made with, or the default."""
-    settings: dict[str, Any] = settings_of(manifest.model_fingerprint)
-    return make_embedder(manifest.model or DEFAULT_MODEL, **settings)
 
 
 def _widget(module: str, name: str) -> Any:
