@@ -27,6 +27,7 @@ from workbench.errors import (
 )
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
+from workbench.ranking.details import paper_details
 from workbench.records import Paper
 from workbench.session import Workbench
 
@@ -371,6 +372,8 @@ def test_an_error_of_python_names_the_class(bench: Workbench) -> None:
     lambda ranking: ranking[0].passage,
     lambda ranking: ranking.candidates,
     lambda ranking: ranking.candidates.query,
+    lambda ranking: ranking.explain(1),
+    lambda ranking: paper_details(ranking, ranking[0]),
 ])  # fmt: skip
 def test_a_record_shows_on_one_line(bench: Workbench, pick: Callable[[Any], Any]) -> None:
     bench.add({**LAVA, "title": "Vol\ncano " * 100, "abstract": "Lava. " * 1000}, progress=False)

@@ -25,7 +25,7 @@ from workbench.engines.elastic.attached.fields import ForeignIndex, cosine, fore
 from workbench.engines.elastic.attached.filtering import clauses_of
 from workbench.engines.elastic.attached.records import Documents, Name
 from workbench.engines.elastic.attached.rescoring import scored_text
-from workbench.engines.elastic.terms import parts_of
+from workbench.engines.elastic.terms import counted_terms, parts_of
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.elastic.wire.version import check_at_start
 from workbench.engines.filters import check_filters
@@ -137,9 +137,7 @@ class AttachedEngine(Engine):
         aggregations = {"terms": {"filters": {"filters": filters}}} if filters else {}
         body = {"size": 0, "track_total_hits": True, "aggs": aggregations}
         [answer] = self._connection.searches([body], self.index.name)
-        buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
-        found = {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
-        return found, int(answer["hits"]["total"]["value"])
+        return counted_terms(answer), int(answer["hits"]["total"]["value"])
 
     def scored_text(self, query: str, title: str, text: str) -> dict[str, float] | None:
         """By signal what this index would give a document with this title and text; None where

@@ -11,7 +11,7 @@ from typing import Any
 
 from workbench.engines.bm25 import idf, rounded_length, saturation
 from workbench.engines.elastic.attached.fields import ForeignIndex
-from workbench.engines.elastic.counting import term_vectors
+from workbench.engines.elastic.terms import term_vectors
 from workbench.engines.elastic.wire.connection import Connection
 
 K1, B = 1.2, 0.75

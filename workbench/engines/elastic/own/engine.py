@@ -17,8 +17,6 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
-from workbench.engines.elastic.counting import term_vectors
-from workbench.engines.elastic.known import found_terms
 from workbench.engines.elastic.own.arms import Arm, scores_of
 from workbench.engines.elastic.own.foresight import (
     SPARE,
@@ -43,7 +41,9 @@ from workbench.engines.elastic.queries import (
 from workbench.engines.elastic.terms import (
     count_filters,
     counted_terms,
+    found_terms,
     parts_of,
+    term_vectors,
     weighted_terms,
 )
 from workbench.engines.elastic.wire.connection import Connection
