@@ -86,7 +86,7 @@ def open_corpus(
     return Workbench(index, profile=profile, embedder=embedder, keeper=keeper, progress=progress)
 
 
-def _spec(engine: str | EngineSpec) -> EngineSpec:
+def _spec(engine: object) -> EngineSpec:
     """What says where papers are kept; the URL of a cluster means its index `papers`."""
     if isinstance(engine, str) and _is_url(engine):
         return Elasticsearch(engine)
