@@ -18,11 +18,10 @@ from common import INDEXES, cores
 from numpy.typing import NDArray
 
 from workbench.corpus.chunking import embedding_text
-from workbench.corpus.manifest import read_manifest
+from workbench.corpus.manifest import STORE, VECTORS, read_manifest
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors
-from workbench.engines.generation import STORE, VECTORS
-from workbench.engines.indexing import K1, B
+from workbench.engines.bm25 import K1, B
 from workbench.models.weights.find import find_model
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")

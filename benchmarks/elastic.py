@@ -1,7 +1,7 @@
 """Elasticsearch: a hybrid query, threads, bulk indexing, and parity with the embedded engine.
 
 Against a real server: that of WORKBENCH_ES_URL, or one that is started here (Java is needed).
-Beside it, in the same run: the ancestor's one-request shape, and the client's streaming_bulk.
+Beside it, in the same run: the single-request query, and the client's streaming_bulk.
 """
 
 from __future__ import annotations
@@ -33,26 +33,25 @@ from common import (
     table,
     targets,
 )
+from single_request import single_request
 
 sys.path.insert(0, str(ROOT))
 
 import workbench as wb
 from tests.servers.elasticsearch import ARCHIVE, Server
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.manifest import read_manifest
+from workbench.corpus.manifest import VECTORS, read_manifest
 from workbench.corpus.vectors import read_blocks
-from workbench.engines.elastic.ancestor import one_request
 from workbench.engines.elastic.own.corpus import ElasticCorpus, layout_of
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.mapping import index_body
 from workbench.engines.elastic.own.sources import folder_documents
-from workbench.engines.generation import VECTORS
 from workbench.evaluation.likeness.parity import parity
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 
 CANDIDATES = 200
 WARM_UP = 60
-OURS, ANCESTOR = "two round trips, complete", "ancestor: one request"
+OURS, SINGLE = "two round trips, complete", "single-request query"
 
 MEMORY = """
 import sys
@@ -123,7 +122,7 @@ def _latency(engine: ElasticEngine, texts: Sequence[str]) -> list[Figure]:
     ]
     contenders: dict[str, Callable[[wb.Query], Any]] = {
         OURS: lambda query: engine.candidates(query, CANDIDATES),
-        ANCESTOR: lambda query: one_request(engine, query, n=CANDIDATES),
+        SINGLE: lambda query: single_request(engine, query, n=CANDIDATES),
     }
     interleave(contenders, [asked[i % len(asked)] for i in range(WARM_UP)])
     timings = interleave(contenders, asked)

@@ -38,7 +38,7 @@ def show(change):
 slider.observe(show, "value"); show({{"new": 0.5}})
 widgets.VBox([slider, output])"""
 KERNEL = """
-from workbench.ranking.balance import with_balance
+from workbench.ranking.weights import with_balance
 seconds, seq = [], panel.view.settings["seq"]
 for i in range({moves}):
     weights = with_balance(panel.base.weights, (i * 37 % 101) / 100)

@@ -64,6 +64,13 @@ def test_fusion_imports_numpy_records_and_errors_alone() -> None:
     assert outside - standard == {"numpy", "numpy.typing", "workbench.records", "workbench.errors"}
 
 
+def test_elasticsearch_imports_nothing_of_the_embedded_engine() -> None:
+    """But for the keeper of a folder, whose papers are brought to the cluster."""
+    own = sorted((PACKAGE / "engines" / "elastic").rglob("*.py"))
+    found = {name for path in own for name in imported(path) if "engines.embedded" in name}
+    assert found == {"workbench.engines.embedded.keeper"}
+
+
 @pytest.mark.parametrize("path", MODULES, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_only_profiles_read_the_environment(path: Path) -> None:
     reads = "os.environ" in path.read_text(encoding="utf-8")

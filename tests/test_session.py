@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import os
+import pickle
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -14,15 +16,19 @@ import pytest
 import workbench as wb
 from workbench.corpus.lock import write_lock
 from workbench.errors import (
+    CorpusError,
     CorpusLocked,
     CorpusMismatch,
     CorpusNotFound,
     FilterError,
+    ProfileError,
     RecordError,
     WeightError,
 )
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
+from workbench.ranking.details import paper_details
+from workbench.records import Paper
 from workbench.session import Workbench
 
 Write = Callable[..., Path]
@@ -204,6 +210,35 @@ def test_a_bad_record_is_counted_or_in_strict_mode_raised(bench: Workbench) -> N
     assert bench.info()["papers"] == 2
 
 
+@pytest.mark.parametrize(
+    "given",
+    [
+        STARS,
+        [STARS],
+        Paper("stars", "Stars", "A star burns hydrogen."),
+        (Paper("stars", "Stars", "A star burns hydrogen."),),
+        (record for record in [STARS]),
+    ],
+    ids=["a dict", "dicts", "a Paper", "Papers", "a generator"],
+)
+def test_records_are_added_as_people_have_them(bench: Workbench, given: Any) -> None:
+    assert bench.add(given, progress=False).added == 1
+    [hit] = bench.search("hydrogen", k=1)
+    assert (hit.paper.id, hit.paper.title) == ("stars", "Stars")
+
+
+def test_a_paper_that_was_found_goes_back_unchanged(bench: Workbench) -> None:
+    papers = [hit.paper for hit in bench.search("lava cat", k=2)]
+    assert bench.add(papers, progress=False).unchanged == 2
+
+
+def test_a_number_is_an_id_too(bench: Workbench) -> None:
+    bench.add({"id": 3, "title": "Three"}, progress=False)
+    assert bench.delete(3) == 1
+    with pytest.raises(RecordError, match=r"ids is 2\.5 \(float\)"):
+        bench.delete(2.5)  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("ids", ["lava", ["lava"], ("lava", "nobody"), iter(["lava"])], ids=str)
 def test_a_deleted_paper_is_gone_at_once(bench: Workbench, ids: Any) -> None:
     assert bench.delete(ids) == 1
@@ -250,6 +285,41 @@ def test_weights_complete_those_of_the_profile_given(bench: Workbench) -> None:
     assert {k: w for k, w in weights.items() if w} == {"title": 0.5, "dense": 0.5}
 
 
+def test_weights_may_be_what_has_weights(bench: Workbench) -> None:
+    given = {"bm25": 0.25, "dense": 0.75}
+    plain = bench.search("lava", weights=given, profile="fast")
+    profile = Profile(weights=given)
+    assert bench.search("lava", weights=profile, profile="fast").hits == plain.hits
+    assert plain.reweigh(profile).hits == plain.hits
+
+
+def test_the_profile_is_set_by_name_and_checked_at_once(bench: Workbench) -> None:
+    bench.profile = "fast"
+    assert bench.profile == Profile.named("fast") == bench.search("lava").profile
+    for wrong in ("nope", 3):
+        with pytest.raises(ProfileError, match=f"{wrong}"):
+            bench.profile = wrong  # type: ignore[assignment]
+    with pytest.raises(WeightError, match="unknown signal 'splade'"):
+        bench.profile = Profile(weights={"splade": 1})
+    assert bench.profile == Profile.named("fast")
+
+
+def test_filters_may_be_ready_made(bench: Workbench) -> None:
+    ready = wb.Filters(year=(2001, 2001))
+    assert bench.search("lava", filters=ready).paper_ids == ["cats"]
+    assert bench.search("lava", filters=ready, ids="lava").paper_ids == []
+    as_a_person_types = wb.Filters(ids=["cats"], year=2001)  # type: ignore[arg-type]
+    assert bench.search("lava", filters=as_a_person_types).paper_ids == ["cats"]
+    with pytest.raises(FilterError, match="year is given, and filters has it too"):
+        bench.search("lava", filters=ready, year=2001)
+
+
+def test_signals_may_be_one_text(bench: Workbench) -> None:
+    given = {"queries": {"q": "lava"}, "judgments": {"q": {"lava": 1}}, "progress": False}
+    one = bench.tune(**given, signals="bm25, dense")
+    assert one.best == bench.tune(**given, signals=("bm25", "dense")).best
+
+
 def test_filters_are_those_of_the_search(bench: Workbench) -> None:
     assert bench.search("lava", year=2001).paper_ids == ["cats"]
     assert bench.search("lava", year=(None, 2000)).paper_ids == []
@@ -280,6 +350,36 @@ def test_info_says_what_the_corpus_holds_and_was_made_from(bench: Workbench) -> 
 
 def test_repr_names_folder_and_papers(bench: Workbench) -> None:
     assert repr(bench) == f"Workbench({str(bench.folder)!r}, 2 papers)"
+
+
+@pytest.mark.parametrize("send", [copy.copy, copy.deepcopy, pickle.dumps])
+def test_a_session_cannot_be_sent_and_says_what_to_send(
+    bench: Workbench, send: Callable[[Any], Any]
+) -> None:
+    with pytest.raises(CorpusError, match="send the path and open it there"):
+        send(bench)
+
+
+def test_an_error_of_python_names_the_class(bench: Workbench) -> None:
+    with pytest.raises(TypeError, match=r"Workbench\.tune\(\) got an unexpected keyword"):
+        bench.tune({}, {}, metrics="RR")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("pick", [
+    lambda ranking: ranking,
+    lambda ranking: ranking.hit(1),
+    lambda ranking: ranking[0].paper,
+    lambda ranking: ranking[0].passage,
+    lambda ranking: ranking.candidates,
+    lambda ranking: ranking.candidates.query,
+    lambda ranking: ranking.explain(1),
+    lambda ranking: paper_details(ranking, ranking[0]),
+])  # fmt: skip
+def test_a_record_shows_on_one_line(bench: Workbench, pick: Callable[[Any], Any]) -> None:
+    bench.add({**LAVA, "title": "Vol\ncano " * 100, "abstract": "Lava. " * 1000}, progress=False)
+    text = repr(pick(bench.search("lava " * 50)))
+    assert "\n" not in text
+    assert len(text) < 200
 
 
 def test_a_with_block_gives_the_session_and_closes_it(folder: Path) -> None:

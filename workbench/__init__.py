@@ -10,36 +10,31 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workbench import errors
+
 __version__ = "0.1.0"
 
-_HOMES = {
-    "open": ("workbench.opening", "open_corpus"),
-    "index": ("workbench.opening", "index"),
-    "open_answer": ("workbench.qa.assembling", "open_answer"),
-    "Answer": ("workbench.qa.answer", "Answer"),
-    "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
-    "WeightCurve": ("workbench.evaluation.tuning.curve", "WeightCurve"),
-    "Workbench": ("workbench.session", "Workbench"),
-    "Profile": ("workbench.profiles", "Profile"),
-    "list_profiles": ("workbench.profiles", "list_profiles"),
-    "Report": ("workbench.evaluation.reports.report", "Report"),
-    "Ranking": ("workbench.ranking.ranking", "Ranking"),
-    "Paper": ("workbench.records", "Paper"),
-    "Passage": ("workbench.records", "Passage"),
-    "QueryEdits": ("workbench.ranking.editing", "QueryEdits"),
-    "Query": ("workbench.records", "Query"),
-    "Judgment": ("workbench.records", "Judgment"),
-    "Judgments": ("workbench.evaluation.judgments.judgments", "Judgments"),
-    "Filters": ("workbench.records", "Filters"),
-    "Candidates": ("workbench.records", "Candidates"),
-    "Hit": ("workbench.records", "Hit"),
-    "parity": ("workbench.evaluation.likeness.parity", "parity"),
-    "Sampler": ("workbench.monitor.sampler", "Sampler"),
-    "read_recording": ("workbench.monitor.recording", "read_recording"),
-    "read_queries": ("workbench.corpus.collection", "read_queries"),
-    "read_qrels": ("workbench.corpus.collection", "read_qrels"),
-    "WorkbenchError": ("workbench.errors", "WorkbenchError"),
+_ROOMS = {
+    "workbench.engines.elastic.keepers": "Elasticsearch",
+    "workbench.corpus.collection": "read_qrels read_queries",
+    "workbench.errors": "WorkbenchError",
+    "workbench.evaluation.judgments.judgments": "Judgments",
+    "workbench.evaluation.likeness.parity": "parity",
+    "workbench.evaluation.reports.report": "Report",
+    "workbench.evaluation.tuning.curve": "WeightCurve",
+    "workbench.evaluation.tuning.weight_search": "WeightSearch",
+    "workbench.monitor.recording": "read_recording",
+    "workbench.monitor.sampler": "Sampler",
+    "workbench.opening": "index open_corpus",
+    "workbench.profiles": "Profile list_profiles",
+    "workbench.qa.answer": "Answer",
+    "workbench.qa.assembling": "open_answer",
+    "workbench.ranking.editing": "QueryEdits",
+    "workbench.ranking.ranking": "Ranking",
+    "workbench.records": "Candidates Filters Hit Judgment Paper Passage Query",
+    "workbench.session": "Workbench",
 }
+_HOMES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 """Public names and where they live; each is imported when first used."""
 
 __all__ = [
@@ -59,8 +54,10 @@ __all__ = [
     "Report",
     "Sampler",
     "WeightCurve",
+    "WeightSearch",
     "Workbench",
     "WorkbenchError",
+    "errors",
     "index",
     "list_profiles",
     "open",
@@ -73,12 +70,13 @@ __all__ = [
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
-    from workbench.engines.elastic.spec import Elasticsearch
+    from workbench.engines.elastic.keepers import Elasticsearch
     from workbench.errors import WorkbenchError
     from workbench.evaluation.judgments.judgments import Judgments
     from workbench.evaluation.likeness.parity import parity
     from workbench.evaluation.reports.report import Report
     from workbench.evaluation.tuning.curve import WeightCurve
+    from workbench.evaluation.tuning.weight_search import WeightSearch
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
     from workbench.opening import index
@@ -93,13 +91,13 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    home = "open_corpus" if name == "open" else name
+    if name == "open_corpus" or home not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, attribute = _HOMES[name]
-    value = getattr(import_module(module), attribute)
+    value = getattr(import_module(_HOMES[home]), home)
     globals()[name] = value
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    return sorted({*globals(), *__all__})

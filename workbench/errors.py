@@ -33,6 +33,9 @@ WorkbenchError
     └── MissingDependency   names the package to install
 """
 
+import operator
+from typing import Any
+
 
 class WorkbenchError(Exception):
     """Base of every error that the package raises on purpose."""
@@ -166,3 +169,14 @@ def shown(value: object, most: int = 80) -> str:
         size = f" of {value.bit_length():,} bits" if isinstance(value, int) else ""
         text = f"a {type(value).__name__}{size} that cannot be printed"
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def whole_number(name: str, value: Any, least: int, most: int, error: type[WorkbenchError]) -> int:
+    """The value as an int, numpy's too. Raises `error` where it is none from `least` to `most`."""
+    try:
+        number = None if isinstance(value, bool) else operator.index(value)
+    except TypeError:
+        number = None
+    if number is None or not least <= number <= most:
+        raise error(f"{name} is {shown(value)}; give a whole number from {least} to {most}")
+    return number

@@ -14,18 +14,22 @@ from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import NAME, read_manifest, write_manifest
 from workbench.corpus.notices import notice
 from workbench.corpus.readers import find_source
-from workbench.engines.elastic.spec import Elasticsearch
-from workbench.engines.generation import problem_of
-from workbench.engines.indexing import Indexer
-from workbench.engines.keeper import Keeper
-from workbench.errors import CorpusError, CorpusMismatch, CorpusNotFound, CorpusReadOnly
+from workbench.engines.elastic.keepers import Elasticsearch
+from workbench.engines.embedded.generation import problem_of
+from workbench.engines.embedded.indexing import Indexer
+from workbench.engines.embedder import embedder_for
+from workbench.engines.keeper import EngineSpec
+from workbench.errors import (
+    CorpusError,
+    CorpusNotFound,
+    CorpusReadOnly,
+    ProfileError,
+    shown,
+)
 from workbench.models.embedders.base import LazyEmbedder
-from workbench.models.embedders.make import RUNTIMES, make_embedder, settings_of
-from workbench.models.weights.find import DEFAULT_MODEL
-from workbench.profiles import Profile, cache_folder
+from workbench.profiles import Profile
 from workbench.session import Workbench
 
-RUNTIME = RUNTIMES[0]
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
 
@@ -33,7 +37,7 @@ INDEX = "index"
 def open_corpus(
     path: str | Path | None = None,
     *,
-    engine: Elasticsearch | None = None,
+    engine: str | EngineSpec | None = None,
     profile: Profile | str | None = None,
     model: str | None = None,
     runtime: str | None = None,
@@ -48,9 +52,11 @@ def open_corpus(
     deleted by other means stay as they are. What derives from the stored papers (vectors, arrays)
     is made anew where it is missing or damaged. A message says what was done.
 
-    With `engine=wb.Elasticsearch(...)` the folder's papers and vectors are brought to the cluster,
-    where that differs, and searched there. Without a path, the cluster's index is opened as it is:
-    one that the workbench made, or somebody else's with the fields that the engine names.
+    With `engine=wb.Elasticsearch(...)`, or the URL of a cluster, the folder's papers and vectors
+    are brought to the cluster, where that differs, and searched there. Without a path, the
+    cluster's index is opened as it is: one that the workbench made, or somebody else's with the
+    fields that the engine names. Any object with a method `keeper(folder)` (`engines.keeper`) is an
+    engine.
 
     `profile` is a Profile or the name of one; without it the environment decides
     (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
@@ -61,57 +67,60 @@ def open_corpus(
     read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
     engine ClusterError.
     """
-    if path is None or (engine is not None and engine.attached):
-        return _open_cluster(path, engine, profile, model, runtime)
-    folder, embedder = _ready_folder(as_path(path), model, runtime, prune, progress)
-    keeper = None if engine is None else _keeper(engine, folder, progress)
-    return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper)
+    spec = None if engine is None else _spec(engine)
+    if path is None:
+        if spec is None:
+            raise CorpusNotFound(
+                "nothing to open; give a corpus folder, or engine=wb.Elasticsearch()"
+            )
+        there = spec.keeper(None)
+        named = model is not None or runtime is not None  # else the index says
+        embedder = embedder_for(None, model, runtime) if named else None
+        return Workbench(
+            there.folder, profile=profile, embedder=embedder, keeper=there, progress=progress
+        )
+    folder = as_path(path)
+    index = folder if exists(folder / NAME) else folder / INDEX
+    keeper = None if spec is None else spec.keeper(index)
+    embedder = _ready(folder, index, model, runtime, prune, progress)
+    return Workbench(index, profile=profile, embedder=embedder, keeper=keeper, progress=progress)
 
 
-def _open_cluster(
-    path: str | Path | None,
-    engine: Elasticsearch | None,
-    profile: Profile | str | None,
+def _spec(engine: object) -> EngineSpec:
+    """What says where papers are kept; the URL of a cluster means its index `papers`."""
+    if isinstance(engine, str) and _is_url(engine):
+        return Elasticsearch(engine)
+    if isinstance(engine, EngineSpec) and not isinstance(engine, type):
+        return engine
+    raise ProfileError(
+        f"engine is {shown(engine)}; give wb.Elasticsearch(...), the URL of a cluster, or an "
+        "object with a method keeper(folder)"
+    )
+
+
+def _is_url(place: Any) -> bool:
+    return isinstance(place, str) and place.startswith(("http://", "https://"))
+
+
+def _ready(
+    folder: Path,
+    index: Path,
     model: str | None,
     runtime: str | None,
-) -> Workbench:
-    """An index as it is on the cluster, without a folder here."""
-    if engine is None:
-        raise CorpusNotFound("nothing to open; give a corpus folder, or engine=wb.Elasticsearch()")
-    if path is not None:
-        raise CorpusMismatch(
-            f"{path}: a folder is given, and fields of somebody else's index {engine.index!r}; "
-            "leave out the one or the other"
-        )
-    from workbench.engines.elastic.keepers import keeper_for
-
-    known = model is None and runtime is None and not engine.attached
-    embedder = None if known else make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
-    folder = cache_folder() / "elastic" / engine.index  # for what a session keeps beside papers
-    return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper_for(engine, None))
-
-
-def _keeper(engine: Elasticsearch, folder: Path, progress: bool) -> Keeper:
-    from workbench.engines.elastic.keepers import keeper_for
-
-    return keeper_for(engine, folder, progress=progress)
-
-
-def _ready_folder(
-    folder: Path, model: str | None, runtime: str | None, prune: bool, progress: bool
-) -> tuple[Path, LazyEmbedder]:
-    """The folder of an index that is whole and up to date, and the model it was made with."""
-    if exists(folder / NAME):
+    prune: bool,
+    progress: bool,
+) -> LazyEmbedder:
+    """Bring a folder's index up to date, whole as it must be; the model it was made with."""
+    if index == folder:
         embedder = _embedder(folder, model, runtime)
         _repair(folder, embedder, progress)
-        return folder, embedder
+        return embedder
     source = find_source(folder) if is_folder(folder) else None
     if source is None:
         raise CorpusNotFound(
             f"{folder}: neither an index nor a source (papers.jsonl, corpus.jsonl) is there; "
             "run `workbench index SOURCE --into DIR` first, or check the path"
         )
-    index = folder / INDEX
     embedder = _embedder(index, model, runtime)
     known = read_manifest(index).source if exists(index / NAME) else None
     state = _source_state(source, known)
@@ -121,7 +130,7 @@ def _ready_folder(
         with suppress(CorpusError), write_lock(index):  # so that it is not read again next time
             write_manifest(index, replace(read_manifest(index), source=state))
     _repair(index, embedder, progress)
-    return index, embedder
+    return embedder
 
 
 def _follow(
@@ -149,37 +158,31 @@ def _repair(index: Path, embedder: LazyEmbedder, progress: bool) -> None:
         Indexer(index, embedder, progress=progress, existing=True).repair()
 
 
-def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
-    """What is asked for, else what an index was made with, else the default."""
-    settings: dict[str, Any] = {"runtime": runtime} if runtime else {}
-    if exists(index / NAME):
-        manifest = read_manifest(index)
-        model = model or manifest.model
-        settings = settings or settings_of(manifest.model_fingerprint)
-    return make_embedder(model or DEFAULT_MODEL, **settings)
+def _embedder(index: Path, model: str | None, runtime: str | None) -> LazyEmbedder:
+    made = read_manifest(index) if exists(index / NAME) else None
+    return embedder_for(made, model, runtime)
 
 
 def index(
     source: Any,
-    into: str | Path | Elasticsearch,
+    into: str | Path | EngineSpec,
     *,
     model: str | None = None,
     runtime: str | None = None,
     strict: bool = False,
     progress: bool = True,
 ) -> IngestReport:
-    """Index a file, BEIR folder or pandas DataFrame into a corpus folder, new or existing.
+    """Index papers into a corpus folder, new or existing: a file, a BEIR folder, a DataFrame, a
+    dict, a Paper, or several of the latter two.
 
     Run it again after an interruption and it continues. Bad records are skipped and listed in
     the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` and
-    `runtime` as in `open`. `into` may be `wb.Elasticsearch(...)`: papers then go to the cluster
-    alone, as they are read.
+    `runtime` as in `open`. `into` may be `wb.Elasticsearch(...)` or the URL of a cluster: papers
+    then go there alone, as they are read.
     """
-    if isinstance(into, Elasticsearch):
-        from workbench.engines.elastic.own.corpus import ElasticCorpus
-
-        embedder = make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
-        return ElasticCorpus(into).add(source, embedder, strict=strict, progress=progress)
+    if isinstance(into, EngineSpec) or _is_url(into):
+        keeper, embedder = _spec(into).keeper(None), embedder_for(None, model, runtime)
+        return keeper.add(source, embedder, strict=strict, progress=progress)
     folder = as_path(into)
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
     return indexer.add(source, strict=strict)

@@ -13,6 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 
+def _short(text: str, most: int = 60) -> str:
+    """A text's repr, cut off: a record shows on one line."""
+    return repr(text if len(text) <= most else f"{text[: most - 1]}…")
+
+
 @dataclass(frozen=True, slots=True)
 class Paper:
     """One paper. Character offsets anywhere in the package refer to `text`."""
@@ -34,6 +39,10 @@ class Paper:
         """Abstract and body, separated by a blank line; the title where there is neither."""
         return "\n\n".join(part for part in (self.abstract, self.body) if part) or self.title
 
+    def __repr__(self) -> str:
+        year = "" if self.year is None else f", {self.year}"
+        return f"Paper({self.id!r}, {_short(self.title or self.text)}{year})"
+
 
 @dataclass(frozen=True, slots=True)
 class Passage:
@@ -44,6 +53,10 @@ class Passage:
     start: int
     end: int
     text: str
+
+    def __repr__(self) -> str:
+        place = f"characters {self.start:,} to {self.end:,}"
+        return f"Passage({self.paper_id!r}, {self.number}, {place}: {_short(self.text)})"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,6 +71,10 @@ class Query:
     terms: Mapping[str, float] = field(default_factory=dict)
     vector: NDArray[np.float32] | None = None
     id: str = ""
+
+    def __repr__(self) -> str:
+        name = f", id={self.id!r}" if self.id else ""
+        return f"Query({_short(self.text)}{name})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +129,13 @@ class Candidates:
     def __len__(self) -> int:
         return len(self.paper_ids)
 
+    def __repr__(self) -> str:
+        papers, signals = len(self.paper_starts), ", ".join(self.signals)
+        return (
+            f"Candidates({_short(self.query.text)}, {len(self):,} passages of {papers:,} papers, "
+            f"{signals})"
+        )
+
     def column(self, signal: str) -> NDArray[np.float64]:
         """The values of one signal, shape (n,). Raises ValueError for an unknown name."""
         return self.values[:, self.signals.index(signal)]
@@ -144,6 +168,10 @@ class Hit:
     paper: Paper
     passage: Passage
     signals: Mapping[str, SignalShare] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        title = _short(self.paper.title or self.passage.text)
+        return f"Hit({self.rank}, {self.paper.id!r}, {self.score:.3f}, {title})"
 
     def to_dict(self) -> dict[str, Any]:
         """The hit as `workbench search --json` prints it; a contract: fields are only added."""

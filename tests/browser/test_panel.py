@@ -16,7 +16,7 @@ Run = Callable[..., Page]
 JUDGED = '"landmarks/queries.jsonl", "landmarks/qrels.tsv"'
 TUNER = f"{OPEN}\ntuner = bench.weight_tuner({JUDGED})\ntuner"
 BEST = f"""
-from workbench.ranking.balance import with_balance
+from workbench.ranking.weights import with_balance
 base, ends = tuner.base, tuner.judged.ends(tuner.base.weights)
 best = tuner.judged.curve(base, ends).best
 report = bench.evaluate({JUDGED}, "nDCG@10", weights=with_balance(base.weights, best.weight))

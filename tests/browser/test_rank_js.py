@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import Page
 
-from workbench.ranking.balance import balance_of, with_balance
 from workbench.ranking.fusion import fuse, rank_papers
+from workbench.ranking.weights import balance_of, with_balance
 from workbench.records import Candidates, Query
 from workbench.widgets.base import static
 

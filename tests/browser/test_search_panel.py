@@ -145,7 +145,7 @@ def _tune_the_query(panel: Locator) -> None:
 
 WEIGHTS = [round(0.037 * i % 1, 2) for i in range(40)]
 REWEIGHED = f"""
-from workbench.ranking.balance import with_balance
+from workbench.ranking.weights import with_balance
 ranking = panel.ranking
 base = ranking.profile.weights
 orders = [ranking.reweigh(with_balance(base, w)).paper_ids for w in {WEIGHTS}]

@@ -1,6 +1,7 @@
 """A tiny deterministic embedder, papers to index with it, and a process that does.
 
-`python fakes.py FOLDER SOURCE LOG SECONDS` indexes in a process of its own, for tests that kill it.
+`python fakes.py FOLDER SOURCE LOG SIGNAL AT` indexes in a process of its own, which sends itself
+the signal at its AT-th call of a function (0: never) and prints at its end how many it made.
 """
 
 from __future__ import annotations
@@ -9,7 +10,6 @@ import os
 import random
 import re
 import sys
-import time
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.ingest import IngestReport
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.indexing import Indexer
 from workbench.session import Workbench
 
 WORD = re.compile(r"\S+")
@@ -53,14 +53,12 @@ class FakeEmbedder(WordCounter):
         window: int = 64,
         dimension: int = 32,
         log: Path | None = None,
-        seconds: float = 0.0,
     ) -> None:
         super().__init__(window)
         self.fingerprint = fingerprint
         self.dimension = dimension
         self.encoded: list[str] = []
         self._log = log
-        self._seconds = seconds
 
     def encode(
         self, texts: Sequence[str], *, progress: bool = False, **_: Any
@@ -70,7 +68,6 @@ class FakeEmbedder(WordCounter):
             lines = (blake2b(text.encode(), digest_size=8).hexdigest() + "\n" for text in texts)
             with open(self._log, "a") as stream:
                 stream.write("".join(lines))
-        time.sleep(self._seconds)
         rows = [self._vector(text) for text in texts]
         return np.array(rows, np.float32).reshape(len(texts), self.dimension)
 
@@ -116,7 +113,32 @@ def found(folder: Path, query: str = "dense retrieval feedback", k: int = 20) ->
     return [(hit.paper.id, hit.score, hit.passage.text) for hit in hits]
 
 
+class Signalled:
+    """Counts every call of a function, Python's and native ones, and sends this process a signal at
+    one of them: a moment of the work that no clock has a part in. Use `with`."""
+
+    def __init__(self, number: int, at: int) -> None:
+        self.calls = 0
+        self._number = number
+        self._at = at
+
+    def __enter__(self) -> Signalled:
+        sys.setprofile(self._count)
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        sys.setprofile(None)
+
+    def _count(self, frame: object, event: str, argument: object) -> None:
+        if event in ("call", "c_call"):
+            self.calls += 1
+            if self.calls == self._at:
+                os.kill(os.getpid(), self._number)
+
+
 if __name__ == "__main__":
-    _folder, _source, _log, _seconds = sys.argv[1:]
-    print(os.getpid(), flush=True)
-    build(Path(_folder), _source, FakeEmbedder(log=Path(_log), seconds=float(_seconds)))
+    _folder, _source, _log, _signal, _at = sys.argv[1:]
+    _embedder = FakeEmbedder(log=Path(_log))
+    with Signalled(int(_signal), int(_at)) as _counted:
+        build(Path(_folder), _source, _embedder)
+    print(_counted.calls)

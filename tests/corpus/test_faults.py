@@ -21,11 +21,10 @@ import workbench as wb
 from tests.conftest import need, paper_record
 from workbench.corpus import database
 from workbench.corpus.collection import read_qrels, read_queries
-from workbench.corpus.manifest import NAME, read_manifest
+from workbench.corpus.manifest import NAME, STORE, VECTORS, read_manifest
 from workbench.corpus.readers import read_entries
 from workbench.corpus.store import Store
-from workbench.engines.generation import STORE, VECTORS
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import (
     CorpusDamaged,
     CorpusLocked,

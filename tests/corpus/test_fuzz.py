@@ -28,11 +28,10 @@ from pyarrow import parquet
 
 from tests.conftest import paper_record
 from workbench.corpus.collection import read_qrels, read_queries
-from workbench.corpus.manifest import NAME, read_manifest
+from workbench.corpus.manifest import NAME, STORE, read_manifest
 from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import read_entries
-from workbench.engines.generation import STORE
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusDamaged, CorpusError, RecordError, WorkbenchError
 
 from .fakes import FakeEmbedder, build, found

@@ -14,9 +14,9 @@ import pytest
 
 from tests.conftest import paper_record
 from workbench.corpus.ingest import BATCH
+from workbench.corpus.manifest import STORE
 from workbench.corpus.store import Store
 from workbench.corpus.writer import AnalysedPaper, StoreWriter
-from workbench.engines.generation import STORE
 from workbench.errors import CorpusNotFound, RecordError, UnsupportedSource
 from workbench.records import Paper
 

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,10 +15,9 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import hear_ctrl_c
-from workbench.corpus.manifest import NAME, read_manifest
-from workbench.engines.generation import VECTORS
-from workbench.engines.indexing import BLOCK
+from tests.conftest import ROOT, hear_ctrl_c
+from workbench.corpus.manifest import NAME, VECTORS, read_manifest
+from workbench.engines.embedded.indexing import BLOCK
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.session import Workbench
 
@@ -28,59 +26,59 @@ from .fakes import long_record
 
 KILLS = 20
 PAPERS = 300
-SECONDS = 0.04
-"""That each block takes longer than it must, so that kills fall between and inside of them."""
 
 REAL = """
 import sys
+from tests.corpus.fakes import Signalled
 from workbench.opening import index
-print("started", flush=True)
-index(sys.argv[2], sys.argv[1], progress=False)
+folder, source, number, at = sys.argv[1:]
+with Signalled(int(number), int(at)) as counted:
+    index(source, folder, progress=False)
+print(counted.calls)
 """
 
 
 @dataclass(frozen=True)
 class Undisturbed:
-    """A finished build to compare with, and how long it took after its imports."""
+    """A finished build to compare with, and how many calls of functions it took."""
 
     folder: Path
     source: Path
-    seconds: float
+    calls: int
 
 
-def start(folder: Path, source: Path) -> subprocess.Popen[str]:
-    """A process that indexes with the fake embedder; returns when its imports are done."""
-    log, script = folder.with_suffix(".log"), fakes.__file__
-    return _started([script, str(folder), str(source), str(log), str(SECONDS)])
+def run(folder: Path, source: Path, number: int = 0, at: int = 0) -> int:
+    """Index with the fake embedder in a process that sends itself a signal at its `at`-th call;
+    its exit status."""
+    return _run(
+        [fakes.__file__, str(folder), str(source), str(_log(folder)), str(int(number)), str(at)]
+    )[0]
 
 
-def _started(arguments: list[str]) -> subprocess.Popen[str]:
-    process = subprocess.Popen(
+def _indexing(folder: Path, source: Path, number: int = 0, at: int = 0) -> list[str]:
+    return [fakes.__file__, *map(str, (folder, source, _log(folder), int(number), at))]
+
+
+def _run(arguments: list[str]) -> tuple[int, str]:
+    done = subprocess.run(
         [sys.executable, *arguments],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        capture_output=True,
         text=True,
+        check=False,
+        cwd=ROOT,
         preexec_fn=hear_ctrl_c,
     )
-    assert process.stdout is not None
-    assert process.stdout.readline(), process.communicate()[1]
-    return process
+    assert done.returncode <= 0 or done.returncode == 130, done.stderr
+    return done.returncode, done.stdout
 
 
-def end(process: subprocess.Popen[str], number: int | None = None, after: float = 60) -> int:
-    """Send a signal after some seconds, unless the process ends before; its exit status."""
-    try:
-        process.wait(after)
-    except subprocess.TimeoutExpired:
-        assert number is not None
-        process.send_signal(number)
-    process.communicate(timeout=60)
-    return process.returncode
+def _log(folder: Path) -> Path:
+    return folder.with_suffix(".log")
 
 
 def embedded(folder: Path) -> list[str]:
     """Digests of all texts that any process embedded for this folder."""
-    log = folder.with_suffix(".log")
+    log = _log(folder)
     return log.read_text().splitlines() if log.exists() else []
 
 
@@ -97,35 +95,36 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
     work = tmp_path_factory.mktemp("kill")
     source = work / "papers.jsonl"
     source.write_text("".join(json.dumps(long_record(n)) + "\n" for n in range(PAPERS)))
-    process = start(work / "whole", source)
-    started = time.monotonic()
-    assert end(process) == 0
-    return Undisturbed(work / "whole", source, time.monotonic() - started)
+    folder = work / "whole"
+    status, said = _run(_indexing(folder, source))
+    assert status == 0
+    return Undisturbed(folder, source, int(said))
 
 
-def moments(seconds: float) -> Iterator[float]:
-    """Random moments, one in each equal part of the duration, in random order; endless."""
+def moments(calls: int) -> Iterator[int]:
+    """Random calls, one in each equal part of all, in random order; endless."""
     random = Random(7)
     while True:
         parts = random.sample(range(KILLS), KILLS)
-        yield from (seconds * (part + random.random()) / KILLS for part in parts)
+        yield from (1 + int(calls * (part + random.random()) / KILLS) for part in parts)
 
 
 @pytest.fixture(scope="module")
 def survivors(undisturbed: Undisturbed) -> list[tuple[Path, int]]:
     """Folders whose builds were killed, each resumed until it was complete, with their kills."""
     folders: list[tuple[Path, int]] = []
-    after = moments(undisturbed.seconds)
+    at = moments(undisturbed.calls)
     while sum(kills for _, kills in folders) < KILLS:
         folder, kills = undisturbed.folder.with_name(f"killed{len(folders)}"), 0
-        while end(start(folder, undisturbed.source), signal.SIGKILL, next(after)) != 0:
+        while run(folder, undisturbed.source, signal.SIGKILL, next(at)) != 0:
             kills += 1
         folders.append((folder, kills))
     return folders
 
 
-def test_kills_fell_into_the_work(survivors: list[tuple[Path, int]]) -> None:
-    assert sum(kills for _, kills in survivors) >= KILLS
+def test_some_builds_were_killed_again_while_they_continued(
+    survivors: list[tuple[Path, int]],
+) -> None:
     assert max(kills for _, kills in survivors) > 1
 
 
@@ -160,22 +159,21 @@ def test_readers_see_the_old_generation_until_the_new_one_is_complete(
     more.write_text(
         "".join(json.dumps(long_record(n)) + "\n" for n in range(PAPERS - 100, PAPERS + 200))
     )
-    for after in (0.05, 0.15):
-        if end(start(folder, more), signal.SIGKILL, undisturbed.seconds * after) != 0:
-            assert (folder / NAME).read_bytes() == manifest
-            assert fakes.found(folder) == before
-    assert end(start(folder, more)) == 0
+    for share in (0.05, 0.15):
+        at = int(undisturbed.calls * share)
+        assert run(folder, more, signal.SIGKILL, at) == -signal.SIGKILL
+        assert (folder / NAME).read_bytes() == manifest
+        assert fakes.found(folder) == before
+    assert run(folder, more) == 0
     assert read_manifest(folder).papers == PAPERS + 200
 
 
 def test_control_c_leaves_it_continuing(undisturbed: Undisturbed, tmp_path: Path) -> None:
     folder = tmp_path / "interrupted"
-    process = start(folder, undisturbed.source)
-    while not embedded(folder):
-        time.sleep(0.005)
-    assert end(process, signal.SIGINT, 0) in (-signal.SIGINT, 130)
+    at = undisturbed.calls // 2
+    assert run(folder, undisturbed.source, signal.SIGINT, at) in (-signal.SIGINT, 130)
     assert not (folder / "write.pid").exists()
-    assert end(start(folder, undisturbed.source)) == 0
+    assert run(folder, undisturbed.source) == 0
     assert_same(folder, undisturbed.folder)
     assert len(embedded(folder)) <= len(embedded(undisturbed.folder)) + BLOCK
 
@@ -189,16 +187,13 @@ def test_the_real_model_resumes_to_the_same_bytes(embedder: OnnxEmbedder, tmp_pa
     landmarks = Path(__file__).parents[2] / "data" / "landmarks" / "papers.jsonl"
     source, whole, killed = (tmp_path / name for name in ("papers.jsonl", "whole", "killed"))
     source.write_text("".join(landmarks.read_text("utf-8").splitlines(keepends=True)[:60]))
-    process = _started(["-c", REAL, str(whole), str(source)])
-    started = time.monotonic()
-    assert end(process) == 0
-    seconds = time.monotonic() - started
-    ends = [
-        end(_started(["-c", REAL, str(killed), str(source)]), signal.SIGKILL, seconds * share)
-        for share in (0.3, 0.6)
-    ]
-    assert -signal.SIGKILL in ends
-    assert end(_started(["-c", REAL, str(killed), str(source)])) == 0
+    status, calls = _run(["-c", REAL, str(whole), str(source), "0", "0"])
+    assert status == 0
+    for share in (0.6, 0.9):
+        at = str(int(int(calls) * share))
+        status, _ = _run(["-c", REAL, str(killed), str(source), str(int(signal.SIGKILL)), at])
+        assert status in (0, -signal.SIGKILL) if share == 0.9 else status == -signal.SIGKILL
+    assert _run(["-c", REAL, str(killed), str(source), "0", "0"])[0] == 0
     assert (killed / VECTORS).read_bytes() == (whole / VECTORS).read_bytes()
     assert _answers(killed, embedder) == _answers(whole, embedder)
 
@@ -212,6 +207,6 @@ def test_an_interrupted_publication_is_written_again(
     (folder / NAME).unlink()
     shutil.copytree(generation, generation.with_name(f"{generation.name}.partial"))
     (generation / "ids.npy").write_bytes(b"half")
-    assert end(start(folder, undisturbed.source)) == 0
+    assert run(folder, undisturbed.source) == 0
     assert_same(folder, undisturbed.folder)
     assert not list(folder.glob("*.partial"))

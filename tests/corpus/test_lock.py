@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import paper_record
 from workbench.corpus.lock import write_lock
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusError, CorpusLocked
 
 from .fakes import FakeEmbedder, build, found

@@ -12,11 +12,11 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need, paper_record
+from workbench.corpus.manifest import STORE, VECTORS
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import append_vectors, map_vectors
 from workbench.corpus.writer import AnalysedPaper, StoreWriter, digest
-from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.generation import STORE, VECTORS
+from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.errors import CorpusMismatch
 from workbench.records import Filters, Paper
 

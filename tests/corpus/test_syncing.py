@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from tests.conftest import paper_record
 from workbench.corpus.manifest import read_manifest
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import UnsupportedSource
 
 from .fakes import FakeEmbedder, build, follow, found

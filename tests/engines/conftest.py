@@ -13,14 +13,15 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from tests.engines.memory import Memory, MemoryKeeper
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import cut_papers
 from workbench.engines.base import Engine
+from workbench.engines.elastic.keepers import Elasticsearch
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
-from workbench.engines.elastic.spec import Elasticsearch
-from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.engine import EmbeddedEngine
+from workbench.engines.embedded.indexing import Indexer
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.records import Paper, Query
 
@@ -91,6 +92,39 @@ class EmbeddedHome:
         return self._opened[-1]
 
 
+class MemoryHome:
+    """The engine of `memory.py`, which no module of the package knows."""
+
+    length = staticmethod(whole_length)
+    counts_empty = True
+
+    def __init__(self, new_folder: Callable[[], Path], embedder: OnnxEmbedder) -> None:
+        self._spec = Memory(embedder, new_folder())
+        self._embedder = embedder
+        self._kept: dict[int, MemoryKeeper] = {}
+        self._opened: list[Engine] = []  # so that no two have the same id
+
+    def make(self, papers: Sequence[Paper]) -> Engine:
+        return self._add(self._spec.keeper(None), papers)
+
+    def change(
+        self, engine: Engine, papers: Sequence[Paper] = (), delete: Sequence[str] = ()
+    ) -> Engine:
+        keeper = self._kept[id(engine)]
+        keeper.delete(delete, self._embedder)
+        return self._add(keeper, papers)
+
+    def close(self) -> None:
+        self._kept.clear()
+
+    def _add(self, keeper: MemoryKeeper, papers: Sequence[Paper]) -> Engine:
+        keeper.add(papers, self._embedder)
+        engine = keeper.open()
+        self._kept[id(engine)] = keeper
+        self._opened.append(engine)
+        return engine
+
+
 class ElasticHome:
     """Indices on a real server, written by the real bulk writer."""
 
@@ -138,7 +172,7 @@ class ElasticHome:
         return self._engines[-1]
 
 
-@pytest.fixture(scope="session", params=["embedded", "elastic-flat", "elastic-int8_hnsw"])
+@pytest.fixture(scope="session", params=["embedded", "memory", "elastic-flat", "elastic-int8_hnsw"])
 def home(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -153,6 +187,8 @@ def home(
     made: Home
     if kind == "embedded":
         made = EmbeddedHome(new_folder, embedder)
+    elif kind == "memory":
+        made = MemoryHome(new_folder, embedder)
     else:
         url = request.getfixturevalue("elasticsearch_url")
         made = ElasticHome(url, vectors, new_folder, embedder)

@@ -13,12 +13,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.corpus.analysis import fold_name
-from workbench.corpus.manifest import read_manifest
+from workbench.corpus.manifest import STORE, read_manifest
 from workbench.corpus.store import Store
 from workbench.engines.base import Engine
-from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.filters import CACHED, PassageMasks, check_filters, make_filters
-from workbench.engines.generation import STORE, Generation
+from workbench.engines.embedded.engine import EmbeddedEngine
+from workbench.engines.embedded.generation import Generation
+from workbench.engines.embedded.masks import CACHED, PassageMasks
+from workbench.engines.filters import check_filters, make_filters
 from workbench.errors import FilterError
 from workbench.records import Filters, Paper
 

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.engines.memory import MemoryEngine
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import embedding_text
+from workbench.engines.base import Engine
 from workbench.errors import CorpusError, ModelError
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder, Vectors
 from workbench.models.embedders.token_store import TokenStore, quantised
@@ -165,11 +167,12 @@ def test_a_full_store_stops_and_says_so(
 def test_an_engine_that_cannot_list_its_passages_is_named(
     embedder: OnnxEmbedder, store: TokenStore
 ) -> None:
-    class Remote:
+    class Remote(MemoryEngine):
         fingerprint = "remote-1"
+        passage_keys = Engine.passage_keys
 
     with pytest.raises(CorpusError, match="'remote-1' cannot list its passages"):
-        LateInteraction(embedder, store=store).fill(Remote())  # type: ignore[arg-type]
+        LateInteraction(embedder, store=store).fill(Remote([], embedder))
 
 
 # As a stage

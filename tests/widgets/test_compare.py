@@ -9,7 +9,7 @@ import pytest
 from workbench.errors import ModelNotFound
 from workbench.evaluation.likeness.list_comparison import compare_lists
 from workbench.profiles import Profile
-from workbench.ranking.balance import balance_of, with_balance
+from workbench.ranking.weights import balance_of, with_balance
 from workbench.session import Workbench
 from workbench.widgets.compare import ComparePanel
 

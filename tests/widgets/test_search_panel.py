@@ -9,7 +9,7 @@ import pytest
 
 from workbench.errors import ModelNotFound
 from workbench.profiles import Profile
-from workbench.ranking.balance import with_balance
+from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
 from workbench.widgets.search_panel import REMEMBERED, SearchPanel
 

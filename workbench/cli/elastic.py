@@ -11,7 +11,7 @@ from workbench.cli.options import QUERIES_HELP, AsJson, Folder, ProfileName, rea
 from workbench.cli.printing import print_json
 
 if TYPE_CHECKING:
-    from workbench.engines.elastic.spec import Elasticsearch
+    from workbench.engines.elastic.keepers import Elasticsearch
 
 EngineUrl = Annotated[
     str | None, typer.Option("--engine", help="URL of an Elasticsearch cluster to search on.")
@@ -22,7 +22,7 @@ VectorType = Annotated[str, typer.Option(help="flat (exact), int8_hnsw or bbq_hn
 
 def read_engine(url: str | None, index: str, vectors: str = "flat") -> Elasticsearch | None:
     """What the options say of a cluster; credentials come from the environment."""
-    from workbench.engines.elastic.spec import Elasticsearch
+    from workbench.engines.elastic.keepers import Elasticsearch
 
     return None if url is None else Elasticsearch(url, index=index, vectors=vectors)
 
@@ -40,7 +40,7 @@ def parity(
     as_json: AsJson = False,
 ) -> None:
     """Compare a corpus on the embedded engine and on Elasticsearch: how alike, and why not."""
-    from workbench.engines.elastic.spec import Elasticsearch
+    from workbench.engines.elastic.keepers import Elasticsearch
     from workbench.evaluation.inputs import as_judgments, as_queries
     from workbench.evaluation.likeness.parity import parity as compare
     from workbench.opening import open_corpus

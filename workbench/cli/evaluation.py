@@ -81,11 +81,10 @@ def tune(
     from workbench.opening import open_corpus
 
     judgments = open_judgments(qrels, conflicts)
-    names = tuple(name.strip() for name in signals.split(","))
     with open_corpus(
         folder, profile=read_profile(profile, normaliser), progress=not as_json
     ) as bench:
-        tuned = bench.tune(queries, judgments, metric, signals=names, progress=not as_json)
+        tuned = bench.tune(queries, judgments, metric, signals=signals, progress=not as_json)
         if save is not None:
             write_profile(save, tuned.recommended.profile)
         if as_json:

@@ -22,6 +22,8 @@ from workbench.errors import (
     CorpusNotFound,
     CorpusUnavailable,
     DiskFull,
+    WorkbenchError,
+    shown,
 )
 
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
@@ -132,15 +134,20 @@ def exists(path: Path) -> bool:
     return _look(path) is not None
 
 
-def as_path(path: str | Path) -> Path:
-    """A path with `~` resolved. Raises CorpusNotFound for the home of nobody, and for one that
-    holds a null character."""
+def as_path(path: str | os.PathLike[str], error: type[WorkbenchError] = CorpusNotFound) -> Path:
+    """A path with `~` resolved. Raises `error` for what is none, for the home of nobody, and for
+    one that no file can have."""
+    if not isinstance(path, str | os.PathLike):
+        raise error(f"the path is {shown(path)}; give a text or a Path")
     try:
         found = Path(path).expanduser()
-    except RuntimeError as error:
-        raise CorpusNotFound(f"{path}: {error}; write the path out") from error
-    if "\0" in str(found):
-        raise CorpusNotFound(f"{str(found)!r}: a null character in a path; check the path")
+        name = os.fsencode(found)
+    except RuntimeError as problem:
+        raise error(f"{path}: {problem}; write the path out") from problem
+    except UnicodeEncodeError:
+        raise error(f"{str(path)!r}: no file has such a name; check the path") from None
+    if b"\0" in name:
+        raise error(f"{str(found)!r}: a null character in a path; check the path")
     return found
 
 

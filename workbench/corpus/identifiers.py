@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Iterable
 from typing import Any
 
 from workbench.errors import EvaluationError, WorkbenchError
@@ -25,6 +26,12 @@ def identifier(name: str, value: Any, error: type[WorkbenchError] = EvaluationEr
                 "a whole number"
             ) from None
     return plain_text(name, value, error)
+
+
+def identifiers(name: str, given: Any, error: type[WorkbenchError] = EvaluationError) -> list[str]:
+    """One id or several as texts. Raises `error` as `identifier` does."""
+    one = isinstance(given, str | bytes) or not isinstance(given, Iterable)
+    return [identifier(name, value, error) for value in ([given] if one else given)]
 
 
 def plain_text(name: str, value: Any, error: type[WorkbenchError] = EvaluationError) -> str:

@@ -15,8 +15,8 @@ from workbench.corpus.parsing import id_of, parse_paper
 from workbench.corpus.readers import Entry, read_entries
 from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
+from workbench.present.view import Shown, View
 from workbench.records import Paper
-from workbench.terminal import terminal_safe
 
 BATCH = 256
 """Papers in one transaction: what a kill can cost, and what memory holds."""
@@ -28,7 +28,7 @@ REJECTS = "rejects.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class IngestReport:
+class IngestReport(Shown):
     """What became of the source's records. `rejects` is the report's path where there are any;
     `notes` say what was done, or left, for a reason that the counts do not tell."""
 
@@ -40,12 +40,12 @@ class IngestReport:
     rejects: Path | None = None
     notes: tuple[str, ...] = ()
 
-    @terminal_safe
-    def __str__(self) -> str:
+    def view(self) -> View:
+        """The counts in a line, and the notes."""
         counts = ("added", "replaced", "unchanged", "deleted", "rejected")
         text = ", ".join(f"{getattr(self, n):,} {n}" for n in counts if getattr(self, n))
         text = (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
-        return "\n".join((text, *self.notes))
+        return View(text, notes=self.notes)
 
 
 class PaperStore(Protocol):

@@ -14,6 +14,9 @@ from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 
 FORMAT = 1
 NAME = "manifest.json"
+STORE = "corpus.sqlite"
+VECTORS = "vectors.f32"
+"""The files of a corpus folder, beside the folder of its generation."""
 
 
 @dataclass(frozen=True, slots=True)

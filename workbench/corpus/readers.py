@@ -1,6 +1,7 @@
 """Readers: any source to a stream of entries, each a raw record or the reason it is none.
 
-JSONL (own and BEIR's), plain or .gz or .xz; CSV; Parquet; a pandas DataFrame; a BEIR folder.
+JSONL (own and BEIR's), plain or .gz or .xz; CSV; Parquet; a pandas DataFrame; a BEIR folder;
+dicts and Papers.
 Every reader streams: its memory is bounded by one line or one batch, not by the file.
 """
 
@@ -11,14 +12,16 @@ import gzip
 import json
 import lzma
 import zlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from os import PathLike
 from pathlib import Path
 from typing import IO, Any
 
 from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
-from workbench.errors import CorpusNotFound, MissingDependency, UnsupportedSource
+from workbench.errors import CorpusNotFound, MissingDependency, UnsupportedSource, shown
+from workbench.records import Paper
 
 MAX_LINE = 8 * 2**20
 """Bytes. A longer line is not a paper but a broken export, and is never read whole."""
@@ -38,12 +41,21 @@ class Entry:
 
 
 def read_entries(source: str | Path | Any) -> Iterator[Entry]:
-    """Entries of a file, a folder or a pandas DataFrame.
+    """Entries of a file, a folder, a pandas DataFrame, or of records: a dict, a Paper, several.
 
     Raises CorpusNotFound where nothing is there, UnsupportedSource for an unknown kind.
     """
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
         return _read_frame(source)
+    if isinstance(source, Mapping | Paper):
+        return _read_records([source])
+    if isinstance(source, Iterable) and not isinstance(source, str | bytes):
+        return _read_records(source)
+    if not isinstance(source, str | PathLike):
+        raise UnsupportedSource(
+            f"the source is {shown(source)}; give the path of a file or folder, a DataFrame, a "
+            "dict, a Paper, or a list of dicts or Papers"
+        )
     path = source_file(as_path(source))
     name = path.name.lower()
     for ending, reader in _READERS.items():
@@ -226,6 +238,18 @@ def _read_frame(frame: Any) -> Iterator[Entry]:
     for number, row in enumerate(frame.itertuples(index=False, name=None), start=1):
         record = {name: _plain(value) for name, value in zip(columns, row, strict=True)}
         yield Entry("DataFrame", number, record)
+
+
+def _read_records(records: Iterable[Any]) -> Iterator[Entry]:
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, Paper):
+            yield Entry("records", number, asdict(record))
+        elif isinstance(record, Mapping):
+            values = {name: _plain(value) for name, value in record.items()}
+            yield Entry("records", number, values)
+        else:
+            problem = f"expected a dict or a Paper, got {shown(record)}"
+            yield Entry("records", number, problem=problem)
 
 
 def _plain(value: Any) -> Any:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.corpus.manifest import Manifest
+from workbench.errors import CorpusError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 SIGNALS = ("bm25", "title", "dense")
@@ -16,6 +20,11 @@ SIGNALS = ("bm25", "title", "dense")
 
 FEEDBACK = ("bm25_feedback", "dense_feedback")
 """Further signals where a query comes with its expansion: its BM25 and its cosine."""
+
+LOWER: Mapping[str, float] = MappingProxyType(
+    {"bm25": 0.0, "title": 0.0, "dense": -1.0, "bm25_feedback": 0.0, "dense_feedback": -1.0}
+)
+"""The least value that each signal can have: nothing matched, opposite vectors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,18 +53,46 @@ class Ahead:
 
 
 class Engine(Protocol):
-    """A back end over one corpus. Safe to share between threads."""
+    """A back end over one corpus. Safe to share between threads.
+
+    To make one, inherit from this class and write what has no body here; what has one is an answer
+    that fits an exact engine which says no more of itself.
+    """
 
     @property
+    @abstractmethod
+    def manifest(self) -> Manifest:
+        """Settings and counts of the index; `model` is "" where it is not known."""
+        ...
+
+    @property
+    @abstractmethod
     def signals(self) -> tuple[str, ...]:
         """Names of the columns of its candidates."""
         ...
 
     @property
+    @abstractmethod
     def fingerprint(self) -> str:
         """Equal for two engines that give the same candidates."""
         ...
 
+    @property
+    def exact(self) -> bool:
+        """Whether the dense arm looks at every vector."""
+        return True
+
+    @property
+    def deleted(self) -> int | None:
+        """Deleted documents that BM25 still counts; None where that cannot be known."""
+        return 0
+
+    @property
+    def papers_error(self) -> float:
+        """Share by which the manifest's number of papers may be off."""
+        return 0.0
+
+    @abstractmethod
     def candidates(
         self,
         query: Query,
@@ -76,27 +113,33 @@ class Engine(Protocol):
         """
         ...
 
+    @abstractmethod
     def vectors(self, keys: Sequence[tuple[str, int]]) -> NDArray[np.float32]:
         """The vectors of passages by (paper id, number), float32 (len(keys), dimension)."""
         ...
 
+    @abstractmethod
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         """In how many passages (title included) each known index term occurs, and how many
         passages there are; a term that none has is left out."""
         ...
 
+    @abstractmethod
     def known(self, ids: Collection[str]) -> set[str]:
         """Those of these paper ids that the corpus has."""
         ...
 
+    @abstractmethod
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         """Papers in the order of `ids`."""
         ...
 
+    @abstractmethod
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         """Passages by (paper id, number), in order."""
         ...
 
+    @abstractmethod
     def term_scores(
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:
@@ -106,6 +149,21 @@ class Engine(Protocol):
         """
         ...
 
+    def passage_keys(self) -> list[tuple[str, int]]:
+        """(paper id, number) of every passage. Raises CorpusError where they cannot be listed."""
+        raise CorpusError(
+            f"engine {self.fingerprint!r} cannot list its passages; their token vectors are "
+            "kept as queries meet them"
+        )
+
+    def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
+        """What the BM25 of "bm25" or "title" counts; None where the engine does not tell."""
+        return None
+
+    def scored_text(self, query: str, title: str, text: str) -> Mapping[str, float] | None:
+        """By signal what a document with this title and text would get under a query; None where
+        that cannot be known."""
+        return None
+
     def close(self) -> None:
         """Let go of files and connections."""
-        ...

@@ -1,23 +1,16 @@
-"""Filters to a mask over passages, the same for every arm; remembered for the next query."""
+"""Filters as a person gives them, and what none can be. Pure; every engine reads the result."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+import operator
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.corpus.analysis import fold_name
-from workbench.corpus.store import Store
-from workbench.engines.generation import Generation
-from workbench.errors import FilterError
-from workbench.forking import Lock
+from workbench.errors import FilterError, shown
 from workbench.records import Filters
-
-Mask = NDArray[np.bool_]
-CACHED = 32
 
 Texts = str | Iterable[str] | None
 Years = int | tuple[int | None, int | None] | None
@@ -38,6 +31,7 @@ def check_filters(filters: Filters) -> None:
 
 
 def make_filters(
+    filters: Filters | None = None,
     *,
     year: Years = None,
     venue: Texts = None,
@@ -46,7 +40,22 @@ def make_filters(
     ids: Texts = None,
     terms: Texts = None,
 ) -> Filters:
-    """Filters from what a person types: one value or several of each kind."""
+    """Filters from what a person types: one value or several of each kind; `filters` gives the
+    kinds that are left out. Raises FilterError for what cannot be meant, and a kind given twice."""
+    if filters is not None:
+        if not isinstance(filters, Filters):
+            raise FilterError(f"filters are {shown(filters)}; give a Filters")
+        given: dict[str, Any] = {
+            "year": year, "venue": venue, "author": author, "field": field, "ids": ids,
+            "terms": terms,
+        }  # fmt: skip
+        for name, value in given.items():
+            ready = getattr(filters, name)
+            ready = None if ready == () else ready
+            if value is not None and ready is not None:
+                raise FilterError(f"{name} is given, and filters has it too; give it in one place")
+            given[name] = ready if value is None else value
+        return make_filters(**given)
     years = (year, year) if isinstance(year, SupportsIndex) else year
     if years is not None and (not isinstance(years, tuple | list) or len(years) != 2):
         raise FilterError(f"year is {year!r}; give one year or (first, last)")
@@ -76,66 +85,9 @@ def _several(name: str, values: Texts) -> tuple[str, ...]:
 def _whole(year: Any) -> int | None:
     if year is None:
         return None
-    if isinstance(year, bool) or not isinstance(year, SupportsIndex):
-        raise FilterError(f"year is {year!r}; give whole numbers or None")
-    return int(year)
-
-
-class PassageMasks:
-    """Masks of one generation, kept for the last filters used."""
-
-    def __init__(self, store: Store, generation: Generation) -> None:
-        self._store = store
-        self._generation = generation
-        self._masks: OrderedDict[Filters, Mask] = OrderedDict()
-        self._lock = Lock()
-
-    def mask(self, filters: Filters) -> Mask | None:
-        """Which passages may be retrieved, bool (passages,), or None where all may."""
-        if not filters:
-            return None if self._generation.all_alive else self._generation.rows.alive
-        with self._lock:
-            if filters not in self._masks:
-                check_filters(filters)
-                rows = self._generation.rows
-                mask = self._papers(filters)[rows.paper_of] & rows.alive
-                self._masks[filters] = mask & self._with_terms(filters.terms)
-                if len(self._masks) > CACHED:
-                    self._masks.popitem(last=False)
-            return self._masks[filters]
-
-    def _papers(self, filters: Filters) -> Mask:
-        mask = np.ones(self._generation.manifest.paper_rows, dtype=bool)
-        if filters.year is not None:
-            first, last = filters.year
-            years = self._generation.rows.years
-            mask &= (years > 0) & (years >= (0 if first is None else first))
-            mask &= years <= (9999 if last is None else last)
-        for kind in ("venue", "author", "field"):
-            values = getattr(filters, kind)
-            if values:
-                mask &= self._any_of(
-                    [self._store.papers_named(kind, fold_name(value)) for value in values]
-                )
-        if filters.ids:
-            mask &= self._any_of([self._store.papers_with_ids(filters.ids)])
-        return mask
-
-    def _with_terms(self, terms: tuple[str, ...]) -> Mask:
-        """Passages that have every one of the index terms."""
-        mask = np.ones(self._generation.manifest.passage_rows, dtype=bool)
-        known = self._store.term_numbers(terms)
-        for term in terms:
-            number = known.get(term, self._generation.manifest.terms)
-            has = np.zeros_like(mask)
-            if number < self._generation.manifest.terms:
-                has[self._generation.body.rows_with(number)] = True
-            mask &= has
-        return mask
-
-    def _any_of(self, rows: list[NDArray[np.int64]]) -> Mask:
-        mask = np.zeros(self._generation.manifest.paper_rows, dtype=bool)
-        for part in rows:
-            # Papers added since this generation was written are not part of it.
-            mask[part[part < len(mask)]] = True
-        return mask
+    try:
+        if isinstance(year, bool):
+            raise TypeError
+        return operator.index(year)
+    except TypeError:
+        raise FilterError(f"year is {shown(year)}; give whole numbers or None") from None

@@ -1,26 +1,14 @@
-"""Where a session's papers are kept: a corpus folder here; a cluster in `elastic.keepers`."""
+"""Where a session's papers are kept: a corpus folder, a cluster, or what else somebody writes."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from workbench.corpus.ingest import IngestReport
-from workbench.corpus.manifest import Manifest
 from workbench.engines.base import Engine
-from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.indexing import Indexer
 from workbench.models.embedders.onnx_embedder import Embedder
-
-
-class KeptEngine(Engine, Protocol):
-    """An engine that says from what its index was made."""
-
-    @property
-    def manifest(self) -> Manifest:
-        """Settings and counts of the index."""
-        ...
 
 
 class Keeper(Protocol):
@@ -31,7 +19,12 @@ class Keeper(Protocol):
         """Where the papers are, for messages."""
         ...
 
-    def open(self) -> KeptEngine:
+    @property
+    def folder(self) -> Path:
+        """Where a session keeps what is about the papers, like measurements of profiles."""
+        ...
+
+    def open(self, *, progress: bool = False) -> Engine:
         """The engine as the papers are now."""
         ...
 
@@ -50,28 +43,11 @@ class Keeper(Protocol):
         ...
 
 
-class FolderKeeper:
-    """A corpus folder with the embedded engine."""
+@runtime_checkable
+class EngineSpec(Protocol):
+    """What `wb.open(engine=...)` takes: it says where papers are kept."""
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-
-    @property
-    def name(self) -> str:
-        return str(self.folder)
-
-    def open(self) -> EmbeddedEngine:
-        return EmbeddedEngine(self.folder)
-
-    def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
-    ) -> IngestReport:
-        indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
-        return indexer.add(source, strict=strict)
-
-    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return Indexer(self.folder, embedder, existing=True).delete(list(ids))
-
-    def facts(self) -> dict[str, Any]:
-        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
-        return {"bytes": size}
+    def keeper(self, folder: Path | None) -> Keeper:
+        """The keeper of a corpus folder's papers, or without one of those that are there already.
+        It neither reads nor connects before it is asked to open."""
+        ...

@@ -16,6 +16,7 @@ from types import TracebackType
 from typing import Any, get_args
 from uuid import uuid4
 
+from workbench.corpus.faults import as_path
 from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
 from workbench.monitor.timeline import Entry, Sample, Timeline
@@ -39,7 +40,7 @@ class Recorder:
     def __init__(
         self, path: str | Path, machine: Mapping[str, Any], *, replace: bool = False
     ) -> None:
-        self.path = Path(path).expanduser()
+        self.path = as_path(path, RecordingError)
         self._written = 0
         if self.path.exists() and not replace:
             raise RecordingError(
@@ -132,7 +133,7 @@ def read_recording(path: str | Path) -> Timeline:
     Raises RecordingError that names file, line and remedy where the file is absent, too large,
     of a newer version, or damaged.
     """
-    file = Path(path).expanduser()
+    file = as_path(path, RecordingError)
     lines = _lines(file)
     notes = []
     if lines[-1]:

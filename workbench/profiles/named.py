@@ -43,7 +43,7 @@ def list_profiles() -> list[str]:
 
 def named_profile(name: str) -> Profile:
     """`Profile.named`."""
-    if name in PRESETS:
+    if isinstance(name, str) and name in PRESETS:
         return PRESETS[name]
     path = profiles_folder() / f"{name}.toml"
     if not (isinstance(name, str) and _NAME.fullmatch(name)) or not path.is_file():

@@ -110,9 +110,10 @@ class Profile:
             if not isinstance(getattr(self, setting), str):
                 raise ProfileError(f"{setting} is {getattr(self, setting)!r}; give a text")
         for setting, allowed in _ONE_OF.items():
-            if (value := getattr(self, setting)) not in allowed:
+            value = getattr(self, setting)
+            if not isinstance(value, str) or value not in allowed:
                 choices = ", ".join(allowed)
-                raise ProfileError(f"unknown {setting} {value!r}; choose one of {choices}")
+                raise ProfileError(f"unknown {setting} {shown(value)}; choose one of {choices}")
         if not isinstance(self.feedback, bool):
             raise ProfileError(f"feedback is {self.feedback!r}; give true or false")
         _check_weights(self.weights)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from workbench.corpus.analysis import Analyser
+from workbench.errors import QueryError
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.profiles import Profile
 from workbench.qa.choose import choose
@@ -42,6 +43,10 @@ EARLIER = 50
 """Answers whose times the estimate of the next is made of."""
 
 
+WORDS = (10, 5000)
+"""Limits of an answer's length."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stages:
     """The stages of an answer; any may be another function of the same shape.
@@ -64,7 +69,8 @@ class Stages:
 @dataclass(frozen=True, slots=True)
 class Request:
     """A question with all that decides its answer. `search` gives the ranking; `key` tells
-    searches apart. `seconds` is the time that writing may take."""
+    searches apart. `seconds` is the time that writing may take. Raises QueryError for `words`,
+    `seconds` or `unsupported` out of their limits."""
 
     question: str
     profile: Profile
@@ -73,9 +79,22 @@ class Request:
     key: str
     words: int = 300
     seconds: float = 120.0
-    mark: bool = False
+    unsupported: str = "drop"
     insist: bool = False
     stages: Stages = field(default_factory=Stages)
+
+    def __post_init__(self) -> None:
+        words, seconds = self.words, self.seconds
+        if (
+            isinstance(words, bool)
+            or not isinstance(words, int)
+            or not WORDS[0] <= words <= WORDS[1]
+        ):
+            raise QueryError(f"words is {words!r}; give a whole number from {least} to {most}")
+        if self.unsupported not in ("drop", "mark"):
+            raise QueryError(f"unsupported is {self.unsupported!r}; give drop or mark")
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+            raise QueryError(f"seconds is {seconds!r}; give a number above 0")
 
 
 class Asking:
@@ -144,7 +163,7 @@ class Asking:
                 deadline=time.monotonic() + request.seconds,
                 max_tokens=profile.max_tokens,
                 temperature=profile.temperature,
-                mark=request.mark,
+                mark=request.unsupported == "mark",
                 stop=stop,
             )
             yield from write_sections(

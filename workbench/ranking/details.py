@@ -40,6 +40,9 @@ class PaperDetails:
     passages: tuple[ScoredPassage, ...]
     explanation: Explanation
 
+    def __repr__(self) -> str:
+        return f"PaperDetails({self.hit!r}, {len(self.passages):,} passages)"
+
     @property
     def paper(self) -> Paper:
         """The paper of the hit."""

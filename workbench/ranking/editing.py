@@ -1,4 +1,4 @@
-"""Query tuning: terms muted, boosted, required or added, and terms that the top hits suggest.
+"""Query tuning: terms muted, boosted, required or added.
 
 Edits act on the lexical signals and on what may be retrieved; the query's vector stays that of the
 text, since single words cannot be taken out of it.
@@ -6,28 +6,19 @@ text, since single words cannot be taken out of it.
 
 from __future__ import annotations
 
-import math
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
+from workbench.engines.bm25 import idf
 from workbench.errors import QueryError, shown
 from workbench.profiles.profile import finite
 from workbench.records import Filters, Query
 
-if TYPE_CHECKING:
-    pass
-
 MAX_FACTOR = 1000.0
-FEEDBACK_PAPERS = 5
-"""Top hits that suggestions are drawn from, as in the relevance model."""
-
-_WORDLY = re.compile(r"[^\W\d_]{3}|[^\x00-\x7f]")
-
 ADDED = 0.5
 """Weight of a term added without one: half of a word that the person wrote."""
 
@@ -153,7 +144,8 @@ def query_terms(
         factor = boost.get(term, 1.0)
         weight = 0.0 if state == "muted" else weight * factor
         needed = term in required
-        return QueryTerm(term, word, weight, papers, of, idf(papers, of), state, factor, needed)
+        rarity = float(idf(of, papers))
+        return QueryTerm(term, word, weight, papers, of, rarity, state, factor, needed)
 
     own = [
         made(term, words.get(term, term), float(count), "muted" if term in muted else "plain")
@@ -161,11 +153,6 @@ def query_terms(
     ]
     more = [made(t, n, w, "added") for t, (n, w) in added.items() if t not in counts]
     return own + more
-
-
-def idf(papers: int, of: int) -> float:
-    """BM25's inverse document frequency, Lucene's variant."""
-    return math.log(1 + (of - papers + 0.5) / (papers + 0.5))
 
 
 def _own_term(name: str, terms: Mapping[str, Any], analyser: Analyser, what: str) -> str:

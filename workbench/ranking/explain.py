@@ -23,6 +23,9 @@ class Explanation(Shown):
     hit: Hit
     terms: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        return f"Explanation({self.hit!r})"
+
     def rows(self) -> list[dict[str, Any]]:
         """One row a signal and one a term of it."""
         rows: list[dict[str, Any]] = []

@@ -8,7 +8,6 @@ and Dense Retrievers", TOIS 2023). No weights to load, some milliseconds.
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
+from workbench.engines.bm25 import idf
 from workbench.records import Query
 
 Vector = NDArray[np.float32]
@@ -105,9 +105,8 @@ def relevance_model(
         length = sum(passage.values())
         for term, count in passage.items():
             if term in frequencies:
-                df = frequencies[term]
-                idf = math.log(1 + (documents - df + 0.5) / (df + 0.5))
-                weights[term] += share * count / length * idf
+                rarity = float(idf(documents, frequencies[term]))
+                weights[term] += share * count / length * rarity
     best = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:TERMS]
     whole = sum(weight for _, weight in best)
     return {term: weight / whole for term, weight in best} if whole else {}

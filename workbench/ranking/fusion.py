@@ -5,7 +5,6 @@ After normalisation the score is linear in the weights. Keep it so: exact tuning
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -34,9 +33,6 @@ ROUNDING = 1e-12
 
 TINY = 1e-12
 """A weight below this share of the largest is rounding of a sum, and counts as 0."""
-
-WHOLE = 1e-9
-"""Weights that miss 1 by this much or less are meant to sum to 1."""
 
 RRF_K = 60
 """Smoothing of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
@@ -149,34 +145,6 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
         )
     vector[vector < TINY * vector.max()] = 0.0
     return vector
-
-
-def complete_weights(
-    given: Mapping[str, float], base: Mapping[str, float], signals: Sequence[str]
-) -> dict[str, float]:
-    """Weights for every signal from those that a person named.
-
-    Signals left out share what is missing to 1, in the proportions of `base`: with bm25 and dense
-    in use, {"dense": 0.7} means bm25 0.3. Named weights that sum to 1 or more leave them nothing,
-    and so do those that miss 1 by rounding only. Raises what `weight_vector` raises, and
-    WeightError for what is no mapping, or leaves every signal at 0.
-    """
-    if not isinstance(given, Mapping):
-        raise WeightError(f"weights are {given!r}; give a mapping like {{'dense': 0.7}}")
-    weight_vector({**dict.fromkeys(signals, 1.0), **given}, signals)
-    others = {name: base.get(name, 0.0) for name in signals if name not in given}
-    whole = sum(others.values())
-    missing = 1.0 - math.fsum(given.values())
-    if missing <= WHOLE:
-        missing = 0.0
-    shared = {name: missing * part / whole if whole else 0.0 for name, part in others.items()}
-    full = {name: float(given.get(name, shared.get(name, 0.0))) for name in signals}
-    if not any(full.values()):
-        raise WeightError(
-            f"weights {dict(given)} leave every signal at 0; give one of "
-            f"{', '.join(signals)} a weight above 0"
-        )
-    return dict(zip(signals, weight_vector(full, signals).tolist(), strict=True))
 
 
 def fuse(normalised: Matrix, weights: Vector) -> Vector:

@@ -14,11 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
-from workbench.errors import CorpusError, ModelError
+from workbench.errors import ModelError
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.models.embedders.token_store import TokenStore, TokenVectors, quantised
+from workbench.present.view import Shown, View
 from workbench.ranking.rerank import passage_texts
-from workbench.terminal import terminal_safe
 
 Vectors = NDArray[np.float32]
 
@@ -40,7 +40,7 @@ class TokenEmbedder(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class TokenCacheReport:
+class TokenCacheReport(Shown):
     """What `cache_token_vectors` did. `kept` of `passages` are on disk, `encoded` of them now; not
     `complete` where the cache's limit was reached: the rest is encoded when a query meets it."""
 
@@ -54,13 +54,14 @@ class TokenCacheReport:
         """Whether every passage is kept."""
         return self.kept == self.passages
 
-    @terminal_safe
-    def __str__(self) -> str:
+    def view(self) -> View:
+        """What was done, in a line."""
         text = (
             f"token vectors of {self.kept:,} of {self.passages:,} passages kept, "
             f"{self.encoded:,} encoded now, {self.bytes / 1e6:,.0f} MB"
         )
-        return text if self.complete else f"{text}; the cache is full or cannot be written"
+        rest = "" if self.complete else "; the cache is full or cannot be written"
+        return View(text + rest)
 
 
 class LateInteraction:
@@ -102,7 +103,7 @@ class LateInteraction:
         that cannot list its passages."""
         from tqdm.auto import tqdm
 
-        keys = _listed(engine)
+        keys = engine.passage_keys()
         encoded = kept = 0
         with tqdm(
             total=len(keys), desc="Token vectors", unit="", delay=2, disable=not progress
@@ -135,20 +136,6 @@ class LateInteraction:
         made = dict(zip(texts, found, strict=True))
         self._store.write(made)
         return made
-
-
-@runtime_checkable
-class _Lists(Protocol):
-    def passage_keys(self) -> list[tuple[str, int]]: ...
-
-
-def _listed(engine: Engine) -> list[tuple[str, int]]:
-    if not isinstance(engine, _Lists):
-        raise CorpusError(
-            f"engine {engine.fingerprint!r} cannot list its passages; their token vectors are "
-            "kept as queries meet them"
-        )
-    return engine.passage_keys()
 
 
 def _batches(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from hashlib import sha256
@@ -13,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
-from workbench.errors import QueryError
+from workbench.errors import QueryError, shown
 from workbench.present.view import Shown, View
 from workbench.profiles import Profile
-from workbench.ranking.balance import is_semantic
 from workbench.ranking.explain import Explanation, explain
 from workbench.ranking.fusion import (
     Matrix,
-    complete_weights,
     fuse,
     normalise,
     rank_papers,
@@ -28,13 +28,13 @@ from workbench.ranking.fusion import (
 )
 from workbench.ranking.retriever import Retrieved
 from workbench.ranking.view import hits_view
-from workbench.records import Candidates, Hit, Query, SignalShare
+from workbench.ranking.weights import Weights, check_k, check_vectors, complete_weights
+from workbench.records import Hit, Query, SignalShare
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-MAX_K = 10_000
 LEXICAL = ("bm25", "title")
 """Signals that a query without a searchable word has no value in."""
 
@@ -42,7 +42,8 @@ LEXICAL = ("bm25", "title")
 class Ranking(Shown, Sequence[Hit]):
     """The best `k` papers for a query under a profile.
 
-    A sequence of hits. In a notebook it shows as a table; `str()` gives plain text.
+    A sequence of hits: `ranking[0]` is the first. Ranks count from 1, as `hit.rank` does, and are
+    what `hit` and `explain` take. In a notebook it shows as a table; `str()` gives plain text.
     """
 
     def __init__(
@@ -121,7 +122,7 @@ class Ranking(Shown, Sequence[Hit]):
 
     def reweigh(
         self,
-        weights: Mapping[str, float] | None = None,
+        weights: Weights | None = None,
         *,
         normaliser: str | None = None,
         k: int | None = None,
@@ -134,32 +135,41 @@ class Ranking(Shown, Sequence[Hit]):
         if weights is not None:
             full = complete_weights(weights, profile.weights, self.candidates.signals)
             profile = profile.replace(weights=full)
-        same = normaliser in (None, profile.normaliser)
         if normaliser is not None:
             profile = profile.replace(normaliser=normaliser)
+        same = profile.normaliser == self.profile.normaliser
         known = self._normalised if same else None
         retrieved = replace(self._retrieved, timings_ms={})
         return Ranking(retrieved, profile, self._engine, self._k if k is None else k, known)
 
-    def explain(self, hit: Hit | SupportsIndex | str) -> Explanation:
-        """Why a paper stands where it does: a hit, its rank from 1, or a paper id.
+    def hit(self, rank: Hit | SupportsIndex | str) -> Hit:
+        """The hit of a rank, which counts from 1, or of a paper id; `ranking[0]` is that of rank 1.
 
         Raises QueryError for what is no hit of this ranking.
         """
         found: Hit | None = None
-        if isinstance(hit, Hit):
-            found = hit if hit in self.hits else None
-            hit = hit.paper.id
-        elif isinstance(hit, str):
-            found = next((h for h in self.hits if h.paper.id == hit), None)
-        elif isinstance(hit, SupportsIndex) and 1 <= int(hit) <= len(self.hits):
-            found = self.hits[int(hit) - 1]
+        if isinstance(rank, Hit):
+            found = rank if rank in self.hits else None
+        elif isinstance(rank, str):
+            found = next((hit for hit in self.hits if hit.paper.id == rank), None)
+        else:
+            with suppress(TypeError):
+                place = operator.index(rank) - 1
+                found = self.hits[place] if 0 <= place < len(self.hits) else None
         if found is None:
             raise QueryError(
-                f"{hit!r} is none of the {len(self.hits)} hits; give a hit of this ranking, a rank "
-                "from 1, or the id of a paper in it (raise k for more)"
+                f"{shown(rank)} is none of the {len(self.hits)} hits; give a hit of this ranking, "
+                "a rank from 1, or the id of a paper in it (raise k for more)"
             )
-        return explain(self.candidates.query, found, self._engine, self._retrieved.expanded)
+        return found
+
+    def explain(self, rank: Hit | SupportsIndex | str) -> Explanation:
+        """Why a paper stands where it does: its rank from 1, its id, or a hit of this ranking.
+
+        Raises QueryError for what is no hit of this ranking.
+        """
+        query, expanded = self.candidates.query, self._retrieved.expanded
+        return explain(query, self.hit(rank), self._engine, expanded)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a hit: rank, paper_id, title, ..., and NAME_value, NAME_share a signal."""
@@ -192,7 +202,8 @@ class Ranking(Shown, Sequence[Hit]):
         return len(self.hits)
 
     def __repr__(self) -> str:
-        return f"Ranking({self.query[:60]!r}, {len(self)} of {self.papers_found} papers)"
+        first = f", first {self.hits[0].paper.id!r} {self.hits[0].score:.3f}" if self.hits else ""
+        return f"Ranking({self.query[:60]!r}, {len(self)} of {self.papers_found} papers{first})"
 
     def view(self) -> View:
         """The table that a notebook shows."""
@@ -241,37 +252,6 @@ class Ranking(Shown, Sequence[Hit]):
             )
             for i, name in enumerate(self.candidates.signals)
         }
-
-
-def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
-    """Ids of the best `k` papers under a profile, best first, without reading their texts."""
-    check_k(k)
-    check_vectors(candidates, profile.weights)
-    weights = weight_vector(profile.weights, candidates.signals)
-    scores = fuse(normalise(candidates, profile.normaliser), weights)
-    rows, _ = rank_papers(candidates, scores, k)
-    return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
-
-
-def check_k(k: int) -> int:
-    """k as an int. Raises QueryError for no whole number from 1 to MAX_K."""
-    if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
-        raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
-    return int(k)
-
-
-def check_vectors(candidates: Candidates, weights: Mapping[str, float]) -> None:
-    """Raises QueryError where only cosines have a weight and there is no vector to compare: every
-    paper would have 0, and the order would be that of the ids."""
-    weighted = [name for name in candidates.signals if weights.get(name)]
-    if not len(candidates) or not all(map(is_semantic, weighted)):
-        return
-    if not any(candidates.column(name).any() for name in weighted):
-        raise QueryError(
-            f"only {', '.join(weighted)} has a weight, and the index has no vectors to compare; "
-            "give bm25 a weight, or name the field of the vectors: "
-            "wb.Elasticsearch(vector_field=...)"
-        )
 
 
 def _row(hit: Hit) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import FEEDBACK, Ahead, Engine
-from workbench.errors import QueryError
+from workbench.errors import QueryError, shown
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.models.onnx.session import cores
 from workbench.profiles import LATE_INTERACTION, Profile
@@ -110,7 +110,9 @@ class Retriever:
         an engine far away may bring along."""
         clock = _Clock()
         query = self.prepare(text)
-        if edits:
+        if edits is not None:
+            if not isinstance(edits, QueryEdits):
+                raise QueryError(f"edits are {shown(edits)}; give wb.QueryEdits(...)")
             query = edit_query(query, edits, self._analyser, self.engine)
             filters = edit_filters(filters, edits, self._analyser, self.engine)
         clock.lap("query")

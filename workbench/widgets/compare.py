@@ -9,11 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets
 
+from workbench.errors import EvaluationError, QueryError, shown
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
 from workbench.present.view import render
 from workbench.profiles import LATE_INTERACTION, NORMALISERS, Profile, as_profile, list_profiles
-from workbench.ranking.balance import balance_of, with_balance
 from workbench.ranking.ranking import Ranking
+from workbench.ranking.weights import balance_of, with_balance
 from workbench.widgets.base import MessageBox, framed
 
 if TYPE_CHECKING:
@@ -143,7 +144,12 @@ class ComparePanel:
         profile: Profile | str | None = None,
         other_profile: Profile | str | None = None,
     ) -> None:
-        others = other if isinstance(other, Mapping) else {"other": other} if other else {}
+        if not isinstance(query, str):
+            raise QueryError(f"the query is {shown(query)}; give a text")
+        others = other if isinstance(other, Mapping) else {"other": other}
+        others = {name: one for name, one in others.items() if one is not None}
+        if wrong := [one for one in others.values() if not hasattr(one, "search")]:
+            raise EvaluationError(f"other is {shown(wrong[0])}; give what wb.open returns")
         self.benches: dict[str, Workbench] = {"this": bench, **others}
         self.comparison: ListComparison | None = None
         self.rankings: tuple[Ranking, Ranking] | None = None

@@ -9,7 +9,7 @@ from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments,
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.tuning.between import CurveBetween, curve_between
 from workbench.profiles import Profile
-from workbench.ranking.balance import with_balance
+from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
 
 if TYPE_CHECKING:

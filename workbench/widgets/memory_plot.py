@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ModelError, WorkbenchError, shown
 from workbench.models.memory.ledger import MemoryEvent
 from workbench.monitor.recording import read_recording
 from workbench.monitor.sampler import Sampler
@@ -250,6 +250,8 @@ def memory_plot(
         from workbench.models.memory.pool import default_pool
 
         pool = default_pool()
+    if not hasattr(pool, "ledger"):
+        raise ModelError(f"the pool is {shown(pool)}; give a ModelPool, or leave it out")
     return MemoryPlot(pool, None)
 
 

@@ -23,6 +23,7 @@ from workbench.ranking.details import paper_details
 from workbench.ranking.editing import query_terms
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.suggestions import suggest_terms
+from workbench.ranking.weights import check_k
 from workbench.widgets import cards
 from workbench.widgets.base import error_content, static
 from workbench.widgets.judged import Judged
@@ -71,6 +72,7 @@ class SearchPanel:
         profile: Profile | str | None = None,
         judged: Judged | None = None,
     ) -> None:
+        k = check_k(k)
         self.bench = bench
         self.base = bench.profile if profile is None else as_profile(profile)
         self.judged = judged

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from workbench.evaluation.inputs import JudgmentInput, QueryInput
 from workbench.profiles import Profile, as_profile
-from workbench.ranking.balance import balance_of
+from workbench.ranking.weights import balance_of
 from workbench.session import Workbench
 from workbench.widgets.judged import Judged
 from workbench.widgets.search_panel import SearchPanel

@@ -1,4 +1,4 @@
-"""The parity report with each of its causes really there; the verbs; the ancestor's request."""
+"""The parity report with each of its causes really there; the verbs."""
 
 from __future__ import annotations
 
@@ -14,13 +14,10 @@ from typer.testing import CliRunner
 import workbench as wb
 from tests.conftest import ROOT
 from workbench.cli.app import app
-from workbench.engines.elastic.ancestor import one_request
-from workbench.engines.elastic.counting import rounded_length
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.errors import EvaluationError, WeightError
-from workbench.records import Filters
+from workbench.errors import EvaluationError
 
 DATA = ROOT / "data" / "landmarks"
 PLAIN = wb.Profile(
@@ -206,47 +203,6 @@ def test_other_papers_and_no_queries_are_refused(
         pytest.raises(EvaluationError, match="174 and 1 papers"),
     ):
         wb.parity(landmarks, other, [wb.Query("x", id="1")])
-
-
-@pytest.mark.parametrize(
-    ("length", "counted"),
-    [(0, 0), (23, 23), (24, 24), (39, 39), (40, 40), (41, 40), (42, 42), (57, 56), (100, 96)],
-)
-def test_lengths_round_as_in_lucene(length: int, counted: int) -> None:
-    # From SmallFloat's own table: byte4ToInt(intToByte4(length)).
-    assert rounded_length(length) == counted
-
-
-# The ancestor's request
-
-
-def test_one_request_gives_papers_with_named_parts(there: wb.Workbench) -> None:
-    engine = there.engine
-    query = there._retriever.prepare("late interaction retrieval")
-    groups = one_request(engine, query, 5, weights={"bm25": 0.3, "dense": 2.0})  # type: ignore[arg-type]
-    assert len({group.paper_id for group in groups}) == 5
-    assert [g.score for g in groups] == sorted((g.score for g in groups), reverse=True)
-    full = engine.candidates(query, 1000)
-    rows = {
-        (name, no): row
-        for name, no, row in zip(
-            full.paper_ids.tolist(), full.numbers.tolist(), full.values, strict=True
-        )
-    }
-    for group in groups:
-        bm25, _, cosine = rows[group.paper_id, group.number]
-        assert group.parts.get("bm25", 0) == pytest.approx(0.3 * bm25, rel=1e-5)
-        assert group.parts["dense"] == pytest.approx(2.0 * (1 + cosine) / 2, rel=1e-5)
-        assert group.score == pytest.approx(sum(group.parts.values()), rel=1e-5)
-        others = [v for (name, _), v in rows.items() if name == group.paper_id]
-        best = max(0.3 * v[0] + (1 + v[2]) for v in others)
-        assert group.score == pytest.approx(best, rel=1e-5)
-    only = one_request(engine, query, 5, filters=Filters(year=(2020, 2020)))  # type: ignore[arg-type]
-    years = {paper.year for paper in engine.papers([g.paper_id for g in only])}
-    assert years == {2020}
-    with pytest.raises(WeightError, match="unknown part title"):
-        one_request(engine, query, weights={"title": 1.0})  # type: ignore[arg-type]
-    assert one_request(engine, wb.Query("")) == []  # type: ignore[arg-type]
 
 
 # Verbs

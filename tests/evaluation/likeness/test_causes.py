@@ -14,7 +14,7 @@ import workbench as wb
 from workbench.errors import CorpusError
 from workbench.evaluation.likeness.causes import Asked, alike, swapped
 from workbench.evaluation.likeness.lost import Lists
-from workbench.ranking.ranking import ranked_ids
+from workbench.ranking.weights import ranked_ids
 from workbench.records import Candidates, Query
 
 NAMES = ("one", "two", "three")

@@ -9,7 +9,7 @@ from tests.conftest import ROOT
 from workbench.evaluation.tuning.between import CurveBetween, curve_between
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.profiles import Profile
-from workbench.ranking.balance import with_balance
+from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
 
 JUDGED = ROOT / "data/landmarks/queries.jsonl", ROOT / "data/landmarks/qrels.tsv"

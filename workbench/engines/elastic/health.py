@@ -9,7 +9,7 @@ from typing import Any
 from workbench.engines.elastic.attached.content import content_of
 from workbench.engines.elastic.attached.fields import foreign_index
 from workbench.engines.elastic.own.indices import LiveIndex, live_index
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import SMILE, Connection
 from workbench.engines.elastic.wire.smile import document
 from workbench.engines.elastic.wire.version import check_version, dotted
@@ -30,7 +30,7 @@ class Finding:
         return asdict(self)
 
 
-def examine(spec: Elasticsearch) -> list[Finding]:
+def examine(spec: ClusterSpec) -> list[Finding]:
     """All findings about a cluster and an index; nothing is written."""
     connection = Connection(spec)
     try:

@@ -1,8 +1,10 @@
-"""Where papers are kept on a cluster: beside a folder, there alone, or in somebody else's index."""
+"""`wb.Elasticsearch`, and where it keeps papers: beside a folder, on the cluster alone, or in
+somebody else's index."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,31 +12,63 @@ from workbench.corpus.ingest import IngestReport
 from workbench.engines.elastic.attached.engine import AttachedEngine
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.engines.keeper import FolderKeeper, Keeper
-from workbench.errors import ClusterError
+from workbench.engines.embedded.keeper import FolderKeeper
+from workbench.engines.keeper import Keeper
+from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.profiles import cache_folder
 
 
-def keeper_for(spec: Elasticsearch, folder: Path | None, *, progress: bool = False) -> Keeper:
-    """The keeper that a spec means: with a folder, its papers are brought to the cluster."""
-    if spec.attached:
-        return AttachedKeeper(spec)
-    return ClusterKeeper(spec) if folder is None else MirrorKeeper(folder, spec, progress=progress)
+@dataclass(frozen=True, slots=True)
+class Elasticsearch(ClusterSpec):
+    """A cluster and an index on it, for `wb.open` and `wb.index`.
+
+    `url` may be several with commas; empty, WORKBENCH_ES_URL or the cloud id is used. `index` is
+    the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
+    "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
+    cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
+    a candidate are rescored where the type is approximate. `bulk_bytes` is the size of a request
+    that loads papers, None 2 MiB; where a proxy takes less, requests are split and stay smaller.
+
+    Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
+    from `credentials`, a TOML file of the same names in lower case. They are never printed.
+
+    With `text_fields` (field and boost), `vector_field`, `id_field` or `paper_field` the index is
+    somebody else's: it is searched as it is, by the server's analysers, and never written to.
+
+    Raises ProfileError for a setting that cannot be.
+    """
+
+    def keeper(self, folder: Path | None) -> Keeper:
+        """Where this index keeps papers; those of a folder are brought there. Raises CorpusMismatch
+        for a folder and somebody else's index at once."""
+        if not self.attached:
+            return ClusterKeeper(self) if folder is None else MirrorKeeper(folder, self)
+        if folder is not None:
+            raise CorpusMismatch(
+                f"{folder}: a folder is given, and fields of somebody else's index {self.index!r}; "
+                "leave out the one or the other"
+            )
+        return AttachedKeeper(self)
 
 
 class ClusterKeeper:
     """Papers that are on the cluster alone."""
 
-    def __init__(self, spec: Elasticsearch) -> None:
+    def __init__(self, spec: ClusterSpec) -> None:
         self.corpus = ElasticCorpus(spec)
 
     @property
     def name(self) -> str:
         return self.corpus.connection.where
 
-    def open(self) -> ElasticEngine:
+    @property
+    def folder(self) -> Path:
+        return _beside(self.corpus.connection.spec)
+
+    def open(self, *, progress: bool = False) -> ElasticEngine:
         return self.corpus.open()
 
     def add(
@@ -52,31 +86,34 @@ class ClusterKeeper:
 class MirrorKeeper(ClusterKeeper):
     """A corpus folder, and the same papers on a cluster that answers the searches."""
 
-    def __init__(self, folder: Path, spec: Elasticsearch, *, progress: bool = False) -> None:
+    def __init__(self, folder: Path, spec: ClusterSpec) -> None:
         super().__init__(spec)
-        self._folder = FolderKeeper(folder)
-        self._progress = progress
+        self._local = FolderKeeper(folder)
 
-    def open(self) -> ElasticEngine:
-        self.corpus.mirror(self._folder.folder, progress=self._progress)
+    @property
+    def folder(self) -> Path:
+        return self._local.folder
+
+    def open(self, *, progress: bool = False) -> ElasticEngine:
+        self.corpus.mirror(self._local.folder, progress=progress)
         return self.corpus.open()
 
     def add(
         self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
     ) -> IngestReport:
-        return self._folder.add(source, embedder, strict=strict, progress=progress)
+        return self._local.add(source, embedder, strict=strict, progress=progress)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return self._folder.delete(ids, embedder)
+        return self._local.delete(ids, embedder)
 
     def facts(self) -> dict[str, Any]:
-        return {**self._folder.facts(), **super().facts()}
+        return {**self._local.facts(), **super().facts()}
 
 
 class AttachedKeeper:
     """Somebody else's index: read only."""
 
-    def __init__(self, spec: Elasticsearch) -> None:
+    def __init__(self, spec: ClusterSpec) -> None:
         self._spec = spec
         self._connection = Connection(spec)
 
@@ -84,7 +121,11 @@ class AttachedKeeper:
     def name(self) -> str:
         return self._connection.where
 
-    def open(self) -> AttachedEngine:
+    @property
+    def folder(self) -> Path:
+        return _beside(self._spec)
+
+    def open(self, *, progress: bool = False) -> AttachedEngine:
         return AttachedEngine(self._connection)
 
     def add(
@@ -103,3 +144,8 @@ class AttachedKeeper:
             f"{self.name}: this index is attached to and never written; change it where it is "
             "made, or give wb.open a folder and another index name"
         )
+
+
+def _beside(spec: ClusterSpec) -> Path:
+    """For what a session keeps about papers that are on a cluster alone."""
+    return cache_folder() / "elastic" / spec.index

@@ -1,4 +1,4 @@
-"""`wb.Elasticsearch`: which cluster, which index, and how it is laid out. Holds no secret."""
+"""Which cluster, which index, and how it is laid out. Holds no secret."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from urllib.parse import urlsplit
 
-from workbench.errors import ProfileError
+from workbench.errors import ProfileError, shown
 
 VECTOR_TYPES = ("flat", "int8_hnsw", "bbq_hnsw")
 """Index types of the vectors: exact; graphs over quantised vectors, rescored with full ones."""
@@ -16,24 +16,9 @@ _FORBIDDEN = set('\\/*?"<>| ,#:')
 
 
 @dataclass(frozen=True, slots=True)
-class Elasticsearch:
-    """A cluster and an index on it, for `wb.open` and `wb.index`.
-
-    `url` may be several with commas; empty, WORKBENCH_ES_URL or the cloud id is used. `index` is
-    the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
-    "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
-    cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
-    a candidate are rescored where the type is approximate. `bulk_bytes` is the size of a request
-    that loads papers, None 2 MiB; where a proxy takes less, requests are split and stay smaller.
-
-    Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
-    from `credentials`, a TOML file of the same names in lower case. They are never printed.
-
-    With `text_fields` (field and boost), `vector_field`, `id_field` or `paper_field` the index is
-    somebody else's: it is searched as it is, by the server's analysers, and never written to.
-
-    Raises ProfileError for a setting that cannot be.
-    """
+class ClusterSpec:
+    """The settings of `wb.Elasticsearch`, which describes them. Raises ProfileError for one that
+    cannot be."""
 
     url: str = ""
     index: str = "papers"
@@ -50,6 +35,14 @@ class Elasticsearch:
     paper_field: str = ""
 
     def __post_init__(self) -> None:
+        for name in ("url", "index", "vectors", "credentials", "id_field", "paper_field"):
+            _check_text(name, getattr(self, name))
+        _check_text("vector_field", self.vector_field)
+        if not isinstance(self.text_fields, Mapping):
+            raise ProfileError(
+                f"text_fields is {shown(self.text_fields)}; give field and boost, like "
+                "{'title': 2, 'text': 1}"
+            )
         if "@" in self.url:  # also where it has no scheme, or a comma or # in the password
             raise ProfileError(
                 f"the URL of {self.url.rpartition('@')[2]!r} holds credentials; leave them out and "
@@ -68,6 +61,7 @@ class Elasticsearch:
         _check_range("oversample", self.oversample, 1, 10)
         _check_range("bulk_bytes", self.bulk_bytes or 2**20, 1000, 100 * 2**20)
         for name, boost in self.text_fields.items():
+            _check_text("a name in text_fields", name)
             _check_range(f"boost of {name}", boost, 0, 1000)
         object.__setattr__(self, "text_fields", MappingProxyType(dict(self.text_fields)))
 
@@ -80,6 +74,11 @@ class Elasticsearch:
     def attached(self) -> bool:
         """Whether the index is somebody else's."""
         return bool(self.text_fields or self.vector_field or self.id_field or self.paper_field)
+
+
+def _check_text(name: str, value: object) -> None:
+    if not isinstance(value, str) or not (value.isprintable() or name == "url"):
+        raise ProfileError(f"{name} is {shown(value)}; give a text")
 
 
 def check_url(url: str) -> None:

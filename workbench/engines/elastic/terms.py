@@ -1,14 +1,18 @@
-"""A query's terms: which count, how many documents have them, what each adds to a score."""
+"""Terms of queries and indices: which count, which are there, how often, what each adds."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from workbench.engines.elastic.own.mapping import token
+from workbench.engines.elastic.wire.connection import Connection
 from workbench.records import Query
+
+CHUNK = 5_000
+"""Values asked for at once; clusters allow 65,536 terms, and 10,000 hits."""
 
 
 def weighted_terms(query: Query) -> dict[str, float]:
@@ -26,6 +30,40 @@ def counted_terms(answer: Mapping[str, Any]) -> dict[str, int]:
     """How many documents each term has that any has, from `count_filters`' answer."""
     buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
     return {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
+
+
+def found_terms(
+    connection: Connection, index: str, field: str, values: Collection[str]
+) -> set[str]:
+    """The values that some document has in the field, as text."""
+    asked, found = list(values), set()
+    for start in range(0, len(asked), CHUNK):
+        part = asked[start : start + CHUNK]
+        counted = {"terms": {"field": field, "size": len(part)}}
+        body = {"size": 0, "query": {"terms": {field: part}}, "aggs": {"values": counted}}
+        [answer] = connection.searches([body], index)
+        found |= {str(b["key"]) for b in answer["aggregations"]["values"]["buckets"]}
+    return found
+
+
+def term_vectors(connection: Connection, index: str, texts: Mapping[str, str]) -> dict[str, Any]:
+    """By field, how the index takes this text apart and counts its terms: `terms` (by term
+    `term_freq`, and `doc_freq` where documents have it) and `field_statistics` (`doc_count`,
+    `sum_ttf`). Statistics are those of one shard. Nothing is stored."""
+    body = {
+        "doc": dict(texts),
+        "fields": list(texts),
+        "term_statistics": True,
+        "field_statistics": True,
+        "positions": False,
+        "offsets": False,
+        "payloads": False,
+    }
+    answer = connection.call(
+        "POST", f"/{index}/_termvectors", body, params={"filter_path": "term_vectors"}
+    )
+    found: dict[str, Any] = answer.get("term_vectors", {})
+    return found
 
 
 def parts_of(answer: Mapping[str, Any], known: Sequence[str]) -> dict[str, float]:

@@ -9,7 +9,7 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import EvaluationError, WeightError
+from workbench.errors import EvaluationError, WeightError, shown, whole_number
 from workbench.evaluation.judge_next.suggestions import Suggestion, Suggestions
 from workbench.evaluation.judge_next.weight_grid import (
     Table,
@@ -28,6 +28,9 @@ from workbench.records import Candidates, Judgment, Paper, Query
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
+
+MOST = 1_000_000
+"""Largest `n` and `depth`."""
 
 DEPTH = 10
 """How far down a paper may stand under some weights, for a metric without a cutoff."""
@@ -72,10 +75,10 @@ def judge_next(
     """
     measure = parse_metric(metric)
     depth = measure.cutoff or DEPTH if depth is None else depth
-    if min(n, depth) < 1 or not items:
-        raise EvaluationError(
-            f"n is {n}, depth {depth}, queries {len(items)}; give at least 1 of each"
-        )
+    n = whole_number("n", n, 1, MOST, EvaluationError)
+    depth = whole_number("depth", depth, 1, MOST, EvaluationError)
+    if not items:
+        raise EvaluationError("there are no queries; give at least 1")
     weights = spread(signals) if contenders is None else [dict(c) for c in contenders]
     if not weights:
         raise WeightError("contenders are none; give the weights to tell apart, or leave them out")
@@ -214,6 +217,8 @@ def _with(grade: int, measure: RankMetric, known: _Known, others: Integers) -> V
 def _grades(items: Mapping[str, CurveItem], given: Sequence[int] | None) -> list[int]:
     """The grades to try, ascending."""
     if given is not None:
+        if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+            raise EvaluationError(f"grades are {shown(given)}; give a list, like [1, 2]")
         grades = sorted({whole_grade("any", "any", grade) for grade in given})
         if not grades or grades[0] < 1:
             raise EvaluationError(f"grades are {list(given)}; give those above 0 that may be given")

@@ -13,7 +13,7 @@ from hashlib import sha256
 
 from workbench.errors import EvaluationError
 from workbench.profiles import Profile
-from workbench.ranking.ranking import ranked_ids
+from workbench.ranking.weights import ranked_ids
 from workbench.records import Candidates
 
 WHOLE = "ranking"

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from workbench.corpus.faults import as_path
 from workbench.corpus.identifiers import identifier, plain_text
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, new_id
@@ -22,7 +23,7 @@ class Ledger:
 
     def __init__(self, path: str | Path, who: str | None = None) -> None:
         self.who = plain_text("who", person() if who is None else who)
-        self._journal = Journal(Path(path).expanduser())
+        self._journal = Journal(as_path(path, EvaluationError))
         self._standing = Standing()
         self._mutex = Lock()
         stated = self._journal.header.get("snapshot")

@@ -6,20 +6,17 @@ taken from the second. A cause is named only where that gives the second engine'
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations
-from typing import Any
 
 import numpy as np
 
 from workbench.corpus.analysis import Analyser
-from workbench.engines.base import Counted
-from workbench.engines.elastic.counting import rounded_length
-from workbench.engines.indexing import K1, B
+from workbench.engines.base import Counted, Engine
+from workbench.engines.bm25 import idf, rounded_length, saturation
 from workbench.records import Query
 
 EQUAL = 1e-5
@@ -51,12 +48,11 @@ class Facts:
     exact: bool
 
     @staticmethod
-    def of(first: Any, second: Any) -> Facts:
-        """The facts of a pair; what an engine does not say counts as nothing unusual."""
-        own = [getattr(getattr(e, "manifest", None), "analyser", "") for e in (first, second)]
+    def of(first: Engine, second: Engine) -> Facts:
+        """The facts of a pair."""
         return Facts(
-            same_analyser=own[0] == own[1],
-            exact=bool(getattr(first, "exact", True) and getattr(second, "exact", True)),
+            same_analyser=first.manifest.analyser == second.manifest.analyser,
+            exact=first.exact and second.exact,
         )
 
 
@@ -103,14 +99,13 @@ def swapped(
 class Causes:
     """Tests the differences of one pair of engines, value by value."""
 
-    def __init__(self, first: Any, second: Any) -> None:
+    def __init__(self, first: Engine, second: Engine) -> None:
         self.first, self.second = first, second
         self.facts = Facts.of(first, second)
         self._analyser = Analyser()
         self._counts = lru_cache(maxsize=4096)(self._read_counts)
         self._counted = lru_cache(maxsize=32)(self._read_counted)
-        scored = getattr(second, "scored_text", None)
-        self._scored = None if scored is None else lru_cache(maxsize=4096)(scored)
+        self._scored = lru_cache(maxsize=4096)(second.scored_text)
 
     def of(self, asked: Asked, key: Key, signal: str, first: float, second: float) -> str:
         """The cause of one difference; "" where there is none."""
@@ -160,7 +155,7 @@ class Causes:
 
     def _analysed(self, asked: Asked, key: Key, signal: str, second: float) -> str:
         """The first engine's text, then the second's, through the second's analysis."""
-        if self._scored is None or signal.endswith("_feedback"):
+        if signal.endswith("_feedback"):
             return "unexplained"
         for cause, engine in (("analyser", self.first), ("other text", self.second)):
             [paper], [passage] = engine.papers([key[0]]), engine.passages([key])
@@ -172,9 +167,7 @@ class Causes:
 
     def _read_counted(self, place: int, field: str, terms: tuple[str, ...]) -> Counted | None:
         """What an engine's BM25 counts, if it tells."""
-        tells = getattr((self.first, self.second)[place], "counted", None)
-        found: Counted | None = tells(field, terms) if tells is not None else None
-        return found
+        return (self.first, self.second)[place].counted(field, terms)
 
     def _read_counts(self, key: Key, field: str) -> Counter[str]:
         [paper] = self.first.papers([key[0]])
@@ -190,13 +183,13 @@ def bm25(
 ) -> float:
     """BM25 of one document, variant "lucene" (Kamphuis et al., ECIR 2020)."""
     length = sum(counts.values())
-    norm = K1 * (1 - B + B * (rounded_length(length) if rounded else length) / counted.average)
+    length = rounded_length(length) if rounded else length
     total = 0.0
     for term, weight in weights.items():
         tf, df = counts.get(term, 0), counted.frequencies.get(term, 0)
         if tf and df and weight > 0:
-            idf = math.log(1 + (counted.documents - df + 0.5) / (df + 0.5))
-            total += weight * idf * tf / (tf + norm)
+            rarity = float(idf(counted.documents, df))
+            total += weight * rarity * saturation(tf, length, counted.average)
     return total
 
 

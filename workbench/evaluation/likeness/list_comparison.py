@@ -142,12 +142,12 @@ def compare_lists(
     query, profile or weights. Raises EvaluationError for two empty lists, a paper twice in
     one list, or p outside (0, 1).
     """
+    ranks_a, ranks_b = best_ranks(first, "first"), best_ranks(second, "second")
     names = dict(titles or {})
     first_label, second_label = labels or _labels(first, second)
     for hit in (*first, *second):
         if isinstance(hit, Hit):
             names[hit.paper.id] = hit.paper.title
-    ranks_a, ranks_b = best_ranks(first, "first"), best_ranks(second, "second")
     shared = [paper for paper in ranks_a if paper in ranks_b]
     order = [*ranks_b, *(paper for paper in ranks_a if paper not in ranks_b)]
     return ListComparison(

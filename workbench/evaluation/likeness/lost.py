@@ -12,7 +12,8 @@ from workbench.engines.base import FEEDBACK
 from workbench.errors import CorpusError
 from workbench.evaluation.likeness.causes import Asked, Key, alike
 from workbench.profiles import Profile
-from workbench.ranking.ranking import Ranking, ranked_ids
+from workbench.ranking.ranking import Ranking
+from workbench.ranking.weights import ranked_ids
 from workbench.records import Candidates
 
 LOST = {

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import EvaluationError
+from workbench.errors import EvaluationError, shown
+from workbench.profiles.profile import finite
 from workbench.records import Hit
 
 Ranked = Sequence["str | Hit | Tied"]
@@ -33,8 +34,9 @@ def rbo(first: Ranked, second: Ranked, p: float = PERSISTENCE) -> float:
 
     Raises EvaluationError for a paper twice in one list, or p outside (0, 1).
     """
-    if not 0 < p < 1:
-        raise EvaluationError(f"p is {p}; give a persistence between 0 and 1, like 0.9")
+    persistence = finite(p)
+    if persistence is None or not 0 < persistence < 1:
+        raise EvaluationError(f"p is {shown(p)}; give a persistence between 0 and 1, like 0.9")
     a, b = _groups(first, "first"), _groups(second, "second")
     short, long = sorted((sum(map(len, a)), sum(map(len, b))))
     if not short:
@@ -113,8 +115,10 @@ def _expected(a: list[list[str]], b: list[list[str]], depth: int) -> Vector:
 
 def _groups(ranked: Ranked, name: str) -> list[list[str]]:
     """Papers that tie, group by group, best first."""
-    if isinstance(ranked, str):
-        raise EvaluationError(f"the {name} list is the text {ranked!r}; give a list of paper ids")
+    if isinstance(ranked, str | bytes) or not isinstance(ranked, Iterable):
+        raise EvaluationError(
+            f"the {name} list is {shown(ranked)}; give a Ranking, or a list of paper ids"
+        )
     groups = [_group(entry) for entry in ranked]
     counts = Counter(paper for group in groups for paper in group)
     twice = [paper for paper, count in counts.items() if count > 1]

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from workbench.errors import EvaluationError
+from workbench.errors import EvaluationError, shown
 from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
 from workbench.evaluation.likeness.causes import CAUSES, Causes, tally
 from workbench.evaluation.likeness.lost import LOST
@@ -25,7 +25,8 @@ from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.tuning.curve import CurveItem, weight_curve
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise
-from workbench.ranking.ranking import Ranking, ranked_ids
+from workbench.ranking.ranking import Ranking
+from workbench.ranking.weights import ranked_ids
 from workbench.records import Candidates, Judgment, Query
 from workbench.terminal import terminal_safe
 
@@ -170,6 +171,9 @@ def parity(
     """
     from tqdm.auto import tqdm
 
+    for name, bench in (("first", first), ("second", second)):
+        if not (hasattr(bench, "engine") and hasattr(bench, "search")):
+            raise EvaluationError(f"the {name} is {shown(bench)}; give what wb.open returns")
     chosen = profile or first.profile
     asked, judged = as_queries(queries), as_judgments(judgments)
     if not asked:
@@ -244,8 +248,8 @@ def _name(bench: Searched) -> str:
 
 
 def _check_same_papers(first: Searched, second: Searched) -> None:
-    counts = [getattr(bench.engine.manifest, "papers", 0) for bench in (first, second)]
-    error = max(getattr(bench.engine, "papers_error", 0.0) for bench in (first, second))
+    counts = [bench.engine.manifest.papers for bench in (first, second)]
+    error = max(bench.engine.papers_error for bench in (first, second))
     if abs(counts[0] - counts[1]) > error * max(counts):
         raise EvaluationError(
             f"the engines hold {counts[0]:,} and {counts[1]:,} papers; bring the second up to "

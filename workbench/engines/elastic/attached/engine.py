@@ -19,14 +19,13 @@ from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS, Ahead
+from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Engine
 from workbench.engines.elastic.attached.content import UNIT, Content, content_of
 from workbench.engines.elastic.attached.fields import ForeignIndex, cosine, foreign_index
 from workbench.engines.elastic.attached.filtering import clauses_of
 from workbench.engines.elastic.attached.records import Documents, Name
 from workbench.engines.elastic.attached.rescoring import scored_text
-from workbench.engines.elastic.own.engine import LOWER
-from workbench.engines.elastic.terms import parts_of
+from workbench.engines.elastic.terms import counted_terms, parts_of
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.elastic.wire.version import check_at_start
 from workbench.engines.filters import check_filters
@@ -48,7 +47,7 @@ class _Column:
     complete: bool = False
 
 
-class AttachedEngine:
+class AttachedEngine(Engine):
     """One index of a cluster, opened for reading."""
 
     signals = SIGNALS
@@ -62,7 +61,7 @@ class AttachedEngine:
         self._documents = Documents(connection, self.index, routed=self.content.routed)
         self._analyser = Analyser()
         self._query_dimension = 0
-        self.manifest = Manifest(
+        self._manifest = Manifest(
             analyser="the server's",
             chunking="the index's",
             model="",  # with which its vectors were made, it does not say
@@ -74,6 +73,10 @@ class AttachedEngine:
             passages=self.content.documents,
             fingerprint=self.index.uuid,
         )
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
 
     @property
     def fingerprint(self) -> str:
@@ -134,9 +137,7 @@ class AttachedEngine:
         aggregations = {"terms": {"filters": {"filters": filters}}} if filters else {}
         body = {"size": 0, "track_total_hits": True, "aggs": aggregations}
         [answer] = self._connection.searches([body], self.index.name)
-        buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
-        found = {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
-        return found, int(answer["hits"]["total"]["value"])
+        return counted_terms(answer), int(answer["hits"]["total"]["value"])
 
     def scored_text(self, query: str, title: str, text: str) -> dict[str, float] | None:
         """By signal what this index would give a document with this title and text; None where

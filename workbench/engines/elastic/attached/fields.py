@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.engines.elastic.queries import LIMIT, VectorArm
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusMismatch
 
@@ -133,7 +133,7 @@ def _nested_problem(role: str, name: str, field: Mapping[str, Any]) -> str:
     )
 
 
-def _text_problems(spec: Elasticsearch, fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _text_problems(spec: ClusterSpec, fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not spec.text_fields:
         return ["text_fields is empty: name the fields to search and their boosts"]
     problems = []
@@ -150,7 +150,7 @@ def _text_problems(spec: Elasticsearch, fields: Mapping[str, Mapping[str, Any]])
     return problems
 
 
-def _id_problems(spec: Elasticsearch, fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _id_problems(spec: ClusterSpec, fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
     problems = []
     for role, name in (("id_field", spec.id_field), ("paper_field", spec.paper_field)):
         if not name:
@@ -166,7 +166,7 @@ def _id_problems(spec: Elasticsearch, fields: Mapping[str, Mapping[str, Any]]) -
     return problems
 
 
-def _vector_problems(spec: Elasticsearch, fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def _vector_problems(spec: ClusterSpec, fields: Mapping[str, Mapping[str, Any]]) -> list[str]:
     if not spec.vector_field:
         return []
     field = fields.get(spec.vector_field)

@@ -6,15 +6,16 @@ analysis can be told from one of text.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
+from workbench.engines.bm25 import idf, rounded_length, saturation
 from workbench.engines.elastic.attached.fields import ForeignIndex
-from workbench.engines.elastic.counting import rounded_length, term_vectors
+from workbench.engines.elastic.terms import term_vectors
 from workbench.engines.elastic.wire.connection import Connection
 
 K1, B = 1.2, 0.75
+"""Elasticsearch's defaults, which its owner most likely left as they are."""
 
 
 def scored_text(
@@ -47,8 +48,8 @@ def _bm25(query: Mapping[str, Any], document: Mapping[str, Any]) -> float:
         found = terms.get(term)
         if found is None or "doc_freq" not in found:
             continue
-        idf = math.log(1 + (documents - found["doc_freq"] + 0.5) / (found["doc_freq"] + 0.5))
-        tf = found["term_freq"]
-        norm = K1 * (1 - B + B * length * documents / sums["sum_ttf"])
-        total += asked["term_freq"] * (K1 + 1) * idf * tf / (tf + norm)
+        rarity = float(idf(documents, found["doc_freq"]))
+        average = sums["sum_ttf"] / documents
+        worth = saturation(found["term_freq"], length, average, K1, B)
+        total += asked["term_freq"] * (K1 + 1) * rarity * worth
     return total

@@ -15,15 +15,15 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.ingest import REJECTS, Ingestor, IngestReport
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.corpus.readers import source_file
+from workbench.engines.bm25 import K1, B
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described, sizes
 from workbench.engines.elastic.own.mapping import Layout, fingerprint, summed
 from workbench.engines.elastic.own.sources import IndexStore, folder_documents, folder_papers
 from workbench.engines.elastic.own.writing import IndexWriter
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.bulk import Reject, merged
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.engines.indexing import K1, B
 from workbench.errors import (
     ClusterBusy,
     ClusterError,
@@ -45,7 +45,7 @@ REDONE = 20
 class ElasticCorpus:
     """Papers of one index that the workbench makes. Searches see a change whole or not at all."""
 
-    def __init__(self, spec: Elasticsearch) -> None:
+    def __init__(self, spec: ClusterSpec) -> None:
         if spec.attached:
             raise CorpusMismatch(
                 f"index {spec.index!r} is attached to (text_fields, vector_field, id_field or "
@@ -98,6 +98,8 @@ class ElasticCorpus:
         Raises CorpusMismatch for other settings than the index's, RecordError (strict), and what
         the reader and the connection raise.
         """
+        if isinstance(source, Iterator):
+            source = list(source)  # it may be read again
         layout = _embedder_layout(embedder, self.connection.spec.vectors)
         reports: list[IngestReport] = []
 
@@ -345,7 +347,8 @@ def _source_name(source: Any) -> str:
         stat = path.stat()
         rows: Iterable[Any] = [(str(path), stat.st_size, stat.st_mtime_ns)]
     else:
-        rows = source.itertuples() if hasattr(source, "itertuples") else []
+        listed = source if isinstance(source, list | tuple) else [source]
+        rows = source.itertuples() if hasattr(source, "itertuples") else listed
     content = blake2b(repr(list(getattr(source, "columns", ()))).encode(), digest_size=8)
     for row in rows:
         content.update(repr(row).encode("utf-8", errors="replace"))

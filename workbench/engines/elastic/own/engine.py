@@ -16,9 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
-from workbench.engines.elastic.counting import term_vectors
-from workbench.engines.elastic.known import found_terms
+from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
 from workbench.engines.elastic.own.arms import Arm, scores_of
 from workbench.engines.elastic.own.foresight import (
     SPARE,
@@ -43,7 +41,9 @@ from workbench.engines.elastic.queries import (
 from workbench.engines.elastic.terms import (
     count_filters,
     counted_terms,
+    found_terms,
     parts_of,
+    term_vectors,
     weighted_terms,
 )
 from workbench.engines.elastic.wire.connection import Connection
@@ -51,9 +51,6 @@ from workbench.engines.elastic.wire.version import check_at_start
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusMismatch, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
-
-LOWER = {"bm25": 0.0, "title": 0.0, "dense": -1.0, "bm25_feedback": 0.0, "dense_feedback": -1.0}
-"""Theoretical minimum of each signal."""
 
 Vectors = NDArray[np.float32]
 Clause = dict[str, Any]
@@ -63,7 +60,7 @@ FREQUENCIES = 200_000
 """Terms whose counts are remembered."""
 
 
-class ElasticEngine:
+class ElasticEngine(Engine):
     """One version of an index, opened for searching; connects on the first use."""
 
     signals = SIGNALS
@@ -192,28 +189,6 @@ class ElasticEngine:
         return {
             signal: parts_of(answer, known) for signal, answer in zip(places, answers, strict=True)
         }
-
-    def hybrid(
-        self, query: Query, n: int, weights: Mapping[str, float], filters: Filters
-    ) -> dict[str, Any]:
-        """One bool query that adds weighted BM25 and vector score, each under its signal's name."""
-        check_filters(filters)
-        clauses = filter_clauses(filters)
-        should = []
-        for arm in self._arms(query, n, n, filters):
-            weight = weights.get(arm.signal, 0.0)
-            if weight and arm.wanted:
-                clause = self._first(arm, clauses, arm.size)["query"]
-                [inside] = clause.values()
-                inside |= {"boost": weight, "_name": arm.signal}
-                should.append(clause)
-        return {"bool": {"should": should}} if should else {"match_none": {}}
-
-    def aggregated(self, body: Mapping[str, Any]) -> dict[str, Any]:
-        """The aggregations of one search of this index."""
-        [answer] = self._connection.searches([body], self.live.name)
-        found: dict[str, Any] = answer["aggregations"]
-        return found
 
     def _arms(self, query: Query, n: int, n_keyword: int, filters: Filters) -> list[Arm]:
         """The arms of the plain query; as they are where the thread's last search, the one before

@@ -13,7 +13,7 @@ from hashlib import blake2b
 from typing import Any
 
 from workbench.corpus.analysis import fold_name
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.smile import Raw
 from workbench.records import Paper
 
@@ -51,7 +51,7 @@ class Layout:
         return {"workbench": {**asdict(self), "build": build}}
 
 
-def index_body(spec: Elasticsearch, layout: Layout, build: str) -> dict[str, Any]:
+def index_body(spec: ClusterSpec, layout: Layout, build: str) -> dict[str, Any]:
     """Settings and mapping of a new index: no refresh and no replicas while it is loaded."""
     return {
         "settings": {
@@ -70,7 +70,7 @@ def index_body(spec: Elasticsearch, layout: Layout, build: str) -> dict[str, Any
     }
 
 
-def live_settings(spec: Elasticsearch) -> dict[str, Any]:
+def live_settings(spec: ClusterSpec) -> dict[str, Any]:
     """What changes when a loaded index goes live."""
     if spec.replicas is None:
         return {"index": {"refresh_interval": "1s", "auto_expand_replicas": "0-1"}}

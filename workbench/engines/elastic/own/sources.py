@@ -11,13 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus import chunking
-from workbench.corpus.manifest import Manifest
+from workbench.corpus.manifest import STORE, VECTORS, Manifest
 from workbench.corpus.store import PassageRow, Store
 from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.engines.elastic.own.mapping import PaperDocuments
 from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.elastic.wire.smile import float_rows
-from workbench.engines.generation import STORE, VECTORS
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.records import Paper
 

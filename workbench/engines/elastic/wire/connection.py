@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from workbench.engines.elastic.spec import Elasticsearch, check_url
+from workbench.engines.elastic.spec import ClusterSpec, check_url
 from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
@@ -45,7 +45,7 @@ class Connection:
     Raises the errors of `failures`; a query after an outage works as soon as the cluster is back.
     """
 
-    def __init__(self, spec: Elasticsearch) -> None:
+    def __init__(self, spec: ClusterSpec) -> None:
         self.spec = spec
         self.urls, self._options = _settings(spec)
         self._lock = threading.Lock()
@@ -237,7 +237,7 @@ def _wait(attempt: int) -> None:
     time.sleep(0.1 * 2**attempt * (0.5 + random.random()))  # noqa: S311, jitter
 
 
-def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
+def _settings(spec: ClusterSpec) -> tuple[tuple[str, ...], dict[str, str]]:
     """URLs and secrets: from the environment, then from the file that is named."""
     found = elastic_environment()
     file = spec.credentials or found.get("credentials", "")

@@ -25,6 +25,8 @@ from workbench.corpus.ingest import Ingestor, IngestReport
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import (
     NAME,
+    STORE,
+    VECTORS,
     Manifest,
     check_settings,
     read_manifest,
@@ -40,9 +42,8 @@ from workbench.corpus.vectors import (
     whole_rows,
 )
 from workbench.corpus.writer import StoreWriter
-from workbench.engines.generation import (
-    STORE,
-    VECTORS,
+from workbench.engines.bm25 import K1, B
+from workbench.engines.embedded.generation import (
     check_counts,
     newest_generation,
     problem_of,
@@ -51,9 +52,6 @@ from workbench.engines.generation import (
 )
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.onnx_embedder import Embedder
-
-K1, B = 0.9, 0.4
-"""BM25's parameters as in Anserini's baselines."""
 
 BLOCK = 256
 """Passages encoded between two commits."""

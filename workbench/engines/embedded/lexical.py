@@ -2,8 +2,7 @@
 
 The index is built by streaming term counts from the store into bm25s' own file format, block by
 block: its memory does not grow with the corpus, which building through bm25s does.
-Variant "lucene" (Kamphuis et al., ECIR 2020): idf = ln(1 + (N - df + .5) / (df + .5)),
-tf = c / (c + k1 (1 - b + b l / avg l)).
+The formula is that of `engines.bm25`.
 """
 
 from __future__ import annotations
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.faults import damaged, reserve
 from workbench.corpus.store import Store
+from workbench.engines.bm25 import idf, saturation
 
 BLOCK = 2048
 """Rows scored at a time while building."""
@@ -37,7 +37,7 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
         frequency += np.bincount(numbers, minlength=terms)
         length += int(counts.sum())
     documents = _living(store, field, rows)
-    idf = np.log(1 + (documents - frequency + 0.5) / (frequency + 0.5))
+    rarity = idf(documents, frequency)
     average = length / max(documents, 1) or 1.0
     pointers = np.concatenate([[0], np.cumsum(frequency)])
     shape = (max(int(pointers[-1]), 1),)
@@ -46,7 +46,7 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     free = pointers[:-1].copy()
     for row_of, numbers, counts in _blocks(store, field, rows, terms):
         lengths = np.bincount(row_of - row_of[0], weights=counts)[row_of - row_of[0]]
-        scores = idf[numbers] * (counts / (counts + k1 * (1 - b + b * lengths / average)))
+        scores = rarity[numbers] * saturation(counts, lengths, average, k1, b)
         _scatter(numbers, row_of, scores, free, data, indices)
     data.flush()
     indices.flush()

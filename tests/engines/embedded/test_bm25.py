@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from workbench.corpus.store import Store
 from workbench.corpus.writer import AnalysedPaper, StoreWriter
-from workbench.engines.lexical import FieldIndex, Scores, build_field
+from workbench.engines.embedded.lexical import FieldIndex, Scores, build_field
 from workbench.records import Paper
 
+LEXICAL = "workbench.engines.embedded.lexical"
 TOKENS = [f"t{n}" for n in range(8)]
 DOCUMENT = st.lists(st.sampled_from(TOKENS), max_size=12)
 CORPUS = st.lists(DOCUMENT, min_size=1, max_size=12).filter(any)
@@ -53,7 +54,10 @@ def scores(store: Store, field: str = "body") -> list[Scores]:
 @settings(deadline=None, max_examples=40)
 @given(documents=CORPUS, block=st.sampled_from([1, 2, 3, 2048]))
 def test_equal_to_bm25s(documents: list[list[str]], block: int) -> None:
-    with tempfile.TemporaryDirectory() as folder, patch("workbench.engines.lexical.BLOCK", block):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch("workbench.engines.embedded.lexical.BLOCK", block),
+    ):
         found = scores(filled(Path(folder), documents))
     np.testing.assert_allclose(found, reference(documents), rtol=0, atol=1e-5)
 
@@ -75,7 +79,10 @@ def test_equal_to_bm25s_after_deletions(
     seed.shuffle(alive)  # type: ignore[arg-type]
     sources = {True: iter(kept), False: iter(removed)}
     documents = [next(sources[living]) for living in alive]
-    with tempfile.TemporaryDirectory() as folder, patch("workbench.engines.lexical.BLOCK", block):
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        patch("workbench.engines.embedded.lexical.BLOCK", block),
+    ):
         store = filled(Path(folder), documents)
         store.delete(str(n) for n, living in enumerate(alive) if not living)
         found = np.array(scores(store))

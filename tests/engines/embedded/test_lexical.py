@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.corpus.writer import AnalysedPaper, StoreWriter
-from workbench.engines.lexical import BLOCK, FieldIndex, build_field
+from workbench.engines.embedded.lexical import BLOCK, FieldIndex, build_field
 from workbench.records import Paper
 
 Documents = Sequence[Sequence[str]]

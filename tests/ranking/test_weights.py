@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.ranking.balance import balance_of, with_balance
+from workbench.ranking.weights import balance_of, with_balance
 
 FULL = {"bm25": 0.2, "title": 0.1, "dense": 0.3, "dense_feedback": 0.3, "cross_encoder": 0.5}
 weights = st.fixed_dictionaries(dict.fromkeys(FULL, st.floats(0, 2).map(lambda w: round(w, 3))))

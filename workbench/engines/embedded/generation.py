@@ -16,19 +16,16 @@ from numpy.typing import NDArray
 
 from workbench.corpus.faults import damaged, disk_error, disk_faults
 from workbench.corpus.forking import ForkLock
-from workbench.corpus.manifest import Manifest, sync_folder
+from workbench.corpus.manifest import VECTORS, Manifest, sync_folder
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
-from workbench.engines.dense import DenseIndex, write_codes
-from workbench.engines.lexical import FieldIndex, build_field
-from workbench.engines.seal import Blocks, Shape, broken, write_seal
+from workbench.engines.embedded.dense import DenseIndex, write_codes
+from workbench.engines.embedded.lexical import FieldIndex, build_field
+from workbench.engines.embedded.seal import Blocks, Shape, broken, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 
 # numpy parses headers with `ast`, which in CPython 3.11 fails when two threads do (gh-106905).
 _OPENING = ForkLock()
-
-STORE = "corpus.sqlite"
-VECTORS = "vectors.f32"
 
 
 def write_generation(store: Store, folder: Path, manifest: Manifest, blocks: Blocks = ()) -> None:

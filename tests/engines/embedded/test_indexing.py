@@ -11,8 +11,8 @@ import pytest
 
 from tests.conftest import paper_record
 from workbench.corpus.manifest import read_manifest
-from workbench.engines.embedded import EmbeddedEngine
-from workbench.engines.indexing import Indexer
+from workbench.engines.embedded.engine import EmbeddedEngine
+from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusMismatch
 from workbench.records import Query
 
@@ -171,7 +171,7 @@ def test_indexing_again_finishes_what_a_failing_embedder_left(
                 raise MemoryError
             return super().encode(texts)
 
-    monkeypatch.setattr("workbench.engines.indexing.BLOCK", 10)
+    monkeypatch.setattr("workbench.engines.embedded.indexing.BLOCK", 10)
     source = write_jsonl([paper_record(n) for n in range(50)])
     with pytest.raises(MemoryError):
         build(folder, source, BreaksOnce())

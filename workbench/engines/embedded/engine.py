@@ -12,33 +12,29 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.corpus.manifest import Manifest, read_manifest
+from workbench.corpus.manifest import STORE, Manifest, read_manifest
 from workbench.corpus.store import PassageRow, Store
-from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
-from workbench.engines.dense import DenseQuery, best_places
-from workbench.engines.filters import PassageMasks
-from workbench.engines.generation import STORE, Generation, RowArrays, check_counts
-from workbench.engines.lexical import field_size
+from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
+from workbench.engines.embedded.dense import DenseQuery, best_places
+from workbench.engines.embedded.generation import Generation, RowArrays, check_counts
+from workbench.engines.embedded.lexical import field_size
+from workbench.engines.embedded.masks import PassageMasks
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
-
-LOWER = np.array([0.0, 0.0, -1.0])
-FEEDBACK_LOWER = np.array([0.0, -1.0])
-"""Theoretical minimum of each signal: no term matches, opposite vectors."""
 
 Scores = NDArray[np.float32]
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
 
-class EmbeddedEngine:
+class EmbeddedEngine(Engine):
     """One generation of a corpus folder, opened for reading; nothing is loaded until used."""
 
     signals = SIGNALS
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        self.manifest: Manifest = read_manifest(self.folder)
+        self._manifest = read_manifest(self.folder)
         self._generation = Generation(self.folder, self.manifest)
         self._store = Store(self.folder / STORE)
         check_counts(self._store, self.manifest)
@@ -46,6 +42,10 @@ class EmbeddedEngine:
         self._last = threading.local()
         self._field_size = lru_cache(maxsize=2)(self._read_size)
         self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
+
+    @property
+    def manifest(self) -> Manifest:
+        return self._manifest
 
     @property
     def fingerprint(self) -> str:
@@ -81,13 +81,14 @@ class EmbeddedEngine:
         rows, papers = rows[canonical], papers[canonical]
         columns = [column for arm in asked for column in arm.scores(rows)]
         columns.insert(1, title[papers])
+        signals = SIGNALS if expanded is None else SIGNALS + FEEDBACK
         return Candidates(
             query=query,
-            signals=self.signals if expanded is None else self.signals + FEEDBACK,
+            signals=signals,
             paper_ids=index.ids[papers],
             numbers=index.number_of[rows],
             values=np.stack(columns, axis=1).astype(np.float64),
-            lower=LOWER if expanded is None else np.concatenate([LOWER, FEEDBACK_LOWER]),
+            lower=np.array([LOWER[signal] for signal in signals]),
             fingerprint=self.fingerprint,
         )
 

@@ -22,7 +22,7 @@ from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.indices import Versions
 from workbench.engines.elastic.own.sources import folder_documents
 from workbench.engines.elastic.own.writing import IndexWriter
-from workbench.engines.embedded import EmbeddedEngine
+from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.records import Candidates, Query
 
 TITLES = ("Dense retrieval", "Query expansion", "Ranking functions")

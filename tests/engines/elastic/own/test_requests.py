@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from uuid import uuid4
-
 import pytest
 
 import workbench as wb
 from tests.conftest import ROOT
 from workbench.corpus.collection import read_queries
-from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.wire.connection import Connection
 
 QUERIES = [q.text for q in read_queries(ROOT / "data" / "landmarks" / "queries.jsonl")][:15]
@@ -28,17 +24,6 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     monkeypatch.setattr(Connection, "_once", counted)
     return sent
-
-
-@pytest.fixture(scope="module")
-def spec(elasticsearch_url: str, landmarks: wb.Workbench) -> Iterator[wb.Elasticsearch]:
-    """The sample corpus on the cluster."""
-    made = wb.Elasticsearch(elasticsearch_url, index=f"r-{uuid4().hex[:8]}", replicas=0, timeout=60)
-    corpus = ElasticCorpus(made)
-    corpus.mirror(landmarks.folder)
-    yield made
-    corpus.remove()
-    corpus.connection.close()
 
 
 @pytest.mark.parametrize(("profile", "most"), [("default", 4), ("fast", 2)])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workbench.engines import dense
-from workbench.engines.dense import DenseIndex, quantise, write_codes
+from workbench.engines.embedded import dense
+from workbench.engines.embedded.dense import DenseIndex, quantise, write_codes
 
 Vectors = NDArray[np.float32]
 

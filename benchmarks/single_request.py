@@ -1,4 +1,4 @@
-"""The ancestor's shape: one hybrid request, papers grouped by the cluster.
+"""The single-request query: one hybrid request, papers grouped by the cluster.
 
 A bool query adds BM25 and vector score, an aggregation groups the best passages by paper, top_hits
 gives each paper's best one, named queries tell the parts. One round trip. What it gives up: a
@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.engines.elastic.own.engine import ElasticEngine
-from workbench.engines.elastic.own.mapping import parsed_key
+from workbench.engines.elastic.own.mapping import ARMS, parsed_key
+from workbench.engines.elastic.queries import VectorArm, filter_clauses, lexical
+from workbench.engines.elastic.terms import weighted_terms
 from workbench.errors import WeightError
 from workbench.records import Filters, Query
 
@@ -33,7 +35,7 @@ class Group:
     passages: int
 
 
-def one_request(
+def single_request(
     engine: ElasticEngine,
     query: Query,
     k: int = 10,
@@ -54,15 +56,38 @@ def one_request(
     top = {"top_hits": {"size": 1, "_source": False, "docvalue_fields": ["key"]}}
     papers = {"terms": {"field": "paper_id", "size": n}, "aggs": {"top": top}}
     body: dict[str, Any] = {
-        "query": engine.hybrid(query, n, chosen, filters),
+        "query": _hybrid(engine, query, n, chosen, filters),
         "size": 0,
         "track_total_hits": False,
         # The best passages alone: a common word would make every paper a bucket.
         "aggs": {"best": {"sampler": {"shard_size": n}, "aggs": {"papers": papers}}},
     }
-    buckets = engine.aggregated(body)["best"]["papers"]["buckets"]
+    [answer] = engine._connection.searches([body], engine.live.name)
+    buckets = answer["aggregations"]["best"]["papers"]["buckets"]
     groups = sorted(map(_group, buckets), key=lambda group: (-group.score, group.paper_id))
     return groups[:k]
+
+
+def _hybrid(
+    engine: ElasticEngine, query: Query, n: int, weights: Mapping[str, float], filters: Filters
+) -> dict[str, Any]:
+    """One bool query that adds weighted BM25 and vector score, each under its signal's name."""
+    clauses, layout = filter_clauses(filters), engine.live.layout
+    arms: dict[str, dict[str, Any]] = {}
+    if terms := weighted_terms(query):
+        arms["bm25"] = lexical(ARMS["bm25"], terms, layout.k1, clauses, named=False)
+    if query.vector is not None:
+        spec = engine._connection.spec
+        arms["dense"] = VectorArm("vector", layout.vectors, spec.oversample).query(
+            query.vector, n, clauses
+        )
+    should = []
+    for signal, clause in arms.items():
+        if weight := weights.get(signal, 0.0):
+            [inside] = clause.values()
+            inside |= {"boost": weight, "_name": signal}
+            should.append(clause)
+    return {"bool": {"should": should}} if should else {"match_none": {}}
 
 
 def _group(bucket: Mapping[str, Any]) -> Group:

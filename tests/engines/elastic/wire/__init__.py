@@ -1,0 +1,1 @@
+"""Engines: one contract over all of them, and what is particular to each."""

@@ -1,0 +1,1 @@
+"""The embedded engine: a corpus folder with memory-mapped arrays, exact in every signal."""

@@ -1,0 +1,39 @@
+"""A corpus folder with the embedded engine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from workbench.corpus.ingest import IngestReport
+from workbench.engines.embedded.engine import EmbeddedEngine
+from workbench.engines.embedded.indexing import Indexer
+from workbench.models.embedders.onnx_embedder import Embedder
+
+
+class FolderKeeper:
+    """A corpus folder with the embedded engine."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @property
+    def name(self) -> str:
+        return str(self.folder)
+
+    def open(self, *, progress: bool = False) -> EmbeddedEngine:
+        return EmbeddedEngine(self.folder)
+
+    def add(
+        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+    ) -> IngestReport:
+        indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
+        return indexer.add(source, strict=strict)
+
+    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
+        return Indexer(self.folder, embedder, existing=True).delete(list(ids))
+
+    def facts(self) -> dict[str, Any]:
+        size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())
+        return {"bytes": size}

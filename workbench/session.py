@@ -1,0 +1,494 @@
+"""Workbench: what `wb.open` returns. It wires the rooms together and has no logic of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from importlib import import_module
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Literal, Self, overload
+
+from workbench.corpus.analysis import Analyser
+from workbench.corpus.identifiers import identifiers
+from workbench.corpus.ingest import IngestReport
+from workbench.corpus.manifest import Manifest
+from workbench.engines.embedded.keeper import FolderKeeper
+from workbench.engines.embedder import check_model, embedder_for
+from workbench.engines.filters import Texts, Years, make_filters
+from workbench.engines.keeper import Keeper
+from workbench.errors import CorpusError, EvaluationError, RecordError
+from workbench.evaluation.collection import (
+    naming,
+    query_candidates,
+    run_label,
+    run_settings,
+    unknown_papers,
+)
+from workbench.evaluation.inputs import (
+    JudgmentInput,
+    QueryInput,
+    as_judgments,
+    as_queries,
+    settled,
+)
+from workbench.evaluation.judge_next.choose import judge_next, judged_items
+from workbench.evaluation.judge_next.suggestions import Suggestions
+from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
+from workbench.evaluation.likeness.overlap import Ranked
+from workbench.evaluation.metric_names import metric_names
+from workbench.evaluation.reports.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
+from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.tuning.curve import WeightCurve
+from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
+from workbench.evaluation.tuning.features import DocumentFrequencies
+from workbench.evaluation.tuning.tune import tune
+from workbench.evaluation.tuning.weight_search import WeightSearch
+from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.profiles import Profile, as_profile
+from workbench.qa.answer import Answer
+from workbench.qa.asking import Asking, Request, Stages
+from workbench.qa.evaluation.baselines import Choose
+from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
+from workbench.qa.evaluation.questions import Questions, read_questions
+from workbench.qa.evaluation.report import AnswerReport
+from workbench.qa.stream import AnswerStream
+from workbench.qa.writers.base import Writer
+from workbench.qa.writers.make import make_writer
+from workbench.ranking.editing import QueryEdits
+from workbench.ranking.fusion import weight_vector
+from workbench.ranking.late_interaction import TokenCacheReport
+from workbench.ranking.ranking import Ranking
+from workbench.ranking.retriever import Retriever, with_stages
+from workbench.ranking.weights import (
+    Weights,
+    check_k,
+    complete_weights,
+    ranked_ids,
+    signal_names,
+    weights_of_several,
+)
+from workbench.records import Filters
+
+
+class Workbench:
+    """One corpus, opened. Reads are safe from several threads; use `with` or `close()`."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        profile: Profile | str | None = None,
+        embedder: Embedder | None = None,
+        keeper: Keeper | None = None,
+        progress: bool = False,
+    ) -> None:
+        self.folder = folder
+        self._keeper: Keeper = keeper or FolderKeeper(folder)
+        self._progress = progress
+        self.engine = self._keeper.open(progress=progress)
+        self._embedder = embedder or embedder_for(self.manifest)
+        check_model(self.manifest, self._embedder, self._keeper.name)
+        self._retriever = Retriever(self.engine, self._embedder, Analyser())
+        self._profile = as_profile(profile)
+        self._asking: Asking | None = None
+
+    @property
+    def manifest(self) -> Manifest:
+        """What the open generation was made from."""
+        return self.engine.manifest
+
+    @property
+    def profile(self) -> Profile:
+        """The settings of every search that is given none. Set it to a Profile or the name of one;
+        raises ProfileError, WeightError or ModelNotFound for what cannot be searched with here."""
+        return self._profile
+
+    @profile.setter
+    def profile(self, profile: Profile | str) -> None:
+        self._profile = self._chosen(as_profile(profile), None)
+
+    # Searching and changing
+
+    def search(
+        self,
+        query: str,
+        k: int = 10,
+        *,
+        weights: Weights | None = None,
+        profile: Profile | str | None = None,
+        year: Years = None,
+        venue: Texts = None,
+        author: Texts = None,
+        field: Texts = None,
+        ids: Texts = None,
+        filters: Filters | None = None,
+        edits: QueryEdits | None = None,
+    ) -> Ranking:
+        """The best `k` papers for a query.
+
+        `weights` by signal, or what has `weights`, like a Profile or `curve.best`; those left out
+        share what is missing to 1 in the profile's proportions, so {"dense": 0.7} leaves 0.3 to the
+        others. Filters are described at `Filters`, which `filters` takes ready-made; `year` is one
+        year or an inclusive (first, last), either None for open. `edits` mute, boost, require or
+        add terms.
+
+        Raises QueryError (empty, over 100,000 characters, or nothing searchable under these
+        weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
+        script that the papers do not use, is answered by the dense signal and says so in `notes`.
+        """
+        check_k(k)
+        profile = self._chosen(profile, weights)
+        given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
+        retrieved = self._retriever.retrieve(query, profile, given, edits=edits, read=k)
+        return Ranking(retrieved, profile, self.engine, k)
+
+    def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
+        """Add or replace papers: a file, a folder, a DataFrame, a dict, a Paper, or several of the
+        latter two. This session sees them at once.
+
+        Nothing already stored is read, analysed or embedded again. Raises what `wb.index` raises.
+        """
+        report = self._keeper.add(source, self._embedder, strict=strict, progress=progress)
+        self._reopen()
+        return report
+
+    def delete(self, ids: str | int | Iterable[str | int]) -> int:
+        """Remove papers by id; returns how many there were. Raises RecordError for no id."""
+        count = self._keeper.delete(identifiers("ids", ids, RecordError), self._embedder)
+        self._reopen()
+        return count
+
+    def cache_token_vectors(self, *, progress: bool = True) -> TokenCacheReport:
+        """Encode and keep every passage's token vectors (int8, some 60 kB each), so that
+        `reranker="late-interaction"` is fast from the first query. Run it again to continue."""
+        return self._retriever.cache_token_vectors(self.profile, progress=progress)
+
+    # Asking
+
+    @overload
+    def ask(self, question: str, *, stream: Literal[False] = False, **options: Any) -> Answer: ...
+    @overload
+    def ask(self, question: str, *, stream: Literal[True], **options: Any) -> AnswerStream: ...
+    @overload
+    def ask(self, question: str, *, stream: bool, **options: Any) -> Answer | AnswerStream: ...
+    def ask(
+        self,
+        question: str,
+        *,
+        writer: Writer | str | None = None,
+        words: int = 300,
+        stream: bool = False,
+        profile: Profile | str | None = None,
+        weights: Weights | None = None,
+        year: Years = None,
+        venue: Texts = None,
+        author: Texts = None,
+        field: Texts = None,
+        ids: Texts = None,
+        filters: Filters | None = None,
+        unsupported: Literal["drop", "mark"] = "drop",
+        seconds: float = 120.0,
+        insist: bool = False,
+        stages: Stages = Stages(),
+    ) -> Answer | AnswerStream:
+        """An answer made of the corpus's own sentences, each with its place in its paper, or the
+        reason why there is none (`answer.declined`).
+
+        `words` is how much is quoted at most. `writer`: "extractive" (default, no model), "openai"
+        or a `Writer`; whatever it writes is checked against its quotes, and what they do not carry
+        is dropped or, with `unsupported="mark"`, marked. Writing takes at most `seconds`. With
+        `stream`, an iterator of events instead. `profile`, `weights` and filters as in `search`;
+        of the profile, `context_threshold` is the least relevance of a passage that is quoted.
+        `insist` answers from thin evidence too, and says so. `stages` replaces stages. Ctrl-C gives
+        what is finished.
+
+        Raises QueryError, WriterError (an unknown writer) and what `search` raises.
+        """
+        chosen = self._chosen(profile, weights)
+        given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
+        request = Request(
+            question=question,
+            profile=chosen,
+            writer=make_writer(writer),
+            search=lambda: self.search(question, profile=chosen, filters=given),
+            key=f"{self.engine.fingerprint} {given}",
+            words=words,
+            seconds=seconds,
+            unsupported=unsupported,
+            insist=insist,
+            stages=stages,
+        )
+        self._retriever.prepare(question)  # a question that cannot be searched fails here
+        if self._asking is None:
+            self._asking = Asking(self._embedder)
+        answers = AnswerStream(self._asking, request)
+        return answers if stream else answers.finish()
+
+    def evaluate_answers(
+        self,
+        questions: Questions,
+        words: Sequence[int] = LENGTHS,
+        *,
+        writer: Writer | str | None = None,
+        profile: Profile | str | None = None,
+        baselines: bool = True,
+        progress: bool = True,
+    ) -> AnswerReport:
+        """How good answers are: what they say of what they should, the papers that they cite, what
+        is declined, and the time by stage; beside other ways to choose sentences at equal words,
+        and beside chance (each question measured against another one's answer).
+
+        `questions` are records or a JSONL file: `id`, `text`, `papers` (required; none where the
+        corpus has no answer) and `statements`. Raises EvaluationError and what `ask` raises.
+        """
+
+        def ask(text: str, words: int, choose: Choose | None) -> Answer:
+            if choose is None:
+                return self.ask(text, words=words, writer=writer, profile=profile)
+            return self.ask(text, words=words, profile=profile, stages=Stages(choose=choose))
+
+        judged = read_questions(questions)
+        return evaluate_answers(
+            ask, self.engine, judged, words, baselines=baselines, progress=progress
+        )
+
+    # Measuring
+
+    def evaluate(
+        self,
+        queries: QueryInput,
+        judgments: JudgmentInput,
+        metrics: str | Iterable[str] = DEFAULT_METRICS,
+        *,
+        k: int = 1000,
+        weights: Weights | None = None,
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> Report:
+        """How good the search is on judged queries: metrics with intervals, values a query.
+
+        `queries` and `judgments` are paths, records, dicts or frames (`as_queries` and
+        `as_judgments` in `evaluation.inputs` say all); metrics go by ir_measures' names and see the
+        best `k` papers. `weights` and `profile` as in `search`. Compare two reports with
+        `report.compare(other)`.
+
+        Raises EvaluationError, also where the corpus has none of the judged papers; what reading
+        the files raises; and what `search` raises, with the query's id.
+        """
+        profile = self._chosen(profile, weights)
+        names, k = metric_names(metrics), check_k(k)
+        if (depth := deepest_cutoff(names)) > k:
+            raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
+        asked, judged = as_queries(queries), as_judgments(judgments)
+        grades = grades_by_query(judged)
+        unknown = unknown_papers(self.engine, asked, grades)
+        run = {}
+        for query, found in query_candidates(self._retriever, asked, grades, profile, progress):
+            with naming(query):
+                run[query.id] = ranked_ids(found, profile, k)
+        return make_report(
+            run, asked, judged, names, label=run_label(profile), settled=settled(judgments),
+            unknown_papers=unknown, settings=run_settings(self.engine, profile, k),
+        )  # fmt: skip
+
+    @overload
+    def tune(
+        self,
+        queries: QueryInput,
+        judgments: JudgmentInput,
+        metric: str = "nDCG@10",
+        *,
+        signals: tuple[str, str] = ("bm25", "dense"),
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve: ...
+    @overload
+    def tune(
+        self,
+        queries: QueryInput,
+        judgments: JudgmentInput,
+        metric: str = "nDCG@10",
+        *,
+        signals: str | Sequence[str],
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch: ...
+    def tune(
+        self,
+        queries: QueryInput,
+        judgments: JudgmentInput,
+        metric: str = "nDCG@10",
+        *,
+        signals: str | Sequence[str] = ("bm25", "dense"),
+        profile: Profile | str | None = None,
+        progress: bool = True,
+    ) -> WeightCurve | WeightSearch:
+        """A metric at every weight between two signals, exactly: `best` is the optimum, `profile`
+        the session's with it. With more signals, a search by exact lines: a `WeightSearch`.
+
+        `signals` also as one text, "bm25,dense". Those of a stage that the profile leaves out, like
+        `bm25_feedback`, are computed too. `queries`, `judgments` as in `evaluate`. Queries without
+        any judgment are left out and listed in `left_out`, with the judged papers that the corpus
+        does not have. The best value is of the queries it was tuned on: `cross_validate()` says how
+        much too high. Raises EvaluationError, WeightError (unknown signal), and what `evaluate`
+        raises.
+        """
+        signals = signal_names(signals)
+        profile = self._with_signals(profile, signals)
+        parse_metric(metric)  # before anything is retrieved
+        asked, grades = as_queries(queries), grades_by_query(as_judgments(judgments))
+        unknown = unknown_papers(self.engine, asked, grades)
+        found = query_candidates(self._retriever, asked, grades, profile, progress)
+        rare = DocumentFrequencies(self.engine.document_frequencies)
+        return tune(found, asked, grades, signals, metric, profile, rare, unknown)
+
+    def judge_next(
+        self,
+        queries: QueryInput,
+        judgments: JudgmentInput,
+        n: int = 20,
+        *,
+        metric: str = "nDCG@10",
+        signals: str | Sequence[str] = ("bm25", "dense"),
+        profile: Profile | str | None = None,
+        contenders: Iterable[Weights] | None = None,
+        depth: int | None = None,
+        grades: Sequence[int] | None = None,
+        progress: bool = True,
+    ) -> Suggestions:
+        """The unjudged pairs whose judgment could most change which weights win, with the reason.
+
+        Queries that nobody judged yet count too. `contenders` are the weights that compete, by
+        default a grid over `signals`; papers among the first `depth` under one of them are tried
+        with each of `grades`. Raises what `evaluation.judge_next` and `evaluate` raise.
+        """
+        signals = signal_names(signals)
+        rivals = None if contenders is None else weights_of_several(contenders)
+        named = list(dict.fromkeys(name for weights in rivals or () for name in weights)) or signals
+        profile = self._with_signals(profile, named)
+        asked, judged = as_queries(queries), as_judgments(judgments)
+        unknown_papers(self.engine, asked, grades_by_query(judged))
+        every = {query.id for query in asked}
+        found = query_candidates(self._retriever, asked, every, profile, progress)
+        items = judged_items(found, judged, profile.normaliser)
+        return judge_next(
+            items, n, metric, signals, contenders=rivals, depth=depth, grades=grades,
+            papers=self.engine.papers,
+        )  # fmt: skip
+
+    def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:
+        """Two rankings (or lists of paper ids) side by side: overlap, order, and what moved.
+
+        `p` is the persistence of RBO. Raises EvaluationError for two empty lists or a paper twice.
+        """
+        return compare_lists(first, second, p=p)
+
+    # Widgets: they compute nothing and call this session. They raise MissingDependency.
+
+    def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
+        """The workbench in a notebook: search, two settings side by side and, with judged queries,
+        the metric at every weight. `options` as in `widgets.panel`. Raises what `tune` raises."""
+        return _widget("panel", "panel")(self, queries, judgments, **options)
+
+    def search_panel(self, query: str = "", **options: Any) -> Any:
+        """Search, query tuning and weights in a notebook; `k` and `profile` as in `search`."""
+        return _widget("search_panel", "SearchPanel")(self, query, **options)
+
+    def weight_tuner(self, queries: QueryInput, judgments: JudgmentInput, **options: Any) -> Any:
+        """The sliders beside a metric's exact curve. Options: `metric`, `k`, `profile`, `query`.
+        Raises what `tune` raises."""
+        return _widget("weight_tuner", "weight_tuner")(self, queries, judgments, **options)
+
+    def compare_panel(self, query: str = "", **options: Any) -> Any:
+        """Two settings, or two engines, side by side in a notebook; `other` is a Workbench."""
+        return _widget("compare", "ComparePanel")(self, query, **options)
+
+    def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
+        """Memory by model over time, live, with buttons to release; or a recording, played. `pool`
+        is a ModelPool, by default the one of this session's models."""
+        if pool is None:
+            pool = getattr(self._embedder, "pool", None)
+        return _widget("memory_plot", "memory_plot")(pool, recording=recording)
+
+    def judge(self, queries: QueryInput, judgments: Any, **options: Any) -> Any:
+        """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
+        `widgets.judging.judge`. Raises EvaluationError."""
+        return _widget("judging", "judge")(self, queries, judgments, **options)
+
+    def profile_picker(self, **options: Any) -> Any:
+        """The profiles, what each changes and costs; picks one or saves one. `options` as in
+        `widgets.profile_picker`."""
+        return _widget("profile_picker", "profile_picker")(self, **options)
+
+    # The session itself
+
+    def info(self) -> dict[str, Any]:
+        """What this corpus holds and from what it was made."""
+        manifest = self.manifest
+        return {
+            "folder": str(self.folder),
+            "papers": manifest.papers,
+            "passages": manifest.passages,
+            "terms": manifest.terms,
+            **self._keeper.facts(),
+            "model": manifest.model,
+            "dimension": manifest.dimension,
+            "analyser": manifest.analyser,
+            "chunking": manifest.chunking,
+            "bm25": {"k1": manifest.k1, "b": manifest.b},
+            "generation": manifest.generation,
+            "fingerprint": manifest.fingerprint,
+            "versions": manifest.versions,
+        }
+
+    def close(self) -> None:
+        """Let go of the files."""
+        self._retriever.close()
+        self.engine.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        tb: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __reduce__(self) -> str:
+        raise CorpusError(
+            f"{self!r} holds open files and cannot be sent to another process; send the path and "
+            f"open it there, once a process: wb.open({str(self.folder)!r})"
+        )
+
+    def __repr__(self) -> str:
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
+
+    def _chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
+        """The profile asked for, or the session's, with the weights asked for; checked."""
+        profile = self.profile if profile is None else as_profile(profile)
+        signals = self._retriever.signals(profile)
+        if weights is not None:
+            full = complete_weights(weights, profile.weights, signals)
+            profile = profile.replace(weights=full)
+        weight_vector(profile.weights, signals)
+        return profile
+
+    def _with_signals(self, profile: Profile | str | None, signals: Sequence[str]) -> Profile:
+        """The profile asked for with the stages that compute some signals. Raises WeightError for
+        one that none computes."""
+        profile = with_stages(self._chosen(profile, None), signals)
+        weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
+        return profile
+
+    def _reopen(self) -> None:
+        self.engine.close()
+        self.engine = self._keeper.open(progress=self._progress)
+        self._retriever = self._retriever.over(self.engine)
+
+
+def _widget(module: str, name: str) -> Any:
+    """The one door up to the widgets: opened when called, so that a search needs no ipywidgets."""
+    return getattr(import_module(f"workbench.widgets.{module}"), name)
