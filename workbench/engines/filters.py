@@ -13,8 +13,8 @@ from workbench.corpus.analysis import fold_name
 from workbench.corpus.store import Store
 from workbench.engines.generation import Generation
 from workbench.errors import FilterError
-from workbench.forking import Lock
 from workbench.records import Filters
+from workbench.system.fork import Lock
 
 Mask = NDArray[np.bool_]
 CACHED = 32

@@ -19,7 +19,7 @@ from uuid import uuid4
 from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
 from workbench.monitor.timeline import Entry, Sample, Timeline
-from workbench.writing import replacing
+from workbench.system.files import replacing
 
 VERSION = 1
 MAX_BYTES = 64 * 2**20

@@ -10,11 +10,11 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from workbench.errors import RecordingError
-from workbench.forking import Lock
 from workbench.models.memory.ledger import EVENTS, Ledger, MemoryEvent, Usage
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import Recorder
 from workbench.monitor.timeline import NO_MODELS, Entry, Sample, Timeline
+from workbench.system.fork import Lock
 
 HISTORY = 3_600
 """Samples kept of each device: an hour at one a second, some 2 MB."""
@@ -59,7 +59,7 @@ class Sampler:
         self._last_event = 0
         self._missed = 0
         self._notes: list[str] = []
-        self._lock = Lock(again=True)
+        self._lock = Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._recorder: Recorder | None = None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
 from workbench.errors import QueryError, shown
-from workbench.profiles.profile import finite
+from workbench.profiles.settings import finite
 from workbench.records import Filters, Query
 
 if TYPE_CHECKING:

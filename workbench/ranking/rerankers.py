@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from workbench.forking import Lock
 from workbench.models.cross_encoder.cross_encoder import CrossEncoder
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.late_interaction import LateInteraction
 from workbench.ranking.rerank import Reranker
+from workbench.system.fork import Lock
 
 
 class Rerankers:

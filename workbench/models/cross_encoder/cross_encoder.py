@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected, OutOfMemory
-from workbench.forking import abandon
 from workbench.models.cross_encoder.export import VERSION
 from workbench.models.cross_encoder.run import OnnxPairs, Pairs, TorchPairs
 from workbench.models.embedders.base import check_finite
@@ -27,6 +26,7 @@ from workbench.models.weights.find import LARGEST_ID, ModelFolder, find_model
 from workbench.models.weights.header import numbers
 from workbench.models.weights.settings import whole, within
 from workbench.present.words import human_bytes
+from workbench.system.fork import abandon
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool

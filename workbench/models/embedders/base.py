@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
-from workbench.forking import Lock
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
+from workbench.system.fork import Lock
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
-from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite, unit_rows
 from workbench.models.memory.ledger import Usage
 from workbench.models.onnx.export import VERSION as EXPORT_VERSION
@@ -18,6 +17,7 @@ from workbench.models.onnx.export import Precision, graph_file, onnx_graph
 from workbench.models.onnx.session import Provider, check_provider, cores, open_session, run_session
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
+from workbench.system.fork import abandon
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from workbench.errors import MissingDependency, ModelError, ModelRejected, OutOfMemory
-from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
 from workbench.models.embedders.batching import (
     DeviceFull,
@@ -31,6 +30,7 @@ from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
 from workbench.models.weights.settings import whole
 from workbench.profiles import max_batch_tokens
+from workbench.system.fork import abandon
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool

@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.forking import Lock, abandon, renew_in_children
 from workbench.profiles import cache_folder
+from workbench.system.fork import Lock, abandon, renew_in_children
 
 LIMIT = 2 * 2**30
 """Bytes of codes kept a model, some 35,000 passages; the oldest leave first."""

@@ -10,7 +10,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelError, OutOfMemory
-from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
 from workbench.models.embedders.batching import (
     DeviceFull,
@@ -31,6 +30,7 @@ from workbench.models.memory.retry import make_room
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.present.words import human_bytes
 from workbench.profiles import max_batch_tokens
+from workbench.system.fork import abandon
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool

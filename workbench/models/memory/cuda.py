@@ -16,8 +16,8 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from workbench.errors import MissingDependency, ModelError
-from workbench.forking import abandon, came_with_fork, renew_in_children
 from workbench.models.embedders.batching import DeviceFull, out_of_memory, without_frames
+from workbench.system.fork import abandon, came_with_fork, renew_in_children
 
 Result = TypeVar("Result")
 CONTEXT, WORKSPACES = "(CUDA context)", "(library workspaces)"

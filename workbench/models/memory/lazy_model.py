@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from workbench.forking import Lock, renew_in_children
 from workbench.models.memory.ledger import Usage
+from workbench.system.fork import Lock, renew_in_children
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool
@@ -101,7 +101,7 @@ class LazyModel(ABC):
         self._abandon()
 
     def _abandon(self) -> None:  # noqa: B027, most of what is not native needs nothing
-        """Forget what has native threads without freeing it: see `forking.abandon`."""
+        """Forget what has native threads without freeing it: see `system.fork.abandon`."""
 
     @abstractmethod
     def _open(self) -> None:

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.forking import Lock, renew_in_children
+from workbench.system.fork import Lock, renew_in_children
 
 Kind = Literal["load", "release", "evict", "batch", "oom_retry"]
 

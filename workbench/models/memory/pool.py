@@ -10,7 +10,6 @@ from functools import cache
 from typing import Literal, TypeVar, cast
 
 from workbench.errors import ModelNotFound, OutOfMemory
-from workbench.forking import renew_in_children
 from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
@@ -18,6 +17,7 @@ from workbench.models.memory.ledger import Ledger, Usage
 from workbench.models.memory.members import Member, Members
 from workbench.present.words import human_bytes
 from workbench.profiles import model_budget
+from workbench.system.fork import renew_in_children
 
 Model = TypeVar("Model", bound=LazyModel)
 RECHECK = 0.5

@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 import workbench as wb
 from tests.conftest import ROOT
 from workbench.errors import CorpusNotFound, EvaluationError, ProfileError
-from workbench.measuring.measure import KEPT, keep, measure_profiles, read_measurements
-from workbench.measuring.measurements import Measured, Measurements
+from workbench.measurement.measure import KEPT, keep, measure_profiles, read_measurements
+from workbench.measurement.measurements import Measured, Measurements
 from workbench.profiles import Profile
 from workbench.session import Workbench
 
