@@ -16,7 +16,7 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
-├── RecordingError          a recording of memory that cannot be read or written
+├── RecordingError          memory that cannot be sampled, recorded or read back as asked
 ├── ClusterError            an Elasticsearch cluster that does not do what was asked
 │   ├── ClusterUnavailable  away, without a master, or shards missing (red)
 │   │   └── ClusterTimeout  no answer in time
@@ -97,7 +97,7 @@ class EvaluationError(WorkbenchError):
 
 
 class RecordingError(WorkbenchError):
-    """A recording of memory that cannot be read or written."""
+    """Memory that cannot be sampled as asked, or its recording not written or read."""
 
 
 class ClusterError(WorkbenchError):
@@ -156,3 +156,8 @@ def shown(value: object, most: int = 80) -> str:
         size = f" of {value.bit_length():,} bits" if isinstance(value, int) else ""
         text = f"a {type(value).__name__}{size} that cannot be printed"
     return text if len(text) <= most else f"{text[: most - 3]}..."
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, shortened to one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

@@ -22,7 +22,7 @@ from workbench.errors import CorpusError, CorpusMismatch, CorpusNotFound, Corpus
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.models.embedders.make import RUNTIMES, make_embedder, settings_of
 from workbench.models.weights.find import DEFAULT_MODEL
-from workbench.profiles import Profile, cache_folder
+from workbench.profiles import Profile, as_profile, cache_folder
 from workbench.session import Workbench
 
 RUNTIME = RUNTIMES[0]
@@ -55,15 +55,17 @@ def open_corpus(
     `profile` is a Profile or the name of one; without it the environment decides
     (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
     default and an existing one the model it was made with. `runtime` says how it is run:
-    "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto"; an existing
-    index keeps its own, since other arithmetic gives other vectors. Raises CorpusNotFound,
+    "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto", which a profile
+    with `device="cuda"` means for a new index; an existing index keeps its own, since other
+    arithmetic gives other vectors. Raises CorpusNotFound,
     CorpusMismatch (also for a model other than the index's), CorpusDamaged (papers that cannot be
     read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
     engine ClusterError.
     """
     if path is None or (engine is not None and engine.attached):
         return _open_cluster(path, engine, profile, model, runtime)
-    folder, embedder = _ready_folder(as_path(path), model, runtime, prune, progress)
+    gpu = as_profile(profile).device == "cuda"
+    folder, embedder = _ready_folder(as_path(path), model, runtime, prune, progress, gpu)
     keeper = None if engine is None else _keeper(engine, folder, progress)
     return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper)
 
@@ -98,7 +100,12 @@ def _keeper(engine: Elasticsearch, folder: Path, progress: bool) -> Keeper:
 
 
 def _ready_folder(
-    folder: Path, model: str | None, runtime: str | None, prune: bool, progress: bool
+    folder: Path,
+    model: str | None,
+    runtime: str | None,
+    prune: bool,
+    progress: bool,
+    gpu: bool,
 ) -> tuple[Path, LazyEmbedder]:
     """The folder of an index that is whole and up to date, and the model it was made with."""
     if exists(folder / NAME):
@@ -112,7 +119,7 @@ def _ready_folder(
             "run `workbench index SOURCE --into DIR` first, or check the path"
         )
     index = folder / INDEX
-    embedder = _embedder(index, model, runtime)
+    embedder = _embedder(index, model, runtime, new="auto" if gpu else RUNTIME)
     known = read_manifest(index).source if exists(index / NAME) else None
     state = _source_state(source, known)
     if known is None or prune or state.get("content") != known.get("content"):
@@ -149,14 +156,17 @@ def _repair(index: Path, embedder: LazyEmbedder, progress: bool) -> None:
         Indexer(index, embedder, progress=progress, existing=True).repair()
 
 
-def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
-    """What is asked for, else what an index was made with, else the default."""
+def _embedder(
+    index: Path, model: str | None, runtime: str | None = None, *, new: str = RUNTIME
+) -> LazyEmbedder:
+    """What is asked for, else what an index was made with; else the default, in the runtime
+    `new`."""
     settings: dict[str, Any] = {"runtime": runtime} if runtime else {}
     if exists(index / NAME):
         manifest = read_manifest(index)
         model = model or manifest.model
         settings = settings or settings_of(manifest.model_fingerprint)
-    return make_embedder(model or DEFAULT_MODEL, **settings)
+    return make_embedder(model or DEFAULT_MODEL, **(settings or {"runtime": new}))
 
 
 def index(

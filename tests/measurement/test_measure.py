@@ -61,7 +61,7 @@ def test_quality_is_what_evaluate_finds(landmarks: Workbench, measured: Measurem
 
 def test_latency_and_memory_are_those_of_a_search_process(measured: Measurements) -> None:
     for found in measured:
-        assert 0.1 < found.p50_ms <= found.p95_ms
+        assert 0 < found.p50_ms <= found.p95_ms
         assert 50 < found.memory_mb < 2000
         assert found.gpu_mb == 0
 

@@ -13,7 +13,7 @@ from tests.models.conftest import CONFIG, write_json
 from workbench.errors import ModelRejected
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.models.embedders.st_embedder import SentenceTransformerEmbedder
-from workbench.models.onnx.export import int8_graph
+from workbench.models.onnx.export import onnx_graph
 from workbench.models.weights.find import find_model
 from workbench.system.children import run_module
 
@@ -72,7 +72,7 @@ def test_an_export_neither_asks_nor_imports_what_the_folder_holds(
     monkeypatch.chdir(copy)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", ".", "relative"]))
     try:
-        assert int8_graph(find_model(str(copy))).is_file()
+        assert onnx_graph(find_model(str(copy))).is_file()
     finally:
         os.dup2(before, 0)
         for handle in (before, yes, answers):

@@ -50,7 +50,7 @@ from workbench.engines.generation import (
     write_generation,
 )
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 
 K1, B = 0.9, 0.4
 """BM25's parameters as in Anserini's baselines."""

@@ -11,7 +11,7 @@ from workbench.corpus.manifest import Manifest
 from workbench.engines.base import Engine
 from workbench.engines.embedded import EmbeddedEngine
 from workbench.engines.indexing import Indexer
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 
 
 class KeptEngine(Engine, Protocol):

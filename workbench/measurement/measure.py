@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import as_judgments, as_queries
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.measurement.measurements import Measured, Measurements
+from workbench.models.memory.hardware import cores
 from workbench.opening import INDEX, open_corpus
 from workbench.profiles import Profile, as_profile, list_profiles
 from workbench.records import Judgment, Query
@@ -126,4 +126,4 @@ def _index(folder: Path) -> Path:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} CPUs, {platform.machine()}, {platform.system()}"
+    return f"{cores()} CPUs, {platform.machine()}, {platform.system()}"

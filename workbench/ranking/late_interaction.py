@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
 from workbench.errors import CorpusError, ModelError
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.models.embedders.token_store import TokenStore, TokenVectors, quantised
 from workbench.ranking.rerank import passage_texts
 from workbench.terminal import terminal_safe

@@ -13,7 +13,8 @@ from workbench.corpus.manifest import Manifest
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import FolderKeeper, Keeper
 from workbench.errors import CorpusError, CorpusMismatch
-from workbench.models.embedders.onnx_embedder import Embedder, OnnxEmbedder
+from workbench.models.embedders.base import Embedder
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.fusion import complete_weights, weight_vector

@@ -14,7 +14,7 @@ from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.keeper import FolderKeeper, Keeper
 from workbench.errors import ClusterError
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 
 
 def keeper_for(spec: Elasticsearch, folder: Path | None, *, progress: bool = False) -> Keeper:
