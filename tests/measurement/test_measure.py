@@ -77,6 +77,13 @@ def test_what_was_measured_is_kept_until_the_corpus_changes(
     assert read_measurements(copy) is None
 
 
+def test_a_repr_is_one_line_with_the_best() -> None:
+    found = measurements(row("a", 0.5), row("b\n" * 50, 0.75))
+    assert repr(found).startswith("Measurements(nDCG@10 of 2 profiles, best 'b\\nb")
+    assert repr(found.rows[0]) == "Measured('a', 0.5000, 10.0 ms, 100 MB)"
+    assert len(repr(found)) < 120
+
+
 def test_results_present_themselves(measured: Measurements) -> None:
     assert json.loads(json.dumps(measured.to_dict())) == measured.to_dict()
     assert Measurements.from_dict(measured.to_dict()) == measured

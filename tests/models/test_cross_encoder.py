@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.errors import ModelNotFound, ModelRejected
+from workbench.errors import ModelError, ModelNotFound, ModelRejected
 from workbench.models.cross_encoder import CrossEncoder, TorchPairs
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.pool import ModelPool
@@ -196,6 +196,15 @@ def test_an_unreadable_configuration_is_named(broken: Path) -> None:
     (broken / "config.json").write_text("{")
     with pytest.raises(ModelRejected, match=r"config\.json: not readable"):
         CrossEncoder(str(broken))
+
+
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("device", "tpu"), ("device", None), ("workers", 0), ("batch_size", 0), ("batch_size", "5")],
+)
+def test_settings_that_cannot_be_meant(folder: Path, setting: str, value: Any) -> None:
+    with pytest.raises(ModelError, match=f"{setting} is {value!r}"):
+        CrossEncoder(str(folder), **{"device": "cpu", setting: value})
 
 
 def test_corrupt_weights_are_refused_with_the_reason(

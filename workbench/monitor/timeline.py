@@ -22,7 +22,7 @@ SHOWN = 20
 NO_MODELS: Mapping[str, Usage] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sample:
     """Memory of one device at one moment.
 
@@ -38,6 +38,10 @@ class Sample:
     process_bytes: int | None = None
     budget_bytes: int | None = None
     models: Mapping[str, Usage] = field(default_factory=lambda: NO_MODELS)
+
+    def __repr__(self) -> str:
+        held = f"{human_bytes(self.used_bytes)} used, {human_bytes(self.model_bytes)} by models"
+        return f"Sample({shown(self.device, 20)} at {clock(self.time)}: {held})"
 
     @property
     def model_bytes(self) -> int:

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -304,6 +305,23 @@ def test_budgets_are_read(budget: str | int | None, expected: int) -> None:
 def test_other_budgets_are_refused_by_value(budget: object) -> None:
     with pytest.raises(ModelError, match="budget is"):
         ModelPool(budget)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("junk", [0, -1, float("nan"), "5", True, 10**400])
+def test_idle_seconds_that_cannot_be_meant(junk: Any) -> None:
+    with pytest.raises(ModelError, match="idle_seconds is"):
+        ModelPool(idle_seconds=junk)
+
+
+def test_what_is_no_model_is_refused() -> None:
+    pool = ModelPool()
+    with pytest.raises(ModelError, match="3 is no model"):
+        pool.add(3)  # type: ignore[arg-type]
+    with pytest.raises(ModelError, match="None is no model"), pool.lease(None):  # type: ignore[type-var]
+        pass
+    for device in ("gpu", "cuda", "cuda:", "cuda:-1", 0, None):
+        with pytest.raises(ModelError, match="device is"):
+            LazyModel.__init__(Block("m"), "m", device)  # type: ignore[arg-type]
 
 
 def test_an_unknown_device_is_refused() -> None:

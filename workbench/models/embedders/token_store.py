@@ -36,12 +36,16 @@ CREATE TABLE IF NOT EXISTS codes (id INTEGER PRIMARY KEY, data BLOB);
 """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TokenVectors:
     """One passage: vectors close to codes * scales. int8 (tokens, dimension), float32 (tokens,)."""
 
     codes: NDArray[np.int8]
     scales: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        tokens, dimension = self.codes.shape
+        return f"TokenVectors({tokens:,} tokens, {dimension:,} dimensions)"
 
 
 def quantised(vectors: NDArray[np.float32]) -> TokenVectors:

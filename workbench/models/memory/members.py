@@ -8,11 +8,13 @@ import weakref
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
+from workbench.errors import ModelError, shown
 from workbench.models.memory.ledger import Usage
 
 
+@runtime_checkable
 class Loadable(Protocol):
     """What a pool knows of a model; `LazyModel` says what each means."""
 
@@ -102,9 +104,12 @@ class Members:
         return None
 
     def join(self, model: Loadable) -> Member:
-        """The model's member, made if absent; a second model of the same name is "name #2"."""
+        """The model's member, made if absent; a second model of the same name is "name #2".
+        Raises ModelError for what is no model."""
         found = self.find(model)
         if found is None:
+            if not isinstance(model, Loadable):
+                raise ModelError(f"{shown(model)} is no model that a pool can load")
             taken = {member.key for member in self._all}
             numbered = (f"{model.name} #{n}" for n in range(2, len(taken) + 3))
             key = next(k for k in (model.name, *numbered) if k not in taken)

@@ -9,13 +9,14 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Literal, TypeVar, cast
 
-from workbench.errors import ModelNotFound, OutOfMemory
+from workbench.errors import ModelError, ModelNotFound, OutOfMemory, shown
 from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.ledger import Ledger, Usage
 from workbench.models.memory.members import Loadable, Member, Members
 from workbench.present.words import human_bytes
 from workbench.profiles import model_budget
+from workbench.profiles.settings import finite
 from workbench.system.fork import renew_in_children
 
 Model = TypeVar("Model", bound=Loadable)
@@ -39,6 +40,13 @@ class ModelPool:
         ledger: Ledger | None = None,
     ) -> None:
         check_budget(budget)
+        if (
+            idle_seconds is not None
+            and not 0 < (finite(idle_seconds) or 0) <= threading.TIMEOUT_MAX
+        ):
+            raise ModelError(
+                f"idle_seconds is {shown(idle_seconds)}; give seconds above 0, or None"
+            )
         self.ledger = ledger or Ledger()
         self.idle_seconds = idle_seconds
         self._budget = budget

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ModelNotFound, ModelRejected
+from workbench.errors import ModelNotFound, ModelRejected, shown
 from workbench.models.weights import hub
 from workbench.models.weights.digest import digest_of
 from workbench.models.weights.header import TensorInfo, read_header
@@ -51,13 +51,16 @@ OFFSET_POSITIONS = (
 _POSITIONS = "max_position_embeddings"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ModelFolder:
     """A folder in sentence-transformers' layout. Properties read its small files only."""
 
     name: str
     path: Path
     published: Published | None = None
+
+    def __repr__(self) -> str:
+        return f"ModelFolder({shown(self.name)})"
 
     @cached_property
     def sha256(self) -> str:
