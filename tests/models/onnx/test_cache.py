@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,10 @@ def own(
 
 def test_a_seal_is_metadata_that_onnx_reads(own: Path) -> None:
     model = onnx.load(graph_file(find_model(str(own))))
-    assert [entry.key for entry in model.metadata_props] == ["sha256"]
+    own_words = {
+        entry.key: entry.value for entry in model.metadata_props
+    }  # the quantiser adds some
+    assert len(own_words["sha256"]) == 64
 
 
 CHANGES = {
@@ -56,7 +60,7 @@ def test_whatever_changes_a_vector_changes_graph_and_fingerprint(own: Path, name
 def test_tokenizers_count_by_content(own: Path) -> None:
     before = find_model(str(own)).fingerprint
     path = own / "tokenizer.json"
-    path.write_bytes(path.read_bytes().replace(b'"lowercase": true', b'"lowercase":false'))
+    path.write_bytes(re.sub(rb'"lowercase": ?true', b'"lowercase":false', path.read_bytes()))
     assert find_model(str(own)).fingerprint != before
 
 
