@@ -27,7 +27,7 @@ from common import (
 from contenders import sentence_transformer
 
 import workbench as wb
-from workbench.models.cross_encoder.cross_encoder import CrossEncoder
+from workbench.models.cross_encoder import CrossEncoder
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.models.embedders.token_store import TokenStore
 from workbench.models.weights.find import find_model

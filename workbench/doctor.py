@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import shutil
-import subprocess
 import tempfile
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -13,8 +12,8 @@ from typing import Any
 from workbench import __version__
 from workbench.errors import ModelError, ModelRejected, WorkbenchError
 from workbench.models.encoder.shape import shape_of
+from workbench.models.memory.hardware import cores, driver_problem, gpus, torch_for_cpus
 from workbench.models.onnx.export import graph_file
-from workbench.models.onnx.session import cores
 from workbench.models.weights import hub
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
 from workbench.models.weights.header import numbers
@@ -94,18 +93,20 @@ def _runtime() -> Check:
 
 
 def _gpu() -> Check:
-    """Asked of the driver's tool: importing torch to know would take seconds."""
-    tool = shutil.which("nvidia-smi")
-    if tool is None:
+    """Asked of the driver: importing torch to know would take seconds."""
+    if problem := driver_problem():
+        return Check("GPU", False, f"the driver does not answer ({problem})", "check the driver")
+    shown = gpus()
+    if not shown:
         return Check("GPU", True, "none; the CPU does everything")
-    query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    none = subprocess.DEVNULL
-    done = subprocess.run(
-        query, stdin=none, capture_output=True, text=True, check=False, timeout=30
-    )
-    if done.returncode != 0:
-        return Check("GPU", False, "driver does not answer", "check the NVIDIA driver")
-    return Check("GPU", True, "; ".join(done.stdout.strip().splitlines()))
+    try:
+        found = [f"{gpu.name}, {human_bytes(gpu.memory()[1])}" for gpu in shown]
+    except shown[0].nvml.NVMLError as error:
+        return Check("GPU", False, f"the driver does not answer ({error})", "check the driver")
+    names = "; ".join(found)
+    if torch_for_cpus():
+        return Check("GPU", False, f"{names}; PyTorch is built for CPUs", "install a CUDA build")
+    return Check("GPU", True, names)
 
 
 def _models() -> list[Check]:
@@ -160,5 +161,5 @@ def _cache() -> Check:
     except (OSError, WorkbenchError) as error:
         remedy = "set WORKBENCH_CACHE to a folder that you may write to"
         return Check("cache", False, f"{folder}: {error}", remedy)
-    free = shutil.disk_usage(folder).free / 2**30
-    return Check("cache", True, f"{folder}, {free:.0f} GiB free (WORKBENCH_CACHE moves it)")
+    free = human_bytes(shutil.disk_usage(folder).free)
+    return Check("cache", True, f"{folder}, {free} free (WORKBENCH_CACHE moves it)")

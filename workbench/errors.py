@@ -16,7 +16,7 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
-├── RecordingError          a recording of memory that cannot be read or written
+├── RecordingError          memory that cannot be sampled, recorded or read back as asked
 ├── AnswerError             an answer that cannot be kept, opened or looked into
 │   └── WriterError         a language model that cannot write a section
 ├── ClusterError            an Elasticsearch cluster that does not do what was asked
@@ -102,7 +102,7 @@ class EvaluationError(WorkbenchError):
 
 
 class RecordingError(WorkbenchError):
-    """A recording of memory that cannot be read or written."""
+    """Memory that cannot be sampled as asked, or its recording not written or read."""
 
 
 class AnswerError(WorkbenchError):
@@ -180,3 +180,8 @@ def whole_number(name: str, value: Any, least: int, most: int, error: type[Workb
     if number is None or not least <= number <= most:
         raise error(f"{name} is {shown(value)}; give a whole number from {least} to {most}")
     return number
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, shortened to one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]

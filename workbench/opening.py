@@ -27,7 +27,7 @@ from workbench.errors import (
     shown,
 )
 from workbench.models.embedders.base import LazyEmbedder
-from workbench.profiles import Profile
+from workbench.profiles import Profile, as_profile
 from workbench.session import Workbench
 
 INDEX = "index"
@@ -61,8 +61,9 @@ def open_corpus(
     `profile` is a Profile or the name of one; without it the environment decides
     (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
     default and an existing one the model it was made with. `runtime` says how it is run:
-    "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto"; an existing
-    index keeps its own, since other arithmetic gives other vectors. Raises CorpusNotFound,
+    "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto", which a profile
+    with `device="cuda"` means for a new index; an existing index keeps its own, since other
+    arithmetic gives other vectors. Raises CorpusNotFound,
     CorpusMismatch (also for a model other than the index's), CorpusDamaged (papers that cannot be
     read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
     engine ClusterError.
@@ -82,7 +83,8 @@ def open_corpus(
     folder = as_path(path)
     index = folder if exists(folder / NAME) else folder / INDEX
     keeper = None if spec is None else spec.keeper(index)
-    embedder = _ready(folder, index, model, runtime, prune, progress)
+    new = "auto" if as_profile(profile).device == "cuda" else None
+    embedder = _ready(folder, index, model, runtime, new, prune, progress)
     return Workbench(index, profile=profile, embedder=embedder, keeper=keeper, progress=progress)
 
 
@@ -107,6 +109,7 @@ def _ready(
     index: Path,
     model: str | None,
     runtime: str | None,
+    new: str | None,
     prune: bool,
     progress: bool,
 ) -> LazyEmbedder:
@@ -121,7 +124,7 @@ def _ready(
             f"{folder}: neither an index nor a source (papers.jsonl, corpus.jsonl) is there; "
             "run `workbench index SOURCE --into DIR` first, or check the path"
         )
-    embedder = _embedder(index, model, runtime)
+    embedder = _embedder(index, model, runtime, new)
     known = read_manifest(index).source if exists(index / NAME) else None
     state = _source_state(source, known)
     if known is None or prune or state.get("content") != known.get("content"):
@@ -158,9 +161,11 @@ def _repair(index: Path, embedder: LazyEmbedder, progress: bool) -> None:
         Indexer(index, embedder, progress=progress, existing=True).repair()
 
 
-def _embedder(index: Path, model: str | None, runtime: str | None) -> LazyEmbedder:
+def _embedder(
+    index: Path, model: str | None, runtime: str | None, new: str | None = None
+) -> LazyEmbedder:
     made = read_manifest(index) if exists(index / NAME) else None
-    return embedder_for(made, model, runtime)
+    return embedder_for(made, model, runtime, new=new)
 
 
 def index(

@@ -43,7 +43,7 @@ from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.evaluation.tuning.features import DocumentFrequencies
 from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile, as_profile
 from workbench.qa.answer import Answer
 from workbench.qa.asking import Asking, Request, Stages

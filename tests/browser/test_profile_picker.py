@@ -25,8 +25,8 @@ def test_profiles_are_compared_used_and_saved(run_notebook: Run, lab: Lab) -> No
     folder.mkdir(exist_ok=True)
     (folder / "broken.toml").write_text("n_retrieval = 0\n")
     measure = """
-from workbench.measuring.measure import keep
-from workbench.measuring.measurements import Measured, Measurements
+from workbench.measurement.measure import keep
+from workbench.measurement.measurements import Measured, Measurements
 rows = [Measured(p.name, p.fingerprint, q, q - .04, q + .04, ms, 2 * ms, mb)
         for p, q, ms, mb in ((wb.Profile.named("default"), .71, 9.1, 310.0),
                              (wb.Profile.named("fast"), .68, 3.2, 290.0),

@@ -127,9 +127,11 @@ def _tune_the_query(panel: Locator) -> None:
     expect(chip.get_by_role("button", name="Mute translation")).to_have_attribute(
         "aria-pressed", "true"
     )
+    settled(panel)
     assert order(panel) != before
     panel.get_by_role("button", name="Undo").click()
     expect(chip).not_to_have_class(re.compile("wb-muted"))
+    settled(panel)
     assert order(panel) == before
     chip.get_by_role("button", name=re.compile("Weight of translation")).press("Enter")
     expect(chip).to_contain_text("×2")
@@ -158,7 +160,6 @@ def test_the_slider_orders_as_reweigh_and_the_last_position_wins(
 ) -> None:
     first = PANEL.replace("panel = ", "bench.search('x')\npanel = ")
     panel = open_panel(run_notebook, "slider.ipynb", REWEIGHED, MEMORY, first=first)
-    page.wait_for_timeout(300)  # the texts that the slider can bring up are on their way
     seen = move(page, WEIGHTS, frames=2)
     settled(panel)
     assert seen == printed(page, 1)

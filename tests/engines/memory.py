@@ -24,7 +24,7 @@ from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Engine
 from workbench.engines.bm25 import K1, B, idf, saturation
 from workbench.engines.filters import check_filters
 from workbench.errors import CorpusError, CorpusMismatch
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 Key = tuple[str, int]

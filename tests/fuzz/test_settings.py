@@ -15,7 +15,7 @@ import tomli_w
 import workbench as wb
 from tests.fuzz.mutations import CASES, ODD, damaged, odd_json, refused
 from workbench.errors import WeightError
-from workbench.models.cross_encoder.cross_encoder import CrossEncoder
+from workbench.models.cross_encoder import CrossEncoder
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.models.encoder.shape import layout, prefix_of, shape_of
 from workbench.models.weights.find import find_model

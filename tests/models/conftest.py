@@ -11,7 +11,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
-from workbench.models.onnx.export import int8_graph
+from workbench.models.onnx.export import onnx_graph
 from workbench.models.weights.find import WEIGHTS, find_model
 
 WIDTH, INNER, WORDS, POSITIONS = 32, 64, 30522, 64
@@ -99,7 +99,7 @@ def tiny_cache(tiny_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     cache = tmp_path_factory.mktemp("cache")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("WORKBENCH_CACHE", str(cache))
-        int8_graph(find_model(str(tiny_folder)))
+        onnx_graph(find_model(str(tiny_folder)))
     return cache
 
 

@@ -10,12 +10,12 @@ from pathlib import Path
 import pytest
 
 from tests.models.conftest import CONFIG, write_json
-from workbench.children import run_module
 from workbench.errors import ModelRejected
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.models.embedders.st_embedder import SentenceTransformerEmbedder
-from workbench.models.onnx.export import int8_graph
+from workbench.models.onnx.export import onnx_graph
 from workbench.models.weights.find import find_model
+from workbench.system.children import run_module
 
 EVIL = "from pathlib import Path\nPath({0!r}).write_text('ran')\n"
 
@@ -72,7 +72,7 @@ def test_an_export_neither_asks_nor_imports_what_the_folder_holds(
     monkeypatch.chdir(copy)
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(["", ".", "relative"]))
     try:
-        assert int8_graph(find_model(str(copy))).is_file()
+        assert onnx_graph(find_model(str(copy))).is_file()
     finally:
         os.dup2(before, 0)
         for handle in (before, yes, answers):
@@ -85,7 +85,7 @@ def test_a_child_reads_only_what_it_is_told(
 ) -> None:
     (tmp_path / "numpy.py").write_text(EVIL.format(str(tmp_path / "ran")))
     monkeypatch.chdir(tmp_path)
-    done = run_module("workbench.measuring.child", told="{")
+    done = run_module("workbench.measurement.child", told="{")
     assert done.returncode != 0
     assert "JSONDecodeError" in done.stderr
     assert not (tmp_path / "ran").exists()
@@ -98,7 +98,7 @@ def test_every_child_of_the_package_is_started_in_one_place() -> None:
         for path in package.rglob("*.py")
         if "sys.executable" in path.read_text("utf-8")
     }
-    assert users == {"children.py"}
+    assert users == {"system/children.py"}
 
 
 def test_no_loader_is_left_to_its_own_mind_about_code() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from workbench.monitor import devices
+from workbench.models.memory import hardware
 from workbench.monitor.devices import Devices
 from workbench.profiles import visible_gpus
 
@@ -55,7 +55,7 @@ class FakeNvml:
 @pytest.fixture
 def nvml(monkeypatch: pytest.MonkeyPatch) -> FakeNvml:
     fake = FakeNvml([(1, GIB), (os.getpid(), 7 * GIB)])
-    monkeypatch.setattr(devices, "_nvml", lambda: fake)
+    monkeypatch.setattr(hardware, "driver", lambda: fake)
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     return fake
 
@@ -105,7 +105,7 @@ def test_a_gpu_that_stops_answering_is_left_out_and_named(nvml: FakeNvml) -> Non
 
 
 def test_without_a_driver_there_is_the_cpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(devices, "_nvml", lambda: None)
+    monkeypatch.setattr(hardware, "driver", lambda: None)
     made = Devices()
     assert [memory.device for memory in made.read()] == ["cpu"]
     assert made.machine()["gpus"] == []

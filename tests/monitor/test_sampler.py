@@ -7,6 +7,7 @@ import threading
 import time
 import tracemalloc
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -26,6 +27,13 @@ MIB = 2**20
 
 def sampling_threads() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name == "workbench-sampler"]
+
+
+def wait_for_samples(made: Sampler, count: int) -> None:
+    """Until the thread has taken so many; a thread that takes none is waited for in vain."""
+    while len(made.timeline().samples) < count:
+        assert made.running
+        time.sleep(0.005)
 
 
 def test_a_sample_says_what_the_process_and_the_models_hold() -> None:
@@ -62,7 +70,7 @@ def test_events_stand_between_the_samples_around_them() -> None:
     with Sampler(ledger, interval=0.02) as made:
         for number in range(5):
             ledger.record("load", f"m{number}", "cpu", Usage(MIB))
-            time.sleep(0.03)
+            wait_for_samples(made, len(made.timeline().samples) + 2)  # one may have begun before
             ledger.record("evict", f"m{number}", "cpu", Usage(), "least recently used")
     entries = list(made.timeline())
     times = [entry.time for entry in entries]
@@ -80,14 +88,18 @@ def test_events_stand_between_the_samples_around_them() -> None:
 
 
 def test_the_thread_samples_at_its_interval_and_stops() -> None:
+    begun = time.time()
     made = Sampler(Ledger(), interval=0.05).start()
     assert made.start() is made  # a second start starts no second thread
     assert len(sampling_threads()) == 1
-    time.sleep(0.5)
+    wait_for_samples(made, 5 * len(Devices().read()))
     assert made.running
     timeline = made.stop()
-    taken = len([sample for sample in timeline.samples if sample.device == "cpu"])
-    assert 5 <= taken <= 13  # 10, and one more at the end, on a busy machine
+    moments = [sample.time for sample in timeline.samples if sample.device == "cpu"]
+    # However busy the machine, the n-th sample is never early; stopping takes one more.
+    early = [n for n, moment in enumerate(moments[:-1]) if moment < begun + 0.05 * n - 0.001]
+    assert len(moments) > 5
+    assert early == []
     assert not made.running
     assert not sampling_threads()
     assert made.stop() == timeline  # stopping again changes nothing
@@ -96,11 +108,11 @@ def test_the_thread_samples_at_its_interval_and_stops() -> None:
 def test_it_can_be_started_again() -> None:
     made = Sampler(Ledger(), interval=0.02)
     with made:
-        time.sleep(0.05)
+        wait_for_samples(made, 2)
     first = len(made.timeline().samples)
     with made:
-        time.sleep(0.05)
-    assert len(made.timeline().samples) > first
+        wait_for_samples(made, first + 2)
+    assert not made.running
 
 
 def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -233,12 +245,21 @@ def test_a_full_disk_ends_the_recording_alone() -> None:
         Sampler(Ledger(), record=full, replace=True)
 
 
-@pytest.mark.parametrize("interval", [0, -1, float("nan"), 0.001])
-def test_an_interval_that_cannot_be_meant(interval: float) -> None:
-    with pytest.raises(ValueError, match="interval"):
+@pytest.mark.parametrize("interval", [0, -1, float("nan"), 0.001, 1e300, "1", None, True, 10**400])
+def test_an_interval_that_cannot_be_meant(interval: Any) -> None:
+    with pytest.raises(RecordingError, match=r"interval is .*; give seconds"):
         Sampler(Ledger(), interval=interval)
 
 
-def test_a_history_that_cannot_be_meant() -> None:
-    with pytest.raises(ValueError, match="history is 0"):
-        Sampler(Ledger(), history=0)
+@pytest.mark.parametrize("history", [0, -1, 2.5, "9", None, True, 10**400])
+def test_a_history_that_cannot_be_meant(history: Any) -> None:
+    with pytest.raises(RecordingError, match=r"history is .*; give a number of samples"):
+        Sampler(Ledger(), history=history)
+
+
+def test_a_ledger_or_file_that_is_none() -> None:
+    with pytest.raises(RecordingError, match="ledger is 3; give that of a pool"):
+        Sampler(3)  # type: ignore[arg-type]
+    for use in (read_recording, lambda path: Sampler(Ledger(), record=path)):
+        with pytest.raises(RecordingError, match="3 is no path"):
+            use(3)

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from tests.monitor.conftest import RECORDINGS
-from workbench.models.memory.ledger import MemoryEvent, Usage
+from workbench.models.memory.ledger import Ledger, MemoryEvent, Usage
 from workbench.monitor.recording import read_recording
 from workbench.monitor.timeline import Sample, Timeline
 from workbench.present.words import human_bytes
@@ -25,6 +25,16 @@ MADE = Timeline(
         MemoryEvent(2, 10.5, "evict", "a", "cuda:0", Usage(), "room for b"),
     ),
 )
+
+
+def test_a_repr_is_one_line_and_says_how_much() -> None:
+    ledger = Ledger()
+    ledger.record("load", "b\n" * 200, "cpu", Usage(GIB), "why\n" * 200)
+    shown = [repr(each) for each in (MADE, MADE.samples[0], *ledger.events(), ledger)]
+    assert shown[0] == "Timeline('3 samples and 2 events on cuda:0, cpu in 1 s')"
+    assert shown[1] == "Sample('cuda:0' at 00:00:10.0: 5 GiB used, 1 GiB by models)"
+    assert shown[3] == "Ledger(1 GiB in 1 entry)"
+    assert all("\n" not in text and len(text) < 200 for text in shown)
 
 
 def test_a_frame_has_one_row_an_entry_in_order_of_time() -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from workbench.measuring.measure import KEPT, keep
-from workbench.measuring.measurements import Measured, Measurements
+from workbench.measurement.measure import KEPT, keep
+from workbench.measurement.measurements import Measured, Measurements
 from workbench.profiles import Profile
 from workbench.session import Workbench
 from workbench.widgets.profile_picker import profile_picker

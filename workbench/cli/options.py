@@ -40,7 +40,7 @@ def read_profile(name: str | None, normaliser: str | None = None) -> Profile:
 def write_profile(path: Path, profile: Profile) -> None:
     """Write the profile as TOML; raises ProfileError where the file cannot be written."""
     from workbench.errors import ProfileError
-    from workbench.writing import replacing
+    from workbench.system.files import replacing
 
     try:
         with replacing(path) as stream:

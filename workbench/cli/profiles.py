@@ -63,7 +63,7 @@ def measure(
     as_json: AsJson = False,
 ) -> None:
     """Measure quality, latency and memory of profiles on this corpus, each in a fresh process."""
-    from workbench.measuring.measure import measure_profiles
+    from workbench.measurement.measure import measure_profiles
 
     chosen = [read_profile(name) for name in profile or []]
     found = measure_profiles(

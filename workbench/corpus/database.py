@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.faults import damaged, disk_faults, is_file, sqlite_error
-from workbench.corpus.forking import ForkLock
 from workbench.errors import CorpusUnavailable
+from workbench.system.fork import Lock
 
 BUSY_SECONDS = 20.0
 """How long a lock of another program is waited for."""
@@ -34,7 +34,7 @@ class Database:
     def __init__(self, path: Path, *, writable: bool = False) -> None:
         self.path = path
         self._writable = writable
-        self._lock = ForkLock(whole=True)
+        self._lock = Lock(whole=True)
         self._connection: sqlite3.Connection | None = None
         self._process = 0
 

@@ -6,17 +6,20 @@ from typing import Any
 
 from workbench.corpus.manifest import Manifest
 from workbench.errors import CorpusMismatch, ModelError, shown
-from workbench.models.embedders.base import LazyEmbedder
+from workbench.models.embedders.base import Embedder, LazyEmbedder
 from workbench.models.embedders.make import make_embedder, settings_of
-from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.models.weights.find import DEFAULT_MODEL
 
 
 def embedder_for(
-    manifest: Manifest | None, model: str | None = None, runtime: str | None = None
+    manifest: Manifest | None,
+    model: str | None = None,
+    runtime: str | None = None,
+    *,
+    new: str | None = None,
 ) -> LazyEmbedder:
-    """The model and runtime asked for, else those of the index, else the default. Raises what
-    `make_embedder` raises."""
+    """The model and runtime asked for, else those of the index, else the default, in the runtime
+    `new`. Raises what `make_embedder` raises."""
     for name, value in (("model", model), ("runtime", runtime)):
         if value is not None and not isinstance(value, str):
             raise ModelError(f"{name} is {shown(value)}; give a text, or leave it out")
@@ -24,6 +27,8 @@ def embedder_for(
     if manifest is not None:
         model = model or manifest.model
         settings = settings or settings_of(manifest.model_fingerprint)
+    elif new and not settings:
+        settings = {"runtime": new}
     return make_embedder(model or DEFAULT_MODEL, **settings)
 
 

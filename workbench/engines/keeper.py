@@ -8,7 +8,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.base import Engine
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 
 
 class Keeper(Protocol):

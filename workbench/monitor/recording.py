@@ -10,7 +10,6 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, get_args
@@ -19,8 +18,8 @@ from uuid import uuid4
 from workbench.corpus.faults import as_path
 from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
-from workbench.monitor.timeline import Entry, Sample, Timeline
-from workbench.writing import replacing
+from workbench.monitor.timeline import Entry, Sample, Timeline, entry_line
+from workbench.system.files import replacing
 
 VERSION = 1
 MAX_BYTES = 64 * 2**20
@@ -104,7 +103,7 @@ def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = Fals
 
     Raises RecordingError as `Recorder` does.
     """
-    target = Path(path).expanduser()
+    target = _path(path)
     if target.exists() and not replace:
         raise RecordingError(
             f"{target}: there is a file already; give another name, or replace=True"
@@ -159,19 +158,11 @@ def read_recording(path: str | Path) -> Timeline:
     return Timeline(tuple(samples), tuple(events), machine, missed, tuple(notes))
 
 
-def entry_line(entry: Entry) -> dict[str, Any]:
-    """A sample or an event as a line of a recording holds it."""
-    if isinstance(entry, MemoryEvent):
-        return {"type": "event", **asdict(entry)}
-    return {
-        "type": "sample",
-        "time": entry.time,
-        "device": entry.device,
-        "used_bytes": entry.used_bytes,
-        "process_bytes": entry.process_bytes,
-        "budget_bytes": entry.budget_bytes,
-        "models": {name: asdict(usage) for name, usage in entry.models.items()},
-    }
+def _path(given: str | Path) -> Path:
+    try:
+        return Path(given).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise RecordingError(f"{shown(given)} is no path of a recording ({error})") from error
 
 
 def _line(values: Mapping[str, Any]) -> str:

@@ -9,15 +9,20 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 
-from workbench.errors import RecordingError
-from workbench.forking import Lock
+from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import EVENTS, Ledger, MemoryEvent, Usage
+from workbench.models.memory.pool import default_pool
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import Recorder
 from workbench.monitor.timeline import NO_MODELS, Entry, Sample, Timeline
+from workbench.profiles.settings import finite
+from workbench.system.fork import Lock
 
 HISTORY = 3_600
 """Samples kept of each device: an hour at one a second, some 2 MB."""
+
+MOST = 1_000_000
+"""Samples of a device at most: some 600 MB."""
 
 SHORTEST = 0.01
 """Seconds between samples at least: a reading takes some 0.2 ms, and its plot more."""
@@ -27,13 +32,12 @@ class Sampler:
     """Samples memory in a thread of its own between `start()` and `stop()`, or under `with`.
 
     `ledger` is read for what models hold and what happened, by default that of the process's own
-    pool; `interval` is in seconds. Memory is
-    bounded: the newest `history` samples of each device and EVENTS events are kept. `record`
-    names a file that every sample and event is also written to, as it comes; it ends when it is
-    full, and sampling goes on. Safe to share between threads.
+    pool; `interval` is in seconds. Memory is bounded: the newest `history` samples of each device
+    and EVENTS events are kept. `record` names a file that every sample and event is also written
+    to, as it comes; it ends when it is full, and sampling goes on. Safe to share between threads.
 
     Raises RecordingError where `record` is there already (unless `replace`) or not writable, and
-    ValueError for an interval or history out of range.
+    for an interval, history or ledger that cannot be meant.
     """
 
     def __init__(
@@ -45,12 +49,19 @@ class Sampler:
         record: str | Path | None = None,
         replace: bool = False,
     ) -> None:
-        if not interval >= SHORTEST:
-            raise ValueError(f"interval is {interval!r}; give seconds from {SHORTEST} up")
-        if history < 1:
-            raise ValueError(f"history is {history!r}; give a number of samples from 1 up")
-        self.ledger = _default_ledger() if ledger is None else ledger
-        self.interval = interval
+        seconds = finite(interval)
+        if seconds is None or not SHORTEST <= seconds <= threading.TIMEOUT_MAX:
+            raise RecordingError(
+                f"interval is {shown(interval)}; give seconds between samples, from {SHORTEST} up"
+            )
+        if isinstance(history, bool) or not isinstance(history, int) or not 1 <= history <= MOST:
+            raise RecordingError(
+                f"history is {shown(history)}; give a number of samples from 1 to {MOST:,}"
+            )
+        if not isinstance(ledger, Ledger | None):
+            raise RecordingError(f"ledger is {shown(ledger)}; give that of a pool: pool.ledger")
+        self.ledger = default_pool().ledger if ledger is None else ledger
+        self.interval = seconds
         self._history = history
         self._devices = Devices()
         self._machine = self._devices.machine()
@@ -59,7 +70,7 @@ class Sampler:
         self._last_event = 0
         self._missed = 0
         self._notes: list[str] = []
-        self._lock = Lock(again=True)
+        self._lock = Lock()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._recorder: Recorder | None = None
@@ -186,12 +197,6 @@ class Sampler:
             self._notes.append(f"Recording ended: {error}")
             self._recorder.close()
             self._recorder = None
-
-
-def _default_ledger() -> Ledger:
-    from workbench.models.memory.pool import default_pool
-
-    return default_pool().ledger
 
 
 def _shared(models: dict[str, Usage], history: deque[Sample]) -> Mapping[str, Usage]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import heapq
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import shown
 from workbench.models.memory.ledger import MemoryEvent, Usage
 from workbench.present.view import Shown, View
 from workbench.present.words import clock, human_bytes
@@ -21,7 +22,7 @@ SHOWN = 20
 NO_MODELS: Mapping[str, Usage] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Sample:
     """Memory of one device at one moment.
 
@@ -38,6 +39,10 @@ class Sample:
     budget_bytes: int | None = None
     models: Mapping[str, Usage] = field(default_factory=lambda: NO_MODELS)
 
+    def __repr__(self) -> str:
+        held = f"{human_bytes(self.used_bytes)} used, {human_bytes(self.model_bytes)} by models"
+        return f"Sample({shown(self.device, 20)} at {clock(self.time)}: {held})"
+
     @property
     def model_bytes(self) -> int:
         """Weights and activations of all models on this device."""
@@ -47,7 +52,7 @@ class Sample:
 Entry = Sample | MemoryEvent
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Timeline(Shown):
     """Samples and events, each ordered by time; iterating merges them.
 
@@ -60,6 +65,9 @@ class Timeline(Shown):
     machine: Mapping[str, Any] = field(default_factory=dict)
     missed: int = 0
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Timeline({shown(self.headline, 120)})"
 
     def __iter__(self) -> Iterator[Entry]:
         return heapq.merge(self.events, self.samples, key=_moment)
@@ -124,8 +132,6 @@ class Timeline(Shown):
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `entries` are the lines of a recording (monitor.recording)."""
-        from workbench.monitor.recording import entry_line
-
         return {
             "machine": dict(self.machine),
             "missed": self.missed,
@@ -158,6 +164,21 @@ class Timeline(Shown):
         peaks = {device: self.peak_bytes(device) for device in self.devices}
         more = {"events": last, "total": len(self.events), "peaks": peaks}
         return View(self.headline, tuple(rows), notes, "timeline.html", more)
+
+
+def entry_line(entry: Entry) -> dict[str, Any]:
+    """A sample or an event as a line of a recording holds it."""
+    if isinstance(entry, MemoryEvent):
+        return {"type": "event", **asdict(entry)}
+    return {
+        "type": "sample",
+        "time": entry.time,
+        "device": entry.device,
+        "used_bytes": entry.used_bytes,
+        "process_bytes": entry.process_bytes,
+        "budget_bytes": entry.budget_bytes,
+        "models": {name: asdict(usage) for name, usage in entry.models.items()},
+    }
 
 
 _COLUMNS = (

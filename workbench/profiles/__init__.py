@@ -9,17 +9,17 @@ from workbench.profiles.environment import (
     max_batch_tokens,
     model_budget,
     person,
-    profile_from_environment,
     profiles_folder,
     visible_gpus,
 )
-from workbench.profiles.named import PRESETS, as_profile, list_profiles
 from workbench.profiles.profile import (
-    LATE_INTERACTION,
-    MAX_CANDIDATES,
-    NORMALISERS,
+    PRESETS,
     Profile,
+    as_profile,
+    list_profiles,
+    profile_from_environment,
 )
+from workbench.profiles.settings import LATE_INTERACTION, MAX_CANDIDATES, NORMALISERS
 
 __all__ = [
     "LATE_INTERACTION",

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import shown
 from workbench.present.view import Shown, View
 from workbench.present.words import setting
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from workbench.profiles.profile import Profile
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +23,16 @@ class Change:
     other: Any
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class ProfileDiff(Shown):
     """The settings that differ, in the order of the fields; a weight is `weights.SIGNAL`."""
 
     mine: str
     other: str
     changes: tuple[Change, ...]
+
+    def __repr__(self) -> str:
+        return f"ProfileDiff({shown(self.mine, 30)} -> {shown(self.other, 30)}: {len(self)} differ)"
 
     def __len__(self) -> int:
         return len(self.changes)
@@ -60,20 +62,20 @@ class ProfileDiff(Shown):
         return View(head, tuple(rows), template="diff.html", more=more)
 
 
-def diff(mine: Profile, other: Profile) -> ProfileDiff:
-    """`Profile.diff`."""
+def diff(mine: Mapping[str, Any], other: Mapping[str, Any]) -> ProfileDiff:
+    """What differs between the plain values of two profiles, `name` included."""
     one, two = _flat(mine), _flat(other)
-    order = list(mine.to_dict())
+    order = list(mine)
     names = sorted({*one, *two}, key=lambda name: (order.index(name.partition(".")[0]), name))
     pairs = [(name, one.get(name), two.get(name)) for name in names]
     changes = tuple(Change(*pair) for pair in pairs if pair[1] != pair[2])
-    return ProfileDiff(mine.name, other.name, changes)
+    return ProfileDiff(mine["name"], other["name"], changes)
 
 
-def _flat(profile: Profile) -> dict[str, Any]:
+def _flat(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Settings by name without the profile's own; weights of nothing are left out."""
     flat: dict[str, Any] = {}
-    for name, value in profile.to_dict().items():
+    for name, value in settings.items():
         if isinstance(value, dict):
             flat |= {f"{name}.{signal}": weight for signal, weight in value.items() if weight}
         elif name != "name":

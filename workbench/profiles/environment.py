@@ -1,16 +1,13 @@
-"""All reading of environment variables: where things are kept, and which profile is meant."""
+"""All reading of environment variables: where things are kept, and what changes the profile."""
 
 from __future__ import annotations
 
 import getpass
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from workbench.errors import ProfileError
-
-if TYPE_CHECKING:
-    from workbench.profiles.profile import Profile
 
 _TRUE, _FALSE = {"1", "true", "yes", "on"}, {"0", "false", "no", "off", ""}
 
@@ -93,35 +90,15 @@ def llm_environment() -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def profile_from_environment() -> Profile:
-    """The profile where none is given: `default`, unless these variables say otherwise.
-
-    | variable | meaning |
-    |---|---|
-    | `ASTA_GPU_PROFILE` | true: the profile `gpu` |
-    | `FAST_PROFILE` | true, and the one above is not: the profile `fast` |
-    | `GPU_ENABLED` | false: `device` is "cpu"; true: "auto" |
-    | `MAX_WORKERS` | `workers`, a whole number |
-    | `BATCH_SIZE` | `batch_size`, a whole number |
-
-    True is 1, true, yes or on; false is 0, false, no, off or empty. A profile given in code or on
-    the command line is taken as it is. Raises ProfileError that names variable and value.
-    """
-    from workbench.profiles.named import PRESETS
-
-    name = "fast" if _flag("FAST_PROFILE") else "default"
-    profile = PRESETS["gpu" if _flag("ASTA_GPU_PROFILE") else name]
-    changes: dict[str, Any] = {}
-    enabled = _flag("GPU_ENABLED")
-    if enabled is not None:
-        changes["device"] = "auto" if enabled else "cpu"
+def variables() -> tuple[str, dict[str, Any]]:
+    """The profile that variables name, and the settings that they change in it; what each means
+    says `profile_from_environment`. Raises ProfileError that names variable and value."""
+    gpu, fast, enabled = map(_flag, ("ASTA_GPU_PROFILE", "FAST_PROFILE", "GPU_ENABLED"))
+    changes: dict[str, Any] = {} if enabled is not False else {"device": "cpu"}
     for variable, setting in (("MAX_WORKERS", "workers"), ("BATCH_SIZE", "batch_size")):
         if text := os.environ.get(variable, "").strip():
             changes[setting] = _whole(variable, text)
-    try:
-        return profile.replace(**changes)
-    except ProfileError as error:
-        raise ProfileError(f"MAX_WORKERS or BATCH_SIZE: {error}") from None
+    return "gpu" if gpu else "fast" if fast else "default", changes
 
 
 def _flag(variable: str) -> bool | None:

@@ -1,68 +1,39 @@
-"""The Profile: every setting that can change a result, in one frozen record."""
+"""The Profile: every setting that can change a result, in one frozen record, and those by name."""
 
 from __future__ import annotations
 
 import json
-import math
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from hashlib import sha256
 from pathlib import Path
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import Any, Final
 
-from workbench.errors import ProfileError, WeightError, shown
+from workbench.errors import ProfileError, shown
+from workbench.profiles.diff import ProfileDiff, diff
+from workbench.profiles.environment import profiles_folder, variables
+from workbench.profiles.settings import (
+    ONE_OF,
+    REAL,
+    TEXT,
+    WEIGHTS,
+    WHOLE,
+    check_feedback,
+    check_first_pass,
+    check_weights,
+    check_whole,
+    default_weights,
+    real,
+)
+from workbench.system.files import replacing
 
-if TYPE_CHECKING:
-    from workbench.profiles.diff import ProfileDiff
-
-MAX_CANDIDATES = 100_000
-
-NORMALISERS = ("min-max", "z-score", "theoretical", "none", "rrf")
-"""How signals are made comparable; the functions are in ranking.fusion."""
-
-DEVICES = ("auto", "cpu", "cuda")
-LATE_INTERACTION = "late-interaction"
-"""The reranker that needs no weights but the embedder's."""
-
-_FEEDBACK = ("bm25_feedback", "dense_feedback")
-
-# The middle of a broad optimum on SciFact's train queries (best at .6) and data/landmarks (at .7).
-_WEIGHTS = {"bm25": 0.35, "title": 0.0, "dense": 0.65}
-_WEIGHTS_WITH_FEEDBACK = {
-    "bm25": 0.2,
-    "title": 0.0,
-    "dense": 0.3,
-    "bm25_feedback": 0.2,
-    "dense_feedback": 0.3,
-}
-_RERANK_WEIGHT = {"late_interaction": 0.3, "cross_encoder": 0.5}
-
-_WHOLE = {
-    "n_retrieval": (1, MAX_CANDIDATES),
-    "n_keyword": (1, MAX_CANDIDATES),
-    "n_rerank": (1, MAX_CANDIDATES),
-    "workers": (1, 256),
-    "batch_size": (1, 4096),
-    "max_tokens": (1, 1_000_000),
-}
-_REAL = {"context_threshold": (0.0, 1.0), "temperature": (0.0, 2.0)}
-_TEXT = ("name", "reranker")
-_ONE_OF = {"normaliser": NORMALISERS, "device": DEVICES}
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._ -]{0,63}")
 
 
-def default_weights(feedback: bool, reranker: str = "") -> dict[str, float]:
-    """The weights of a profile that names none. A reranker takes its part from the others."""
-    weights = _WEIGHTS_WITH_FEEDBACK if feedback else _WEIGHTS
-    if not reranker:
-        return dict(weights)
-    signal = "late_interaction" if reranker == LATE_INTERACTION else "cross_encoder"
-    part = _RERANK_WEIGHT[signal]
-    return {**{name: weight * (1 - part) for name, weight in weights.items()}, signal: part}
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Profile:
     """The settings of a search. Frozen: a changed setting is a new profile.
 
@@ -77,8 +48,9 @@ class Profile:
     "late-interaction", or the name or folder of a cross-encoder; it scores the `n_rerank` best
     passages and adds the signal `late_interaction` or `cross_encoder`.
 
-    Machine: `device` of a cross-encoder ("auto" takes a GPU where there is one); `workers`: how
-    many queries `evaluate` and `tune` have under way at once, and how many pairs a cross-encoder
+    Machine: `device` of the models: "auto" gives a cross-encoder a GPU where there is one; "cuda"
+    also the embedder of a new index, and says so once where there is none; `workers`: how many
+    queries `evaluate` and `tune` have under way at once, and how many pairs a cross-encoder
     on the CPU; `batch_size`: pairs or passages that a reranker's model is given at a time.
 
     Answers, read by `ask`: `context_threshold`, the least relevance (0 to 1) of a passage that is
@@ -92,7 +64,7 @@ class Profile:
     n_keyword: int = 8
     n_rerank: int = 100
     feedback: bool = True
-    first_pass: Mapping[str, float] = field(default_factory=lambda: dict(_WEIGHTS))
+    first_pass: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     reranker: str = ""
     device: str = "auto"
     workers: int = 15
@@ -102,29 +74,33 @@ class Profile:
     temperature: float = 0.2
 
     def __post_init__(self) -> None:
-        for setting, limits in _WHOLE.items():
-            _check_whole(setting, getattr(self, setting), *limits)
-        for setting, bounds in _REAL.items():
-            object.__setattr__(self, setting, _real(setting, getattr(self, setting), *bounds))
-        for setting in _TEXT:
+        for setting, limits in WHOLE.items():
+            check_whole(setting, getattr(self, setting), *limits)
+        for setting, bounds in REAL.items():
+            object.__setattr__(self, setting, real(setting, getattr(self, setting), *bounds))
+        for setting in TEXT:
             if not isinstance(getattr(self, setting), str):
                 raise ProfileError(f"{setting} is {getattr(self, setting)!r}; give a text")
-        for setting, allowed in _ONE_OF.items():
+        for setting, allowed in ONE_OF.items():
             value = getattr(self, setting)
             if not isinstance(value, str) or value not in allowed:
                 choices = ", ".join(allowed)
                 raise ProfileError(f"unknown {setting} {shown(value)}; choose one of {choices}")
         if not isinstance(self.feedback, bool):
             raise ProfileError(f"feedback is {self.feedback!r}; give true or false")
-        _check_weights(self.weights)
-        _check_first_pass(self.first_pass)
+        check_weights(self.weights)
+        check_first_pass(self.first_pass)
         weights = dict(self.weights) or default_weights(self.feedback, self.reranker)
-        _check_feedback(weights, self.feedback)
+        check_feedback(weights, self.feedback)
         object.__setattr__(self, "weights", MappingProxyType(weights))
         object.__setattr__(self, "first_pass", MappingProxyType(dict(self.first_pass)))
 
     def __hash__(self) -> int:
         return hash(self.fingerprint)
+
+    def __repr__(self) -> str:
+        parts = [shown(self.name, 40), *(f"{k} {v:g}" for k, v in self.weights.items() if v)]
+        return f"Profile({', '.join(parts)})"
 
     def __reduce__(self) -> tuple[Any, ...]:
         # A mapping proxy can be neither copied nor sent to another process; its contents can.
@@ -150,11 +126,10 @@ class Profile:
             changes["weights"] = {}
         return replace(self, **changes)
 
-    def diff(self, other: Profile) -> ProfileDiff:
-        """The settings in which another profile differs; names do not count."""
-        from workbench.profiles.diff import diff
-
-        return diff(self, other)
+    def diff(self, other: Profile | str) -> ProfileDiff:
+        """The settings in which another profile, or the one of that name, differs; names do not
+        count."""
+        return diff(self.to_dict(), as_profile(other).to_dict())
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, in the order of the fields."""
@@ -175,9 +150,31 @@ class Profile:
         Raises ProfileError for a name that cannot be a file's, one of the package's own, or (but
         with `replace`) one that already holds other settings.
         """
-        from workbench.profiles.named import save_profile
-
-        return save_profile(self, self.name if name is None else name, replace)
+        name = self.name if name is None else name
+        if name in [*PRESETS]:
+            raise ProfileError(
+                f"the profile {name!r} comes with the package; save under another name"
+            )
+        path = _own_file(name)
+        if path is None:
+            raise ProfileError(
+                f"profile name {shown(name)}; give 1 to 64 letters, digits, spaces or ._- that "
+                "begin with a letter or digit"
+            )
+        text = self.replace(name=name).to_toml()
+        try:
+            if path.is_file() and not replace and path.read_text("utf-8") != text:
+                raise ProfileError(
+                    f"{path}: there is a profile {name!r} already; give replace=True"
+                )
+            with replacing(path) as stream:
+                stream.write(text)
+        except (OSError, UnicodeDecodeError) as error:
+            raise ProfileError(
+                f"{path}: cannot write here ({getattr(error, 'strerror', error)}); set "
+                "WORKBENCH_PROFILES to a folder that you may write to"
+            ) from error
+        return path
 
     @staticmethod
     def named(name: str) -> Profile:
@@ -185,9 +182,15 @@ class Profile:
 
         Raises ProfileError for an unknown name, and what `from_toml` raises.
         """
-        from workbench.profiles.named import named_profile
-
-        return named_profile(name)
+        if name in [*PRESETS]:
+            return PRESETS[name]
+        path = _own_file(name)
+        if path is None or not path.is_file():
+            raise ProfileError(
+                f"no profile {shown(name)}; there are {', '.join(list_profiles())} (your own are "
+                f"TOML files in {profiles_folder()})"
+            )
+        return Profile.from_toml(path)
 
     @staticmethod
     def from_toml(source: str | Path) -> Profile:
@@ -195,7 +198,9 @@ class Profile:
 
         Raises ProfileError for a file that is not TOML, an unknown setting or a bad value.
         """
-        path = Path(source)
+        if not isinstance(source, str | Path):
+            raise ProfileError(f"{shown(source)} is no path; give that of a TOML file")
+        path = Path(source).expanduser()
         try:
             values = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:
@@ -204,61 +209,72 @@ class Profile:
         return Profile(**{"name": path.stem, **values})
 
 
-def _check_whole(setting: str, value: Any, least: int, most: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise ProfileError(f"{setting} is {shown(value)}; give a whole number")
-    if not least <= value <= most:
-        raise ProfileError(f"{setting} is {shown(value)}; the limits are {least} and {most}")
+PRESETS: Final = {
+    "default": Profile(),
+    "fast": Profile(
+        name="fast",
+        n_retrieval=50,
+        n_keyword=5,
+        n_rerank=30,
+        feedback=False,
+        context_threshold=0.3,
+        max_tokens=1024,
+        temperature=0.3,
+        workers=10,
+    ),
+    "gpu": Profile(
+        name="gpu", n_retrieval=128, n_keyword=10, n_rerank=50, device="cuda", temperature=0.1
+    ),
+}
+"""`default`; `fast`, less of everything; `gpu`, models on the GPU, more passages, and fewer
+reranked."""
 
 
-def _real(setting: str, value: Any, least: float, most: float) -> float:
-    number = finite(value)
-    if number is None or not least <= number <= most:
-        raise ProfileError(f"{setting} is {shown(value)}; give a number from {least:g} to {most:g}")
-    return number
-
-
-def finite(value: Any) -> float | None:
-    """A number as a float; None for what is none, NaN, infinite, or beyond what a float holds."""
-    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
-        return None
+def list_profiles() -> list[str]:
+    """Names that `Profile.named` knows: those of the package, then the person's own, in order."""
     try:
-        number = float(value)
-    except (OverflowError, ValueError, TypeError):
-        return None
-    return number if math.isfinite(number) else None
+        own = sorted(p.stem for p in profiles_folder().glob("*.toml") if _own_file(p.stem))
+    except OSError:
+        own = []
+    return [*PRESETS, *(name for name in own if name not in PRESETS)]
 
 
-def _check_weights(weights: Any, setting: str = "weights") -> None:
-    """What can be said without knowing an engine's signals."""
-    if not isinstance(weights, Mapping):
-        raise ProfileError(f"{setting} is {weights!r}; give a table of signal and number")
-    for name, weight in weights.items():
-        number = finite(weight)
-        if not isinstance(name, str) or number is None or number < 0:
-            raise WeightError(
-                f"weight of {name} is {shown(weight)}; give a finite number from 0 up"
-            )
+def as_profile(profile: Profile | str | None) -> Profile:
+    """A profile as it is, one by its name, or for None the one that the environment says."""
+    if profile is None:
+        return profile_from_environment()
+    if isinstance(profile, Profile):
+        return profile
+    if isinstance(profile, str):
+        return Profile.named(profile)
+    raise ProfileError(f"profile is {shown(profile)}; give a Profile or the name of one")
 
 
-def _check_first_pass(weights: Any) -> None:
-    """The first pass has an engine's own signals; any other is computed from it."""
-    _check_weights(weights, "first_pass")
-    unknown = sorted(set(weights) - set(_WEIGHTS))
-    if unknown or not any(weights.values()):
-        raise ProfileError(
-            f"first_pass is {dict(weights)}; give one of {', '.join(_WEIGHTS)} a weight above 0, "
-            "and no other signal"
-        )
+def profile_from_environment() -> Profile:
+    """The profile where none is given: `default`, unless these variables say otherwise.
+
+    | variable | meaning |
+    |---|---|
+    | `ASTA_GPU_PROFILE` | true: the profile `gpu` |
+    | `FAST_PROFILE` | true, and the one above is not: the profile `fast` |
+    | `GPU_ENABLED` | false: `device` is "cpu" |
+    | `MAX_WORKERS` | `workers`, a whole number |
+    | `BATCH_SIZE` | `batch_size`, a whole number |
+
+    True is 1, true, yes or on; false is 0, false, no, off or empty. A profile given in code or on
+    the command line is taken as it is. Raises ProfileError that names variable and value.
+    """
+    name, changes = variables()
+    try:
+        return PRESETS[name].replace(**changes)
+    except ProfileError as error:
+        raise ProfileError(f"MAX_WORKERS or BATCH_SIZE: {error}") from None
 
 
-def _check_feedback(weights: Mapping[str, float], feedback: bool) -> None:
-    named = [signal for signal in _FEEDBACK if weights.get(signal)]
-    if named and not feedback:
-        raise WeightError(
-            f"{', '.join(named)} has a weight, but feedback is off; turn feedback on "
-            "(profile.replace(feedback=True)), or give other weights"
-        )
+def _own_file(name: Any) -> Path | None:
+    """Where a person's own profile of that name is; None for what can be no name."""
+    fits = isinstance(name, str) and _NAME.fullmatch(name)
+    return profiles_folder() / f"{name}.toml" if fits else None
 
 
 def _check_names(values: Mapping[str, Any], where: str) -> None:

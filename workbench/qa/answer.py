@@ -15,7 +15,7 @@ from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
 from workbench.qa.present import answer_bibtex, answer_html, answer_markdown, answer_text
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
-from workbench.writing import replacing
+from workbench.system.files import replacing
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -12,7 +12,7 @@ from typing import Any
 
 from workbench.corpus.analysis import Analyser
 from workbench.errors import QueryError
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile
 from workbench.qa.choose import choose
 from workbench.qa.events import Asked, Declined, Done, Event, Found, Outlined, Quoted
@@ -85,11 +85,8 @@ class Request:
 
     def __post_init__(self) -> None:
         words, seconds = self.words, self.seconds
-        if (
-            isinstance(words, bool)
-            or not isinstance(words, int)
-            or not WORDS[0] <= words <= WORDS[1]
-        ):
+        least, most = WORDS
+        if isinstance(words, bool) or not isinstance(words, int) or not least <= words <= most:
             raise QueryError(f"words is {words!r}; give a whole number from {least} to {most}")
         if self.unsupported not in ("drop", "mark"):
             raise QueryError(f"unsupported is {self.unsupported!r}; give drop or mark")

@@ -15,7 +15,7 @@ from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
 from workbench.engines.bm25 import idf
 from workbench.errors import QueryError, shown
-from workbench.profiles.profile import finite
+from workbench.profiles.settings import finite
 from workbench.records import Filters, Query
 
 MAX_FACTOR = 1000.0

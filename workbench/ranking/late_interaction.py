@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
 from workbench.errors import ModelError
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.models.embedders.token_store import TokenStore, TokenVectors, quantised
 from workbench.present.view import Shown, View
 from workbench.ranking.rerank import passage_texts

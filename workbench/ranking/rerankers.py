@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from workbench.forking import Lock
-from workbench.models.cross_encoder.cross_encoder import CrossEncoder
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.corpus.notices import notice
+from workbench.errors import shown
+from workbench.models.cross_encoder import CrossEncoder
+from workbench.models.embedders.base import Embedder
+from workbench.models.memory.hardware import has_gpu
 from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.late_interaction import LateInteraction
 from workbench.ranking.rerank import Reranker
+from workbench.system.fork import Lock
 
 
 class Rerankers:
@@ -17,6 +20,7 @@ class Rerankers:
         self._embedder = embedder
         self._lock = Lock()
         self._made: dict[tuple[str, ...], Reranker] = {}
+        self._said = False
 
     def chosen(self, profile: Profile) -> Reranker | None:
         """The profile's reranker, None where it has none.
@@ -24,6 +28,7 @@ class Rerankers:
         Raises ModelNotFound or ModelRejected for a cross-encoder that is not there or not sound,
         ModelError for an embedder that cannot do late interaction.
         """
+        self._say_where(profile)
         return self._make(profile.reranker, profile) if profile.reranker else None
 
     def late_interaction(self, profile: Profile) -> LateInteraction:
@@ -42,6 +47,21 @@ class Rerankers:
             elif isinstance(reranker, LateInteraction):
                 reranker.close()
 
+    def _say_where(self, profile: Profile) -> None:
+        """Tell once what a profile that asks for the GPU does not get there."""
+        with self._lock:
+            if profile.device != "cuda" or self._said:
+                return
+            self._said = True
+        asks = f"profile {shown(profile.name)} asks for a GPU"
+        if not has_gpu():
+            notice(f"{asks}, and PyTorch can use none here; all runs on the CPU (see doctor)")
+        elif getattr(self._embedder, "device", "") == "cpu":
+            notice(
+                f"{asks}, but {self._embedder.name} stays on the CPU, where this index's vectors "
+                'come from; an index made with runtime="auto" has them from the GPU'
+            )
+
     def _make(self, name: str, profile: Profile) -> Reranker:
         late = name == LATE_INTERACTION
         key = (name,) if late else (name, profile.device, str(profile.workers))
@@ -53,7 +73,7 @@ class Rerankers:
                     if late
                     else CrossEncoder(
                         name,
-                        device=profile.device,
+                        device="cpu" if profile.device == "cpu" else "auto",
                         workers=profile.workers,
                         batch_size=profile.batch_size,
                     )

@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import FEEDBACK, Ahead, Engine
 from workbench.errors import QueryError, shown
-from workbench.models.embedders.onnx_embedder import Embedder
-from workbench.models.onnx.session import cores
+from workbench.models.embedders.base import Embedder
+from workbench.models.memory.hardware import cores
 from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
 from workbench.ranking.feedback import PASSAGES, expand

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 
 from workbench.errors import ProfileError, WorkbenchError
-from workbench.measuring.measure import read_measurements
-from workbench.measuring.measurements import Measured, Measurements
+from workbench.measurement.measure import read_measurements
+from workbench.measurement.measurements import Measured, Measurements
 from workbench.present.words import setting
 from workbench.profiles import PRESETS, Profile, list_profiles, profiles_folder
 from workbench.widgets.base import error_content, static

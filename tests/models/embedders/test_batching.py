@@ -15,12 +15,12 @@ from workbench.errors import ProfileError
 from workbench.models.embedders import batching
 from workbench.models.embedders.base import read_tokenizer
 from workbench.models.embedders.batching import (
-    DeviceFull,
     Row,
     TokenBudget,
     run_batches,
     token_rows,
 )
+from workbench.models.memory.shortage import DeviceFull
 from workbench.models.weights.find import find_model
 from workbench.profiles import max_batch_tokens
 

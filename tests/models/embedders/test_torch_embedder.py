@@ -17,14 +17,14 @@ from safetensors.numpy import load_file, save_file
 
 from tests.models import families
 from workbench.errors import ModelError, ModelRejected, OutOfMemory
-from workbench.models.embedders.batching import DeviceFull, is_out_of_memory, out_of_memory
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.models.embedders.st_embedder import SentenceTransformerEmbedder
 from workbench.models.embedders.torch_embedder import TorchEmbedder
 from workbench.models.encoder.device_run import CpuRun
 from workbench.models.encoder.forward import TorchEncoder, pack
-from workbench.models.memory import retry
+from workbench.models.memory import bookkeeper
 from workbench.models.memory.pool import ModelPool
+from workbench.models.memory.shortage import DeviceFull, is_out_of_memory, out_of_memory
 from workbench.models.weights.find import DEFAULT_MODEL, WEIGHTS, find_model
 
 TEXTS = [
@@ -197,7 +197,7 @@ def little_memory(monkeypatch: pytest.MonkeyPatch) -> dict[str, int]:
         return vectors
 
     monkeypatch.setattr(TorchEncoder, "__call__", limited)
-    monkeypatch.setattr(retry, "FIRST_WAIT", 0.001)
+    monkeypatch.setattr(bookkeeper, "FIRST_WAIT", 0.001)
     return state
 
 

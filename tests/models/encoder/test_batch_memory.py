@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from workbench.models.encoder import batch_memory as memory_model
 from workbench.models.encoder.batch_memory import MARGIN, PROBES, MemoryModel, counted, fitted
-from workbench.models.encoder.shape import BERT, NO_PADDING, Shape, layout
+from workbench.models.encoder.shape import BERT, Shape, layout
 
 
 @pytest.fixture(autouse=True)
@@ -68,7 +68,7 @@ def test_a_damaged_memory_is_measured_again(cache: Path, content: str) -> None:
     assert memory_model.remembered("key") is None
 
 
-LARGE = Shape(BERT, 24, 1024, 16, 4096, 30522, 512, 1e-12, "gelu", NO_PADDING)
+LARGE = Shape(BERT, 24, 1024, 16, 4096, 30522, 512, 1e-12, "gelu", -1)
 
 
 def test_counts_from_the_shapes() -> None:

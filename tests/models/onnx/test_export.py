@@ -10,7 +10,7 @@ import pytest
 
 from tests.models.conftest import CONFIG, write_json
 from workbench.errors import ModelRejected
-from workbench.models.onnx.export import int8_graph
+from workbench.models.onnx.export import onnx_graph
 from workbench.models.weights.find import find_model
 
 
@@ -34,7 +34,7 @@ def test_a_graph_is_made_once(
     tiny_cache: Path, tiny_folder: Path, monkeypatch: pytest.MonkeyPatch, no_processes: None
 ) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(tiny_cache))
-    graph = int8_graph(find_model(str(tiny_folder)))
+    graph = onnx_graph(find_model(str(tiny_folder)))
     assert list((tiny_cache / "onnx").glob("*.onnx")) == [graph]
     assert graph.stat().st_size > 900_000
 
@@ -48,7 +48,7 @@ def test_a_graph_is_found_by_content_wherever_they_lie(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(tiny_cache))
     copy = shutil.copytree(tiny_folder, tmp_path / "copy")
-    assert int8_graph(find_model(str(copy))) == int8_graph(find_model(str(tiny_folder)))
+    assert onnx_graph(find_model(str(copy))) == onnx_graph(find_model(str(tiny_folder)))
 
 
 def test_a_failed_export_names_the_folder_and_the_reason(
@@ -57,5 +57,5 @@ def test_a_failed_export_names_the_folder_and_the_reason(
     folder = shutil.copytree(tiny_folder, tmp_path / "broken")
     write_json(folder / "config.json", {**CONFIG, "model_type": "nonsense"})
     with pytest.raises(ModelRejected, match=rf"{folder}: could not be exported.*nonsense"):
-        int8_graph(find_model(str(folder)))
+        onnx_graph(find_model(str(folder)))
     assert [path.name for path in (cache / "onnx").iterdir()] == ["export.lock"]

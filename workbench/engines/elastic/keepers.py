@@ -17,7 +17,7 @@ from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.embedded.keeper import FolderKeeper
 from workbench.engines.keeper import Keeper
 from workbench.errors import ClusterError, CorpusMismatch
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
 
 

@@ -125,11 +125,14 @@ class DenseQuery:
         every = len(self._index.vectors)
         if self._outright or n >= every:
             return np.arange(every) if mask is None else np.flatnonzero(mask)
+        # 1. Score every row by its codes, a quarter of the bytes, and bound how far that is off.
         approximate, bound = self.scan()
+        # 2. Rows outside the filter can reach nothing.
         if mask is not None:
             approximate = np.where(mask, approximate, np.float32(-np.inf))
+        # 3. Keep what could beat the n-th best: both it and a row left out may be off by the
+        #    bound, in opposite directions.
         nth = nth_best(approximate, n)
-        # Both the n-th best and a row left out may be off by the bound, in opposite directions.
         return np.flatnonzero((approximate >= nth - 2 * bound) & (approximate > -np.inf))
 
     def scan(self) -> tuple[Vectors, np.float32]:
@@ -140,10 +143,13 @@ class DenseQuery:
         import simsimd
 
         index, query = self._index, self._query
+        # 1. The query gets codes too, so that products run in int8.
         code, scale = quantise(query[None])
+        # 2. What both roundings can cost together.
         lost = float(np.linalg.norm(query - code[0] * scale[0]))
         length = float(np.linalg.norm(query))
         bound = index.error * length + (1 + index.error) * lost + FLOAT_ERROR
+        # 3. One pass over all codes; a row's scale and the query's turn counts into cosines.
         products = simsimd.cdist(code, index.codes, metric="dot", out_dtype="float32")
         approximate = np.asarray(products, dtype=np.float32).ravel() * (index.scales * scale[0])
         return approximate, np.float32(bound)

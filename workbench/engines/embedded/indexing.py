@@ -51,7 +51,7 @@ from workbench.engines.embedded.generation import (
     write_generation,
 )
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 
 BLOCK = 256
 """Passages encoded between two commits."""

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 
 
 class FolderKeeper:

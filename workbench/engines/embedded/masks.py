@@ -11,8 +11,8 @@ from workbench.corpus.analysis import fold_name
 from workbench.corpus.store import Store
 from workbench.engines.embedded.generation import Generation
 from workbench.engines.filters import check_filters
-from workbench.forking import Lock
 from workbench.records import Filters
+from workbench.system.fork import Lock
 
 Mask = NDArray[np.bool_]
 CACHED = 32

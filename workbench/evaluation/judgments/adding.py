@@ -14,8 +14,8 @@ from workbench.evaluation.judgments.entry import Entry, new_id
 from workbench.evaluation.judgments.journal import Journal, write_snapshot
 from workbench.evaluation.judgments.standing import Pair, Standing, fingerprint
 from workbench.evaluation.reports.metrics import whole_grade
-from workbench.forking import Lock
 from workbench.profiles import person
+from workbench.system.fork import Lock
 
 
 class Ledger:

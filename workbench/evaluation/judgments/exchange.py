@@ -12,7 +12,7 @@ from workbench.corpus.collection import judgment_rows
 from workbench.corpus.tables import Row
 from workbench.errors import CorpusError, EvaluationError
 from workbench.evaluation.judgments.entry import Entry, new_id, parse_entry
-from workbench.writing import replacing
+from workbench.system.files import replacing
 
 COLUMNS = ("query_id", "paper_id", "grade", "who", "at", "note")
 

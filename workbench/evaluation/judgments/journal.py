@@ -17,8 +17,8 @@ from typing import Any, BinaryIO
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, parse_entry
-from workbench.forking import Lock
-from workbench.writing import replacing
+from workbench.system.files import replacing
+from workbench.system.fork import Lock
 
 WAIT = 20.0
 """Seconds to wait for another process that is writing; an append takes milliseconds."""
@@ -38,7 +38,7 @@ class Journal:
         self._entries: list[Entry] = []
         self._read = self._lines = 0
         self._file: tuple[int, int] | None = None
-        self._mutex = Lock(again=True)
+        self._mutex = Lock()
         self._open()
 
     def entries(self) -> Sequence[Entry]:

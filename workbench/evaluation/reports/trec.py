@@ -16,7 +16,7 @@ from workbench.errors import CorpusError, EvaluationError
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.reports.runs import LARGEST, Run, Scored, as_run, ids_of
 from workbench.records import Judgment
-from workbench.writing import replacing
+from workbench.system.files import replacing
 
 
 def write_run(path: str | Path, run: Run, tag: str = "workbench") -> None:

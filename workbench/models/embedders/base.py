@@ -1,27 +1,70 @@
-"""What embedders share: a model folder, its tokenizer, its prompts, vectors of known queries."""
+"""The `Embedder`, which is what the rest of the package sees of a model, and what embedders share.
+
+That is a model folder, its tokenizer, its prompts, vectors of known queries; and, for those in
+PyTorch, batches by tokens.
+"""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelRejected
-from workbench.forking import Lock
+from workbench.errors import ModelError, ModelRejected, shown
+from workbench.models.embedders.batching import Row, token_rows
+from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.lazy_model import LazyModel
+from workbench.models.memory.pool import ModelPool
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
-
-if TYPE_CHECKING:
-    from workbench.models.memory.pool import ModelPool
+from workbench.system.fork import Lock
 
 Vectors = NDArray[np.float32]
+DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
+"""Number types of a runtime in PyTorch, and PyTorch's names for them."""
+
 QUERY_CACHE = 4096
 """Query vectors kept, 6 MB at 384 dimensions."""
+
+
+class Embedder(Protocol):
+    """A model that turns texts into vectors of unit length."""
+
+    @property
+    def name(self) -> str:
+        """What a person calls the model."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for two embedders that give the same vectors."""
+        ...
+
+    @property
+    def dimension(self) -> int:
+        """Length of a vector."""
+        ...
+
+    @property
+    def window(self) -> int:
+        """Tokens that one text may have, special tokens included; the rest is cut off."""
+        ...
+
+    def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
+        """First character of each token of each text, ascending, without special tokens."""
+        ...
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+        """Documents to float32 (len(texts), dimension), in order, rows of unit length."""
+        ...
+
+    def encode_query(self, text: str) -> Vectors:
+        """One query to float32 (dimension,), of unit length."""
+        ...
 
 
 class LazyEmbedder(LazyModel):
@@ -103,8 +146,100 @@ class LazyEmbedder(LazyModel):
             return self._tokenizer
 
     def _prompted(self, texts: Sequence[str], kind: str) -> list[str]:
+        if isinstance(texts, str):
+            raise ModelError(f"texts are the one text {shown(texts)}; give a list of texts")
         prompt = self.folder.prompt(kind)
         return [prompt + text for text in texts]
+
+
+class BatchEmbedder(LazyEmbedder):
+    """An embedder in PyTorch: texts in batches by tokens, on `device`, in `dtype`.
+
+    A subclass runs batches. Raises ModelError for an unknown device or dtype.
+    """
+
+    def __init__(
+        self,
+        model: str | ModelFolder = DEFAULT_MODEL,
+        *,
+        device: str = "cpu",
+        dtype: str | None = None,
+        pool: ModelPool | None = None,
+    ) -> None:
+        super().__init__(model, device, pool)
+        self.dtype = dtype or ("fp32" if device == "cpu" else "bf16")
+        if self.dtype not in DTYPES:
+            raise ModelError(f"dtype is {shown(dtype)}; choose one of {', '.join(DTYPES)}")
+        self._keeper = Bookkeeper(self)
+
+    def __repr__(self) -> str:
+        state = "loaded" if self.loaded else "not loaded"
+        return f"{type(self).__name__}({self.name!r}, {self.dtype}, {self.device}, {state})"
+
+    @property
+    def itemsize(self) -> int:
+        """Bytes of a number."""
+        return 4 if self.dtype == "fp32" else 2
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+        from tqdm.auto import tqdm
+
+        vectors = np.empty((len(texts), self.dimension), np.float32)
+        if not len(texts):
+            return vectors
+        bar = tqdm(total=len(texts), desc="Encoding", unit=" texts", delay=2, disable=not progress)
+
+        def done(batch: list[Row], result: Sequence[Vectors]) -> None:
+            vectors[[row.index for row in batch]] = result
+            bar.update(len(batch))
+
+        with self.pool.lease(self), bar:
+            self._batches(texts, "document", False, done)
+        return check_finite(vectors, self.name)
+
+    def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
+        """The vector of every token of each document, special tokens included, for late
+        interaction: float32 (tokens, width of the encoder) a text, rows of unit length."""
+        found: dict[int, Vectors] = {}
+
+        def done(batch: list[Row], result: Sequence[Vectors]) -> None:
+            found.update(zip((row.index for row in batch), result, strict=True))
+
+        if len(texts):
+            with self.pool.lease(self):
+                self._batches(texts, "document", True, done)
+        return [check_finite(found[n], self.name) for n in range(len(texts))]
+
+    def query_token_vectors(self, text: str) -> Vectors:
+        """The same of a query: float32 (tokens, width)."""
+        return self._alone(text, tokens=True)
+
+    def _encode_query(self, text: str) -> Vectors:
+        return self._alone(text, tokens=False)
+
+    def _alone(self, text: str, tokens: bool) -> Vectors:
+        found: list[Vectors] = []
+        with self.pool.lease(self):
+            self._batches([text], "query", tokens, lambda _, result: found.extend(result))
+        return check_finite(found[0], self.name)
+
+    def _rows(self, texts: Sequence[str], kind: str) -> Iterable[list[Row]]:
+        """Tokens of the texts with their prompt; of one text at once, without threads."""
+        prompted = self._prompted(texts, kind)
+        if len(texts) > 1:
+            return token_rows(prompted, self.tokenizer)
+        return [[Row(0, np.array(self.tokenizer.encode(prompted[0]).ids, np.int32))]]
+
+    @abstractmethod
+    def _batches(
+        self,
+        texts: Sequence[str],
+        kind: str,
+        tokens: bool,
+        done: Callable[[list[Row], Sequence[Vectors]], None],
+    ) -> None:
+        """Run texts of a `kind` ("document" or "query") through the device, the caller holding a
+        lease; `done` gets a batch with its vectors, or with `tokens` the vectors of each token."""
 
 
 def unit_rows(rows: Vectors) -> Vectors:

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from traceback import clear_frames
 from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.models.memory.shortage import DeviceFull
+from workbench.present.words import count
 
 Result = TypeVar("Result")
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 4_000_000
@@ -28,45 +29,17 @@ RECOVER = 8
 """Batches that must succeed before a shrunken budget is doubled."""
 
 
-class DeviceFull(Exception):
-    """The device had no memory for a batch. It never leaves this room of the package."""
-
-
-@contextmanager
-def out_of_memory() -> Iterator[None]:
-    """Any way in which PyTorch, CUDA and its libraries say that memory is out, as DeviceFull."""
-    full = ""
-    try:
-        yield
-    except (RuntimeError, MemoryError) as error:
-        if not is_out_of_memory(error):
-            raise
-        full = str(error).partition("\n")[0] or "out of memory"
-        clear_frames(error.__traceback__)  # they hold the tensors
-    if full:
-        raise DeviceFull(full)
-
-
-def without_frames(error: DeviceFull) -> DeviceFull:
-    """The same without what its frames, and those of its cause, keep alive: encoder and tensors
-    must be gone before the next attempt, not at the next garbage collection."""
-    clear_frames(error.__traceback__)
-    return DeviceFull(str(error))
-
-
-def is_out_of_memory(error: BaseException) -> bool:
-    """Whether an error says that a device has no memory left."""
-    said = ("out of memory", "ALLOC_FAILED", "not enough memory", "can't allocate memory")
-    named = isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError"
-    return named or any(words in str(error) for words in said)
-
-
 @dataclass(frozen=True, slots=True)
 class Row:
     """One text: its place among the texts, and its tokens' ids, int32."""
 
     index: int
     ids: NDArray[np.int32]
+
+
+def note_of(batch: Sequence[Row]) -> str:
+    """What the ledger says of a batch."""
+    return f"{count(len(batch), 'text')}, {sum(len(row.ids) for row in batch):,} tokens"
 
 
 class TokenBudget:

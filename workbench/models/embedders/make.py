@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from workbench.errors import ModelError, ModelRejected
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
-from workbench.models.memory.cuda import driver_used
+from workbench.models.memory.hardware import has_gpu
+from workbench.models.memory.pool import ModelPool
 from workbench.models.onnx.session import Provider
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
-
-if TYPE_CHECKING:
-    from workbench.models.memory.pool import ModelPool
 
 RUNTIMES = ("onnx-int8", "onnx-fp32", "torch", "sentence-transformers", "auto")
 """How a model may be run; the first is the default."""
@@ -75,16 +73,6 @@ def settings_of(fingerprint: str) -> dict[str, str]:
         if found:
             return {"runtime": runtime, **({"dtype": found[group]} if group else {})}
     return {}
-
-
-def has_gpu() -> bool:
-    """Whether a GPU answers its driver and this PyTorch can use it; without a driver PyTorch is
-    not imported."""
-    if driver_used(0) is None:
-        return False
-    from workbench.models.memory.cuda import import_torch
-
-    return bool(import_torch().cuda.is_available())
 
 
 def _automatic(folder: ModelFolder) -> str:

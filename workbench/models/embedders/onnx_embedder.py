@@ -1,63 +1,25 @@
-"""Texts to vectors. `Embedder` is what the rest of the package sees of a model."""
+"""OnnxEmbedder: an encoder in ONNX Runtime, int8 on the CPU; the default."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
-from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite, unit_rows
+from workbench.models.memory.hardware import cores
 from workbench.models.memory.ledger import Usage
+from workbench.models.memory.pool import ModelPool
 from workbench.models.onnx.export import VERSIONS, Precision, graph_file, onnx_graph
-from workbench.models.onnx.session import Provider, check_provider, cores, open_session, run_session
+from workbench.models.onnx.session import Provider, check_provider, open_session, run_session
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
-
-if TYPE_CHECKING:
-    from workbench.models.memory.pool import ModelPool
+from workbench.system.fork import abandon
 
 QUERY_THREADS = 4
-
-
-class Embedder(Protocol):
-    """A model that turns texts into vectors of unit length."""
-
-    @property
-    def name(self) -> str:
-        """What a person calls the model."""
-        ...
-
-    @property
-    def fingerprint(self) -> str:
-        """Equal for two embedders that give the same vectors."""
-        ...
-
-    @property
-    def dimension(self) -> int:
-        """Length of a vector."""
-        ...
-
-    @property
-    def window(self) -> int:
-        """Tokens that one text may have, special tokens included; the rest is cut off."""
-        ...
-
-    def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
-        """First character of each token of each text, ascending, without special tokens."""
-        ...
-
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        """Documents to float32 (len(texts), dimension), in order, rows of unit length."""
-        ...
-
-    def encode_query(self, text: str) -> Vectors:
-        """One query to float32 (dimension,), of unit length."""
-        ...
 
 
 class OnnxEmbedder(LazyEmbedder):

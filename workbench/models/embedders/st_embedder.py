@@ -4,42 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any
 
-import numpy as np
-
-from workbench.errors import MissingDependency, ModelError, ModelRejected, OutOfMemory
-from workbench.forking import abandon
-from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
-from workbench.models.embedders.batching import (
-    DeviceFull,
-    Row,
-    TokenBudget,
-    is_out_of_memory,
-    out_of_memory,
-    run_batches,
-    token_rows,
-    without_frames,
-)
-from workbench.models.memory.bookkeeping import Bookkeeper
-from workbench.models.memory.cuda import Cuda, import_torch
+from workbench.errors import MissingDependency, ModelRejected, first_line
+from workbench.models.embedders.base import DTYPES, BatchEmbedder, Vectors
+from workbench.models.embedders.batching import Row, TokenBudget, note_of, run_batches
 from workbench.models.memory.devices import device_of
+from workbench.models.memory.hardware import import_torch
 from workbench.models.memory.ledger import Usage
-from workbench.models.memory.retry import make_room
-from workbench.models.onnx.session import first_line
+from workbench.models.memory.pool import ModelPool
+from workbench.models.memory.shortage import is_out_of_memory, out_of_memory
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
 from workbench.models.weights.settings import whole
 from workbench.profiles import max_batch_tokens
+from workbench.system.fork import abandon
 
-if TYPE_CHECKING:
-    from workbench.models.memory.pool import ModelPool
-
-DTYPES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 BATCH_TOKENS = {"cpu": 4_096, "cuda": 32_768}
 
 
-class SentenceTransformerEmbedder(LazyEmbedder):
+class SentenceTransformerEmbedder(BatchEmbedder):
     """Any model in sentence-transformers' layout with safetensors, loaded on first use.
 
     For what the workbench's own encoder does not run: other architectures, pooling or modules.
@@ -54,18 +38,10 @@ class SentenceTransformerEmbedder(LazyEmbedder):
         dtype: str | None = None,
         pool: ModelPool | None = None,
     ) -> None:
-        super().__init__(model, device, pool)
-        self.dtype = dtype or ("fp32" if device == "cpu" else "bf16")
-        if self.dtype not in DTYPES:
-            raise ModelError(f"dtype is {dtype!r}; choose one of {', '.join(DTYPES)}")
+        super().__init__(model, device=device, dtype=dtype, pool=pool)
         self.label = f"st-{self.dtype}"
         self._model: Any = None
         self._weights = 0
-        self._keeper = Bookkeeper(self)
-
-    def __repr__(self) -> str:
-        state = "loaded" if self.loaded else "not loaded"
-        return f"SentenceTransformerEmbedder({self.name!r}, {self.dtype}, {self.device}, {state})"
 
     @property
     def fingerprint(self) -> str:
@@ -73,11 +49,13 @@ class SentenceTransformerEmbedder(LazyEmbedder):
 
     def need(self) -> Usage:
         count = numbers(self.folder.tensors)
-        itemsize = 4 if self.dtype == "fp32" else 2
         path = self.folder.path / "config.json"
         default = 4 * self.dimension
         wide = whole(self.folder.config, "intermediate_size", path, 1, 2**20, default)
-        return Usage(count * itemsize, 2 * self.window * (4 * self.dimension + 2 * wide) * itemsize)
+        return Usage(
+            count * self.itemsize,
+            2 * self.window * (4 * self.dimension + 2 * wide) * self.itemsize,
+        )
 
     def held(self) -> Usage:
         return Usage(self._weights)
@@ -86,109 +64,49 @@ class SentenceTransformerEmbedder(LazyEmbedder):
         need = self.need()
         return [("dtype bf16", need.weights // 2 + need.activations // 2)] * (self.dtype == "fp32")
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        from tqdm.auto import tqdm
-
-        vectors = np.empty((len(texts), self.dimension), np.float32)
-        if not len(texts):
-            return vectors
-        bar = tqdm(total=len(texts), desc="Encoding", unit=" texts", delay=2, disable=not progress)
-
-        def done(batch: list[Row], result: Vectors) -> None:
-            vectors[[row.index for row in batch]] = result
-            bar.update(len(batch))
-
-        with self.pool.lease(self), bar:
-            self._batches(texts, self._documents, done)
-        return check_finite(vectors, self.name)
-
-    def _encode_query(self, text: str) -> Vectors:
-        found: list[Vectors] = []
-        with self.pool.lease(self):
-            self._batches([text], self._query, lambda _, result: found.append(result))
-        return check_finite(found[0][0], self.name)
-
-    def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
-        """The vector of every token of each document, for late interaction: float32 (tokens,
-        width of the encoder) a text, rows of unit length."""
-        found: dict[int, Vectors] = {}
-
-        def done(batch: list[Row], result: Any) -> None:
-            found.update(zip((row.index for row in batch), result, strict=True))
-
-        with self.pool.lease(self):
-            self._batches(texts, lambda few: self._tokens(few, "encode_document"), done)
-        return [check_finite(found[n], self.name) for n in range(len(texts))]
-
-    def query_token_vectors(self, text: str) -> Vectors:
-        """The same of a query."""
-        found: list[Any] = []
-        with self.pool.lease(self):
-            self._batches([text], lambda few: self._tokens(few, "encode_query"),
-                          lambda _, result: found.append(result))  # fmt: skip
-        return check_finite(found[0][0], self.name)
-
     # What sentence-transformers does, on the device's thread
 
-    def _documents(self, texts: list[str]) -> Any:
-        return self._model.encode_document(
-            texts, batch_size=len(texts), normalize_embeddings=True, show_progress_bar=False
-        )
-
-    def _query(self, texts: list[str]) -> Any:
-        return self._model.encode_query(texts, normalize_embeddings=True, show_progress_bar=False)
-
-    def _tokens(self, texts: list[str], how: str) -> list[Vectors]:
-        rows = getattr(self._model, how)(
-            texts, output_value="token_embeddings", show_progress_bar=False
-        )
-        unit = import_torch().nn.functional.normalize
-        return [unit(row.float(), dim=1).cpu().numpy() for row in rows]
-
-    def _batches(self, texts: Sequence[str], job: Callable[[list[str]], Any], done: Any) -> None:
-        """Texts through a job in batches by tokens; the caller holds a lease."""
+    def _batches(
+        self,
+        texts: Sequence[str],
+        kind: str,
+        tokens: bool,
+        done: Callable[[list[Row], Sequence[Vectors]], None],
+    ) -> None:
         most = max_batch_tokens() or BATCH_TOKENS[self.device.partition(":")[0]]
         budget = TokenBudget(most, padded=True)
+        device = device_of(self.device)
 
         def submit(batch: list[Row]) -> Future[Any]:
-            note = f"{len(batch)} texts, {sum(len(row.ids) for row in batch):,} tokens"
-            return self._submit(self._run, [texts[row.index] for row in batch], job, note)
+            few = [texts[row.index] for row in batch]
+            return device.submit(self._run, few, kind, tokens, note_of(batch))
 
         def full(batch: list[Row], failures: int) -> None:
-            make_room(self, len(batch), failures, self.need().activations, budget.tokens)
+            self._keeper.make_room(len(batch), failures, self.need().activations, budget.tokens)
 
-        run_batches(token_rows(texts, self.tokenizer), budget, submit, done, full)
+        run_batches(self._rows(texts, kind), budget, submit, done, full)
         if self.device == "cpu":
             self.pool.settle(self)
 
-    def _submit(self, job: Callable[..., Any], *given: Any) -> Future[Any]:
-        if self.device != "cpu":
-            return cast("Cuda", device_of(self.device)).submit(job, *given)
-        future: Future[Any] = Future()
-        try:
-            future.set_result(job(*given))
-        except DeviceFull as error:
-            future.set_exception(without_frames(error))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
-
-    def _run(self, texts: list[str], job: Callable[[list[str]], Any], note: str) -> Any:
+    def _run(self, texts: list[str], kind: str, tokens: bool, note: str) -> Sequence[Vectors]:
+        encode = getattr(self._model, f"encode_{kind}")
+        options = {"batch_size": len(texts), "show_progress_bar": False}
         self._keeper.batch(device_of(self.device).kept_now(), note)
         with self._keeper.moving(), out_of_memory():
-            result = job(texts)
+            if tokens:
+                unit = import_torch().nn.functional.normalize
+                rows = encode(texts, output_value="token_embeddings", **options)
+                result = [unit(row.float(), dim=1).cpu().numpy() for row in rows]
+            else:
+                result = list(encode(texts, normalize_embeddings=True, **options))
             self._keeper.kept(device_of(self.device).kept_now())
         return result
 
     def _open(self) -> None:
         _ = self.tokenizer, self.folder.modules  # refuses classes that are not known
-        try:
-            self._submit(self._load).result()
-        except DeviceFull as full:
-            raise OutOfMemory(
-                f"{self.name} does not fit on {self.device} ({full}); end other processes that "
-                "use it, or take a smaller model or dtype"
-            ) from None
+        device = device_of(self.device)
+        remedy = "take a smaller model or dtype"
+        self._keeper.load(lambda: device.submit(self._load).result(), remedy)
 
     def _load(self) -> None:
         try:
@@ -220,7 +138,7 @@ class SentenceTransformerEmbedder(LazyEmbedder):
                 self._weights = self.need().weights
             else:
                 self._weights = device.kept_now() - kept
-                cast("Cuda", device).add_weights(self._weights)
+            device.add_weights(self._weights)
             self._keeper.weights(self._weights)
 
     def _abandon(self) -> None:
@@ -228,14 +146,13 @@ class SentenceTransformerEmbedder(LazyEmbedder):
         self._model, self._weights = None, 0
 
     def _close(self) -> None:
-        self._submit(self._unload).result()
+        device_of(self.device).submit(self._unload).result()
 
     def _unload(self) -> None:
         with self._keeper.moving():
             self._model = None
             device = device_of(self.device)
             device.trim()
-            if self.device != "cpu":
-                cast("Cuda", device).add_weights(-self._weights)
+            device.add_weights(-self._weights)
             self._weights = 0
             self._keeper.weights(0)

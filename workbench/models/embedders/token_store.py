@@ -18,8 +18,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.forking import Lock, abandon, renew_in_children
 from workbench.profiles import cache_folder
+from workbench.system.fork import Lock, abandon, renew_in_children
 
 LIMIT = 2 * 2**30
 """Bytes of codes kept a model, some 35,000 passages; the oldest leave first."""
@@ -36,12 +36,16 @@ CREATE TABLE IF NOT EXISTS codes (id INTEGER PRIMARY KEY, data BLOB);
 """
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class TokenVectors:
     """One passage: vectors close to codes * scales. int8 (tokens, dimension), float32 (tokens,)."""
 
     codes: NDArray[np.int8]
     scales: NDArray[np.float32]
+
+    def __repr__(self) -> str:
+        tokens, dimension = self.codes.shape
+        return f"TokenVectors({tokens:,} tokens, {dimension:,} dimensions)"
 
 
 def quantised(vectors: NDArray[np.float32]) -> TokenVectors:

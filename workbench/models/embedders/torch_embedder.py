@@ -2,41 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
-from workbench.errors import ModelError, OutOfMemory
-from workbench.forking import abandon
-from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
-from workbench.models.embedders.batching import (
-    DeviceFull,
-    Row,
-    TokenBudget,
-    run_batches,
-    token_rows,
-)
+from workbench.models.embedders.base import DTYPES, BatchEmbedder, Vectors
+from workbench.models.embedders.batching import Row, TokenBudget, note_of, run_batches
 from workbench.models.encoder import batch_memory as memory_model
 from workbench.models.encoder.batch_memory import MemoryModel
-from workbench.models.encoder.device_run import CpuRun, CudaRun, Run
+from workbench.models.encoder.device_run import CpuRun, CudaRun, Handle, Run
 from workbench.models.encoder.shape import MPNET, layout, shape_of
-from workbench.models.memory.bookkeeping import Bookkeeper
-from workbench.models.memory.cuda import SLACK, import_torch
+from workbench.models.memory.cuda import SLACK
 from workbench.models.memory.devices import device_of
+from workbench.models.memory.hardware import import_torch
 from workbench.models.memory.ledger import Usage
-from workbench.models.memory.retry import make_room
+from workbench.models.memory.pool import ModelPool
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
-from workbench.present.words import human_bytes
 from workbench.profiles import max_batch_tokens
+from workbench.system.fork import abandon
 
-if TYPE_CHECKING:
-    from workbench.models.memory.pool import ModelPool
-
-Dtype = Literal["fp32", "bf16", "fp16"]
-NAMES = {"fp32": "float32", "bf16": "bfloat16", "fp16": "float16"}
 MOST_TOKENS = {"cpu": 4_096, "cuda": 65_536}
 """Tokens of a batch past which it only gets larger, not faster."""
 
@@ -47,7 +32,7 @@ WORKING = 4_096
 """Tokens that a batch should be able to have before a model is worth loading."""
 
 
-class TorchEmbedder(LazyEmbedder):
+class TorchEmbedder(BatchEmbedder):
     """An encoder of the BERT, RoBERTa, XLM-R or MPNet family in PyTorch, loaded on first use.
 
     `device` "cuda:0" runs packed batches (no padding) in "bf16" or "fp16", tokenising and copying
@@ -61,21 +46,14 @@ class TorchEmbedder(LazyEmbedder):
         model: str | ModelFolder = DEFAULT_MODEL,
         *,
         device: str = "cpu",
-        dtype: Dtype | None = None,
+        dtype: str | None = None,
         pool: ModelPool | None = None,
     ) -> None:
-        super().__init__(model, device, pool)
+        super().__init__(model, device=device, dtype=dtype, pool=pool)
         self.shape = shape_of(self.folder)
-        self.dtype: Dtype = dtype or ("fp32" if device == "cpu" else "bf16")
-        if self.dtype not in NAMES:
-            raise ModelError(f"dtype is {dtype!r}; choose one of {', '.join(NAMES)}")
         self.label = f"torch-{self.dtype}"
         self._run: Run | None = None
         self._model: MemoryModel | None = None
-
-    def __repr__(self) -> str:
-        state = "loaded" if self.loaded else "not loaded"
-        return f"TorchEmbedder({self.name!r}, {self.dtype}, {self.device}, {state})"
 
     @property
     def padded(self) -> bool:
@@ -95,72 +73,33 @@ class TorchEmbedder(LazyEmbedder):
             smaller.append((f"model {DEFAULT_MODEL} (bf16)", 80 * 2**20))
         return smaller
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        from tqdm.auto import tqdm
-
-        vectors = np.empty((len(texts), self.dimension), np.float32)
-        if not len(texts):
-            return vectors
-        rows = token_rows(self._prompted(texts, "document"), self.tokenizer)
-        bar = tqdm(total=len(texts), desc="Encoding", unit=" texts", delay=2, disable=not progress)
-
-        def done(batch: list[Row], result: Vectors) -> None:
-            vectors[[row.index for row in batch]] = result
-            bar.update(len(batch))
-
-        with self.pool.lease(self), bar:
-            self._batches(rows, False, done)
-        return check_finite(vectors, self.name)
-
-    def _encode_query(self, text: str) -> Vectors:
-        (vector,) = self._alone(self.folder.prompt("query") + text, tokens=False)
-        return check_finite(vector, self.name)
-
-    def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
-        """The vector of every token of each document, special tokens included, for late
-        interaction: float32 (tokens, dimension) a text, rows of unit length."""
-        found: dict[int, Vectors] = {}
-
-        def done(batch: list[Row], result: Vectors) -> None:
-            ends = np.cumsum([len(row.ids) for row in batch])[:-1]
-            found.update(zip([r.index for r in batch], np.split(result, ends), strict=True))
-
-        with self.pool.lease(self):
-            rows = token_rows(self._prompted(texts, "document"), self.tokenizer)
-            self._batches(rows, True, done)
-        return [check_finite(found[n], self.name) for n in range(len(texts))]
-
-    def query_token_vectors(self, text: str) -> Vectors:
-        """The same of a query: float32 (tokens, dimension)."""
-        return check_finite(self._alone(self.folder.prompt("query") + text, tokens=True), self.name)
-
-    def _alone(self, text: str, tokens: bool) -> Vectors:
-        """One text, at once."""
-        found: list[Vectors] = []
-        ids: NDArray[np.int32] = np.array(self.tokenizer.encode(text).ids, np.int32)
-        with self.pool.lease(self):
-            self._batches([[Row(0, ids)]], tokens, lambda _, result: found.append(result))
-        return found[0]
-
-    def _batches(self, rows: Any, tokens: bool, done: Any) -> None:
-        """Run rows through the device; the caller holds a lease."""
+    def _batches(
+        self,
+        texts: Sequence[str],
+        kind: str,
+        tokens: bool,
+        done: Callable[[list[Row], Sequence[Vectors]], None],
+    ) -> None:
         run = self._run
         assert run is not None
         limit = None if max_batch_tokens() else lambda: self._memory.tokens(self._room())
         budget = TokenBudget(self.batch_tokens(), self.padded, limit)
 
-        def submit(batch: list[Row]) -> Future[Any]:
+        def submit(batch: list[Row]) -> Future[Handle]:
             size = self._memory.bytes(budget.cost(batch))
-            note = f"{len(batch)} texts, {sum(len(row.ids) for row in batch):,} tokens"
+            return run.submit([row.ids for row in batch], tokens, size, note_of(batch))
 
-            return run.submit([row.ids for row in batch], tokens, size, note)
+        def finished(batch: list[Row], handle: Handle) -> None:
+            result = handle.result()
+            ends = np.cumsum([len(row.ids) for row in batch])[:-1]
+            done(batch, np.split(result, ends) if tokens else list(result))
 
         def full(batch: list[Row], failures: int) -> None:
             need = self._memory.bytes(budget.cost(batch))
-            make_room(self, len(batch), failures, need, budget.tokens)
+            self._keeper.make_room(len(batch), failures, need, budget.tokens)
 
         try:
-            run_batches(rows, budget, submit, lambda b, handle: done(b, handle.result()), full)
+            run_batches(self._rows(texts, kind), budget, submit, finished, full)
         finally:
             if self.device == "cpu":
                 self.pool.settle(self)
@@ -193,20 +132,11 @@ class TorchEmbedder(LazyEmbedder):
         return Usage(weights, least + (SLACK if self.device != "cpu" else 0))
 
     def _open(self) -> None:
-        dtype = getattr(import_torch(), NAMES[self.dtype])
+        dtype = getattr(import_torch(), DTYPES[self.dtype])
         kind = CpuRun if self.device == "cpu" else CudaRun
-        run = kind(self.folder, self.device, dtype, Bookkeeper(self))
+        run = kind(self.folder, self.device, dtype, self._keeper)
         self._run = run  # before it is open, so that a failure gives back what came
-        while not run.weights:
-            try:
-                run.open()
-            except DeviceFull as full:  # other processes hold what the budget would allow
-                if not self.pool.evict_idle(self.device):
-                    raise OutOfMemory(
-                        f"{self.name} needs {human_bytes(self.need().weights)} on {self.device} "
-                        f"and {human_bytes(device_of(self.device).free)} are free ({full}); end "
-                        "other processes that use it, or take a smaller model or dtype"
-                    ) from None
+        self._keeper.load(run.open, "take a smaller model or dtype")
         _ = self.tokenizer
         if self.device != "cpu":
             known = memory_model.remembered(self._key())

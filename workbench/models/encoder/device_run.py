@@ -10,11 +10,12 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.embedders.batching import DeviceFull, out_of_memory, without_frames
 from workbench.models.encoder.forward import Packed, TorchEncoder, pack, pool
-from workbench.models.memory.bookkeeping import Bookkeeper
-from workbench.models.memory.cuda import SLACK, Cuda, import_torch
+from workbench.models.memory.bookkeeper import Bookkeeper
+from workbench.models.memory.cuda import SLACK, Cuda
 from workbench.models.memory.devices import device_of
+from workbench.models.memory.hardware import import_torch
+from workbench.models.memory.shortage import out_of_memory
 from workbench.models.weights.find import ModelFolder
 
 Ids = Sequence[NDArray[np.int32]]
@@ -84,15 +85,11 @@ class CpuRun:
 
     def submit(self, rows: Ids, tokens: bool, size: int, note: str) -> Future[Handle]:
         """Compute now."""
-        future: Future[Handle] = Future()
-        try:
-            self._keeper.batch(size, note)
-            future.set_result(self._compute(rows, tokens))
-        except DeviceFull as error:
-            future.set_exception(without_frames(error))
-        except BaseException as error:
-            future.set_exception(error)
-        return future
+        return device_of("cpu").submit(self._launch, rows, tokens, size, note)
+
+    def _launch(self, rows: Ids, tokens: bool, size: int, note: str) -> Handle:
+        self._keeper.batch(size, note)
+        return self._compute(rows, tokens)
 
     def _compute(self, rows: Ids, tokens: bool) -> Handle:
         torch = import_torch()

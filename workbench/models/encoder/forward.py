@@ -91,10 +91,13 @@ class TorchEncoder:
         return x
 
     def _layer(self, x: Any, n: str, attend: Callable[[Any], Any]) -> Any:
-        """One layer, as the papers have it."""
+        """One layer, as the papers have it (Devlin et al., 2019)."""
+        # 1. Every token's query, key and value, in one product.
         qkv = self._linear(x, f"{n}.qkv").view(len(x), 3, self.shape.heads, -1)
+        # 2. Tokens of a text read each other; the result is added to what they were, and scaled.
         mixed = attend(qkv).reshape(len(x), -1)
         x = self._norm(self._linear(mixed, f"{n}.out") + x, f"{n}.norm1")
+        # 3. Each token by itself through the wide layer and back, added and scaled again.
         inner = self._activate(self._linear(x, f"{n}.up"))
         return self._norm(self._linear(inner, f"{n}.down") + x, f"{n}.norm2")
 
@@ -104,17 +107,21 @@ class TorchEncoder:
         add_norm_ = _add_norm()
         tokens, hidden, inner = len(x), self.shape.hidden, self.shape.inner
         get, eps = self._tensors, self.shape.eps
+        # 1. Words and positions are added and scaled, in place: x is what the layers pass on.
         add_norm_(x, y, get["norm.weight"], get["norm.bias"], eps)
+        # 2. One wide buffer, for queries, keys and values, and then for the wide layer.
         wide = x.new_empty(tokens * max(3 * hidden, inner))
         qkv = wide[: tokens * 3 * hidden].view(tokens, 3 * hidden)
         up = wide[: tokens * inner].view(tokens, inner)
         for n in range(self.shape.layers):
+            # 3. Attention: tokens of a text read each other, y takes what is added to x.
             self._product(x, f"{n}.qkv", qkv)
             heads = qkv.view(tokens, 3, self.shape.heads, -1)
             mixed = attention.variable_length(heads, cumulative, longest).view(tokens, hidden)
             self._product(mixed, f"{n}.out", y)
             del mixed
             add_norm_(x, y, get[f"{n}.norm1.weight"], get[f"{n}.norm1.bias"], eps)
+            # 4. Each token by itself through the wide layer and back, again by way of y.
             self._product(x, f"{n}.up", up, activate=True)
             self._product(up, f"{n}.down", y)
             add_norm_(x, y, get[f"{n}.norm2.weight"], get[f"{n}.norm2.bias"], eps)

@@ -16,7 +16,6 @@ from workbench.models.weights.settings import whole
 
 BERT, MPNET = "bert", "mpnet"
 FAMILIES = {"bert": BERT, "roberta": BERT, "xlm-roberta": BERT, "camembert": BERT, "mpnet": MPNET}
-NO_PADDING = -1
 ALIGNMENT = 256
 BUCKETS = 32
 """Buckets of MPNet's relative distances."""
@@ -35,7 +34,7 @@ SIZES = {
 @dataclass(frozen=True, slots=True)
 class Shape:
     """Sizes and choices of one encoder. `padding` is the id that RoBERTa's positions skip, and
-    from which they count; NO_PADDING where positions count from 0."""
+    from which they count; -1 where positions count from 0."""
 
     family: str
     layers: int
@@ -79,7 +78,7 @@ def shape_of(folder: ModelFolder) -> Shape:
         **sizes,
         eps=float(eps),
         activation=str(config.get("hidden_act", "gelu")),
-        padding=NO_PADDING if kind == "bert" else folder.padding,
+        padding=folder.padding,
     )
 
 

@@ -7,7 +7,6 @@ for every thread. Nothing is imported and no context exists before the first cal
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,9 +14,10 @@ from contextlib import suppress
 from functools import cached_property
 from typing import Any, TypeVar
 
-from workbench.errors import MissingDependency, ModelError
-from workbench.forking import abandon, came_with_fork, renew_in_children
-from workbench.models.embedders.batching import DeviceFull, out_of_memory, without_frames
+from workbench.errors import ModelError
+from workbench.models.memory.hardware import Gpu, gpus, import_torch
+from workbench.models.memory.shortage import DeviceFull, out_of_memory, without_frames
+from workbench.system.fork import abandon, renew_in_children
 
 Result = TypeVar("Result")
 CONTEXT, WORKSPACES = "(CUDA context)", "(library workspaces)"
@@ -193,44 +193,20 @@ class Cuda:
         return int(before - cuda.memory_reserved(self.index))
 
 
-def import_torch() -> Any:
-    """PyTorch, or MissingDependency."""
-    try:
-        import torch
-    except ImportError:
-        raise MissingDependency("this runtime needs PyTorch; pip install torch") from None
-    if came_with_fork("torch") and torch.get_num_threads() > 1:
-        torch.set_num_threads(1)  # OpenMP's other threads stayed in the parent
-    return torch
-
-
-def _handle(index: int) -> Any:
-    """NVML's handle of a GPU that PyTorch numbers `index` (it hides some by configuration)."""
-    import pynvml
-
-    pynvml.nvmlInit()
-    with suppress(Exception):
-        index = import_torch().cuda._get_nvml_device_index(index)
-    return pynvml.nvmlDeviceGetHandleByIndex(index)
-
-
 def driver_used(index: int) -> int | None:
     """Bytes used on a GPU by everybody, from the driver, without a context; None if unknown."""
-    try:
-        import pynvml
-
-        return int(pynvml.nvmlDeviceGetMemoryInfo(_handle(index)).used)
-    except Exception:  # no NVML, no driver, or a build without it
-        return None
+    return _asked(index, lambda gpu: gpu.memory()[0])
 
 
 def process_used(index: int) -> int | None:
     """Bytes used on a GPU by this process, from the driver; None where it does not tell."""
-    try:
-        import pynvml
+    return _asked(index, Gpu.own_bytes)
 
-        running = pynvml.nvmlDeviceGetComputeRunningProcesses(_handle(index))
-        own = [p.usedGpuMemory for p in running if p.pid == os.getpid() and p.usedGpuMemory]
-        return int(own[0]) if own else None
-    except Exception:  # as above
+
+def _asked(index: int, question: Callable[[Gpu], int | None]) -> int | None:
+    found = gpus()
+    if index >= len(found):
         return None
+    with suppress(found[index].nvml.NVMLError):
+        return question(found[index])
+    return None

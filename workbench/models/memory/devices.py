@@ -1,17 +1,22 @@
-"""Devices by name: how much memory they have. CUDA is imported only where its name is used."""
+"""Devices by name: what runs there, and how much memory they have. Makes no CUDA context."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from concurrent.futures import Future
 from functools import cache
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 
-from workbench.errors import ModelError
+from workbench.errors import ModelError, shown
+from workbench.models.memory.cuda import Cuda
+from workbench.models.memory.shortage import DeviceFull, without_frames
+
+Result = TypeVar("Result")
 
 
 class Device(Protocol):
-    """What a pool needs to know of a device."""
+    """What a pool and a runtime need to know of a device."""
 
     @property
     def total(self) -> int:
@@ -28,8 +33,20 @@ class Device(Protocol):
         """What it is, as far as it decides how much a batch takes."""
         ...
 
+    def submit(self, job: Callable[..., Result], *given: Any) -> Future[Result]:
+        """Run a function there, after what was submitted before."""
+        ...
+
+    def run(self, job: Callable[..., Result], *given: Any) -> Result:
+        """The same, and wait for the result."""
+        ...
+
     def kept_now(self) -> int:
         """Bytes kept for activations, which a batch may use."""
+        ...
+
+    def add_weights(self, size: int) -> None:
+        """Count bytes that a model's weights took (negative when it gave them back)."""
         ...
 
     def overheads(self) -> dict[str, int]:
@@ -43,7 +60,9 @@ class Device(Protocol):
 
 
 class Cpu:
-    """Main memory."""
+    """Main memory; what runs there runs in the caller's thread."""
+
+    name = "cpu"
 
     @property
     def total(self) -> int:
@@ -57,12 +76,24 @@ class Cpu:
 
         return int(psutil.virtual_memory().available)
 
-    @property
-    def name(self) -> str:
-        return "cpu"
+    def submit(self, job: Callable[..., Result], *given: Any) -> Future[Result]:
+        future: Future[Result] = Future()
+        try:
+            future.set_result(job(*given))
+        except DeviceFull as error:
+            future.set_exception(without_frames(error))
+        except BaseException as error:
+            future.set_exception(error)
+        return future
+
+    def run(self, job: Callable[..., Result], *given: Any) -> Result:
+        return job(*given)
 
     def kept_now(self) -> int:
         return 0
+
+    def add_weights(self, size: int) -> None:
+        pass
 
     def overheads(self) -> dict[str, int]:
         return {}
@@ -72,17 +103,22 @@ class Cpu:
         return 0
 
 
-@cache
+def check_device(name: str) -> str:
+    """The name; raises ModelError where it is none of a device."""
+    if name == "cpu" or (isinstance(name, str) and re.fullmatch(r"cuda:\d{1,4}", name)):
+        return name
+    raise ModelError(f'device is {shown(name)}; write "cpu" or "cuda:0" (the number of the GPU)')
+
+
 def device_of(name: str) -> Device:
     """The device called "cpu" or "cuda:N", one object for the whole process.
 
-    Raises ModelError for another name and MissingDependency where torch is absent; a GPU that is
-    not there is noticed when it is used.
+    Raises ModelError for another name; a GPU that is not there, or PyTorch, is noticed when it is
+    used.
     """
-    if name == "cpu":
-        return Cpu()
-    if re.fullmatch(r"cuda:\d+", name):
-        from workbench.models.memory.cuda import Cuda
+    return _made(check_device(name))
 
-        return Cuda(int(name.partition(":")[2]))
-    raise ModelError(f'device is {name!r}; write "cpu" or "cuda:0" (the number of the GPU)')
+
+@cache
+def _made(name: str) -> Device:
+    return Cpu() if name == "cpu" else Cuda(int(name.partition(":")[2]))

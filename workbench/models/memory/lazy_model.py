@@ -5,13 +5,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
-from workbench.forking import Lock, renew_in_children
+from workbench.models.memory.devices import check_device
 from workbench.models.memory.ledger import Usage
-
-if TYPE_CHECKING:
-    from workbench.models.memory.pool import ModelPool
+from workbench.models.memory.pool import ModelPool, default_pool
+from workbench.system.fork import Lock, renew_in_children
 
 
 class LazyModel(ABC):
@@ -25,7 +23,7 @@ class LazyModel(ABC):
     def __init__(self, name: str, device: str = "cpu", pool: ModelPool | None = None) -> None:
         self.name = name
         """What a person calls the model."""
-        self.device = device
+        self.device = check_device(device)
         """"cpu" or "cuda:0"."""
         self.key = name
         """Its name in the pool's ledger; another model of the same name gets another."""
@@ -42,8 +40,6 @@ class LazyModel(ABC):
     def pool(self) -> ModelPool:
         """The pool that it lives in: the one given, or the process's own."""
         if self._pool is None:
-            from workbench.models.memory.pool import default_pool
-
             self._pool = default_pool()
         return self._pool
 
@@ -101,7 +97,7 @@ class LazyModel(ABC):
         self._abandon()
 
     def _abandon(self) -> None:  # noqa: B027, most of what is not native needs nothing
-        """Forget what has native threads without freeing it: see `forking.abandon`."""
+        """Forget what has native threads without freeing it: see `system.fork.abandon`."""
 
     @abstractmethod
     def _open(self) -> None:

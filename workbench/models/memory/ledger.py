@@ -12,7 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
 
-from workbench.forking import Lock, renew_in_children
+from workbench.errors import shown
+from workbench.present.words import count, human_bytes
+from workbench.system.fork import Lock, renew_in_children
 
 Kind = Literal["load", "release", "evict", "batch", "oom_retry"]
 
@@ -28,7 +30,7 @@ class Usage:
     activations: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class MemoryEvent:
     """Something that changed memory. `time` is in seconds since the epoch; `usage` is the model's
     afterwards; `note` says why, for a person ("idle for 300 s", "512 texts, 8,192 tokens")."""
@@ -40,6 +42,11 @@ class MemoryEvent:
     device: str
     usage: Usage
     note: str = ""
+
+    def __repr__(self) -> str:
+        size = human_bytes(self.usage.weights + self.usage.activations)
+        what = f"{self.kind} {shown(self.model, 50)} on {self.device}, {size}"
+        return f"MemoryEvent({what}, {shown(self.note, 60)})"
 
 
 class Ledger:
@@ -53,6 +60,11 @@ class Ledger:
         self._number = 0
         self._moves = self._open_moves = 0
         renew_in_children(self)
+
+    def __repr__(self) -> str:
+        usage = self.usage()
+        held = human_bytes(sum(use.weights + use.activations for use in usage.values()))
+        return f"Ledger({held} in {count(len(usage), 'entry')})"
 
     def after_fork(self) -> None:
         """In a forked child no model is loaded, and nothing moves."""

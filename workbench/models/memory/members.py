@@ -6,9 +6,46 @@ import threading
 import time
 import weakref
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Protocol, runtime_checkable
 
-from workbench.models.memory.lazy_model import LazyModel
+from workbench.errors import ModelError, shown
+from workbench.models.memory.ledger import Usage
+
+
+@runtime_checkable
+class Loadable(Protocol):
+    """What a pool knows of a model; `LazyModel` says what each means."""
+
+    name: str
+    device: str
+    key: str
+
+    @property
+    def loaded(self) -> bool:
+        """Whether the weights are in memory."""
+        ...
+
+    def need(self) -> Usage:
+        """Bytes that it will take."""
+        ...
+
+    def held(self) -> Usage:
+        """Bytes that it takes now."""
+        ...
+
+    def alternatives(self) -> Sequence[tuple[str, int]]:
+        """Smaller ways to run it, each with its bytes."""
+        ...
+
+    def open(self) -> None:
+        """Load."""
+        ...
+
+    def close(self) -> None:
+        """Free what `open` took."""
+        ...
 
 
 @dataclass(eq=False)
@@ -17,14 +54,14 @@ class Member:
 
     key: str
     device: str
-    reference: weakref.ref[LazyModel]
-    kept: LazyModel | None = None
+    reference: weakref.ref[Loadable]
+    kept: Loadable | None = None
     leases: Counter[int] = field(default_factory=Counter)
     used: float = 0.0
     leaving: bool = False
 
     @property
-    def model(self) -> LazyModel | None:
+    def model(self) -> Loadable | None:
         """The model, unless nobody refers to it any more."""
         return self.reference()
 
@@ -59,17 +96,20 @@ class Members:
         """Least recently used first."""
         return sorted(self._all, key=lambda member: member.used)
 
-    def find(self, model: LazyModel | str) -> Member | None:
+    def find(self, model: Loadable | str) -> Member | None:
         """The member of that key, or of that model."""
         for member in self._all:
             if member.key == model or member.model is model:
                 return member
         return None
 
-    def join(self, model: LazyModel) -> Member:
-        """The model's member, made if absent; a second model of the same name is "name #2"."""
+    def join(self, model: Loadable) -> Member:
+        """The model's member, made if absent; a second model of the same name is "name #2".
+        Raises ModelError for what is no model."""
         found = self.find(model)
         if found is None:
+            if not isinstance(model, Loadable):
+                raise ModelError(f"{shown(model)} is no model that a pool can load")
             taken = {member.key for member in self._all}
             numbered = (f"{model.name} #{n}" for n in range(2, len(taken) + 3))
             key = next(k for k in (model.name, *numbered) if k not in taken)

@@ -9,17 +9,17 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Literal, TypeVar, cast
 
-from workbench.errors import ModelNotFound, OutOfMemory
-from workbench.forking import renew_in_children
+from workbench.errors import ModelError, ModelNotFound, OutOfMemory, shown
 from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget
 from workbench.models.memory.devices import device_of
-from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Ledger, Usage
-from workbench.models.memory.members import Member, Members
+from workbench.models.memory.members import Loadable, Member, Members
 from workbench.present.words import human_bytes
 from workbench.profiles import model_budget
+from workbench.profiles.settings import finite
+from workbench.system.fork import renew_in_children
 
-Model = TypeVar("Model", bound=LazyModel)
+Model = TypeVar("Model", bound=Loadable)
 RECHECK = 0.5
 """Seconds after which a load that waits for room looks again."""
 
@@ -40,13 +40,20 @@ class ModelPool:
         ledger: Ledger | None = None,
     ) -> None:
         check_budget(budget)
+        if (
+            idle_seconds is not None
+            and not 0 < (finite(idle_seconds) or 0) <= threading.TIMEOUT_MAX
+        ):
+            raise ModelError(
+                f"idle_seconds is {shown(idle_seconds)}; give seconds above 0, or None"
+            )
         self.ledger = ledger or Ledger()
         self.idle_seconds = idle_seconds
         self._budget = budget
         self._changed = threading.Condition(threading.RLock())
         self._loading: set[str] = set()
         self._members = Members()
-        self._waiting: dict[int, LazyModel] = {}
+        self._waiting: dict[int, Loadable] = {}
         self._timer: threading.Timer | None = None
         renew_in_children(self)
 
@@ -55,13 +62,13 @@ class ModelPool:
             loaded = [member.key for member in self._members.all() if member.loaded]
         return f"ModelPool(budget={self._budget!r}, loaded: {', '.join(loaded) or 'nothing'})"
 
-    def add(self, model: LazyModel) -> None:
+    def add(self, model: Loadable) -> None:
         """Keep a model, so that it can be leased by name; loads nothing. A model that is used
         without having been added joins for as long as somebody else refers to it."""
         with self._changed:
             self._members.join(model).kept = model
 
-    def models(self) -> list[LazyModel]:
+    def models(self) -> list[Loadable]:
         """Every model of the pool, loaded or not, least recently used first."""
         with self._changed:
             self._sweep()
@@ -98,7 +105,7 @@ class ModelPool:
         finally:
             self._leave(member)
 
-    def release(self, model: LazyModel | str) -> bool:
+    def release(self, model: Loadable | str) -> bool:
         """Free a model's memory. In use, it is freed when the last lease ends, and this returns
         False. One that is not loaded is left as it is."""
         with self._changed:
@@ -116,7 +123,7 @@ class ModelPool:
             self.release(model)
 
     def note(
-        self, kind: Literal["batch", "oom_retry"], model: LazyModel, activations: int, note: str
+        self, kind: Literal["batch", "oom_retry"], model: Loadable, activations: int, note: str
     ) -> None:
         """Record what a call took beside the weights. The bytes kept for activations on a device
         are one model's at a time: that of the last batch."""
@@ -125,7 +132,7 @@ class ModelPool:
         usage = Usage(model.held().weights, activations)
         self.ledger.record(kind, model.key, model.device, usage, note)
 
-    def settle(self, model: LazyModel) -> None:
+    def settle(self, model: Loadable) -> None:
         """A call ended and its activations are given back (on the CPU they are at once)."""
         self.drop_activations(model.device)
 
@@ -148,11 +155,11 @@ class ModelPool:
 
     # Leases
 
-    def _enter(self, model: LazyModel | str) -> tuple[Member, LazyModel]:
+    def _enter(self, model: Loadable | str) -> tuple[Member, Loadable]:
         with self._changed:
             self._sweep()
             found = self._members.find(model) if isinstance(model, str) else None
-            member = self._members.join(model) if isinstance(model, LazyModel) else found
+            member = self._members.join(model) if not isinstance(model, str) else found
             chosen = member.model if member else None
             if member is None or chosen is None:
                 names = ", ".join(repr(other.key) for other in self._members.all()) or "nothing"
@@ -199,7 +206,7 @@ class ModelPool:
 
     # Loading and making room
 
-    def _load(self, member: Member, model: LazyModel) -> None:
+    def _load(self, member: Member, model: Loadable) -> None:
         """One load at a time on a device: two would count on the same room."""
         me, device = threading.get_ident(), model.device
         with self._changed:
@@ -223,7 +230,7 @@ class ModelPool:
                 del self._waiting[me]
                 self._changed.notify_all()
 
-    def _make_room(self, model: LazyModel) -> None:
+    def _make_room(self, model: Loadable) -> None:
         """Evict until the model fits; wait for leases of others; raise where neither helps."""
         device, need = model.device, model.need()
         budget = self.budget(device)
@@ -286,9 +293,7 @@ def _sum(ledger: Ledger, device: str, part: Literal["weights", "activations"]) -
     return sum(int(getattr(held, part)) for (_, on), held in usage if on == device)
 
 
-def _never(
-    model: LazyModel, need: Usage, budget: int, own: int, held: Sequence[Member] = ()
-) -> str:
+def _never(model: Loadable, need: Usage, budget: int, own: int, held: Sequence[Member] = ()) -> str:
     """Need, budget and what would fit."""
     sizes = model.alternatives()
     fits = [f"{name} ({human_bytes(size)})" for name, size in sizes if size + own <= budget]

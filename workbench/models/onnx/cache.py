@@ -15,11 +15,11 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO
 
-from workbench.children import run_module
 from workbench.errors import ModelError, ModelRejected
 from workbench.models.weights.digest import Identity, identity
 from workbench.models.weights.find import ModelFolder
 from workbench.profiles import cache_folder
+from workbench.system.children import run_module
 
 _MARK = b"\x72\x4a\x0a\x06sha256\x12\x40"
 """ModelProto.metadata_props (field 14) of 74 bytes: key (1) "sha256", value (2) of 64 bytes."""

@@ -1,93 +1,130 @@
-"""Weights to an ONNX graph, int8 or fp32, once, in a process of its own.
+"""Weights to an ONNX graph for the CPU, once, in a process of its own.
 
-`python -m workbench.models.onnx.export MODEL OUTPUT PRECISION` imports torch; the caller does not.
-The graph takes one text without padding, `input_ids` (1, n), and gives `token_vectors` (1, n,
-dimension): without padding there is no mask to apply, and since dynamic quantisation scales over
-the whole input, a text's vector depends on that text alone, whatever is encoded beside it.
+`python -m workbench.models.onnx.export MODEL OUTPUT KIND` imports torch; the caller does not. The
+graph takes one input without padding: there is no mask to apply, and since dynamic quantisation
+scales over the whole input, a result depends on that input alone, whatever is computed beside it.
+An encoder's takes `input_ids` (1, n) and gives `token_vectors` (1, n, dimension). A
+cross-encoder's takes a pair, with `token_type_ids` (1, n) where the model tells the two texts
+apart, and gives `logits` (1, 1).
 """
 
 from __future__ import annotations
 
+import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, get_args
 
-from workbench.errors import ModelError, ModelRejected
+from workbench.errors import ModelError, ModelRejected, first_line
 from workbench.models.onnx.cache import graph_path, made_graph
+from workbench.models.onnx.session import open_session
 from workbench.models.weights.find import ModelFolder
 
 Precision = Literal["int8", "fp32"]
-VERSIONS: dict[str, int] = {"int8": 2, "fp32": 1}
-"""Raised where a graph of the same weights would give other vectors."""
+Kind = Literal["int8", "fp32", "cross-encoder"]
+"""An encoder in a precision, or a cross-encoder: int8, or fp32 where int8 would order the samples
+otherwise."""
 
-LEAST_COSINE = 0.97
-SAMPLES = (
-    "Dense passage retrieval with dual encoders improves open-domain question answering.",
-    "Vitamin D supplementation and bone mineral density in postmenopausal women: a trial.",
-    "We prove a lower bound on the regret of any bandit algorithm. The bound is tight.",
+VERSIONS: dict[str, int] = {"int8": 2, "fp32": 1, "cross-encoder": 2}
+"""Raised where a graph of the same weights would give other values."""
+
+LEAST = 0.97
+"""Cosine of an encoder's int8 vectors to the fp32 ones, or correlation of a cross-encoder's
+scores, below which int8 is not taken."""
+
+TEXTS = (
+    ("Dense passage retrieval with dual encoders improves open-domain question answering.",),
+    ("Vitamin D supplementation and bone mineral density in postmenopausal women: a trial.",),
+    ("We prove a lower bound on the regret of any bandit algorithm. The bound is tight.",),
+)
+PAIRS = (
+    ("what keeps bones strong", "Vitamin D supplementation and bone mineral density: a trial."),
+    ("what keeps bones strong", "We prove a lower bound on the regret of any bandit algorithm."),
+    ("dense retrieval", "Dense passage retrieval with dual encoders improves question answering."),
+    ("dense retrieval", "Inverted files answer ranked queries quickly. Compression helps."),
+    ("regret of bandits", "A lower bound on the regret of any bandit algorithm is tight."),
+    ("regret of bandits", "A cat sleeps for most of the day and hunts small birds at night."),
 )
 
 
-def graph_file(folder: ModelFolder, precision: Precision = "int8") -> Path:
+def graph_file(folder: ModelFolder, kind: Kind = "int8") -> Path:
     """Where the graph is kept, by everything that decides what it computes."""
-    return graph_path(folder, f"{precision}-{VERSIONS[precision]}")
+    return graph_path(folder, f"{kind}-{VERSIONS[kind]}")
 
 
-def int8_graph(folder: ModelFolder) -> Path:
-    """The int8 graph's file; `onnx_graph` says more."""
-    return onnx_graph(folder, "int8")
-
-
-def onnx_graph(folder: ModelFolder, precision: Precision) -> Path:
+def onnx_graph(folder: ModelFolder, kind: Kind = "int8") -> Path:
     """The graph's file, made on first use (some seconds), and anew where it is damaged.
 
     Raises ModelRejected where the weights cannot be exported or int8 loses too much, ModelError
-    where the precision is unknown or the cache cannot be written.
+    where the kind is unknown or the cache cannot be written.
     """
-    if precision not in ("int8", "fp32"):
-        raise ModelError(f"precision is {precision!r}; choose int8 or fp32")
-    remedy = "the CPU path reads BERT-family encoders in safetensors"
-    return made_graph(folder, graph_file(folder, precision), __name__, precision, remedy=remedy)
+    if kind not in get_args(Kind):
+        raise ModelError(f"kind is {kind!r}; choose one of {', '.join(get_args(Kind))}")
+    remedy = (
+        "fetch the model again, or use device='cuda', which needs no export"
+        if kind == "cross-encoder"
+        else "the CPU path reads BERT-family encoders in safetensors"
+    )
+    return made_graph(folder, graph_file(folder, kind), __name__, kind, remedy=remedy)
 
 
-def export(model: Path, output: Path, precision: str) -> None:
-    """Write the graph. Raises ModelRejected where int8 loses too much."""
+def export(folder: Path, output: Path, kind: str) -> None:
+    """Write the graph. Int8 that strays too far is refused, or for a cross-encoder stays fp32."""
     import torch
-    from transformers import AutoModel, AutoTokenizer
+    from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 
-    encoder, found = AutoModel.from_pretrained(
-        model,
+    pairs = kind == "cross-encoder"
+    loader = AutoModelForSequenceClassification if pairs else AutoModel
+    model, found = loader.from_pretrained(
+        folder,
         trust_remote_code=False,
         use_safetensors=True,
         attn_implementation="sdpa",
         output_loading_info=True,
     )
-    check_whole(model, found, but="pooler.")
-    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
-    wrapped = _without_padding(encoder)
-    ids = [torch.tensor([tokenizer(text)["input_ids"]]) for text in SAMPLES]
-    full = output if precision == "fp32" else output.with_name("full.onnx")
+    check_whole(folder, found, but=" " if pairs else "pooler.")
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    typed = pairs and takes_types(model.config)
+    names = ["input_ids", "token_type_ids"] if typed else ["input_ids"]
+    samples = [
+        tokenizer(*sample, return_tensors="pt", return_token_type_ids=True)
+        for sample in (PAIRS if pairs else TEXTS)
+    ]
+    inputs = [tuple(sample[name] for name in names) for sample in samples]
+    wrapped = _without_padding(model, names, "logits" if pairs else "last_hidden_state")
+    result = "logits" if pairs else "token_vectors"
+    full = output if kind == "fp32" else output.with_name("full.onnx")
     torch.onnx.export(
         wrapped,
-        (ids[0],),
+        inputs[0],
         str(full),
-        input_names=["input_ids"],
-        output_names=["token_vectors"],
-        dynamic_axes={"input_ids": {1: "n"}, "token_vectors": {1: "n"}},
+        input_names=names,
+        output_names=[result],
+        dynamic_axes={name: {1: "n"} for name in ([*names] if pairs else [*names, result])},
         opset_version=17,
         dynamo=False,
     )
-    if precision == "fp32":
+    if kind == "fp32":
         return
     with torch.no_grad():
-        expected = [wrapped(row).mean(dim=1)[0].numpy() for row in ids]
-    inputs = [row.numpy() for row in ids]
-    quantise(full, output)
-    if _least_cosine(output, inputs, expected) >= LEAST_COSINE:
+        expected = [wrapped(*given).numpy() for given in inputs]
+    feeds = [dict(zip(names, (t.numpy() for t in given), strict=True)) for given in inputs]
+    _quantise(full, output)
+    session = open_session(output)
+    outputs = [session.run(None, feed)[0] for feed in feeds]
+    closeness = _correlation if pairs else _least_cosine
+    if closeness(outputs, expected) >= LEAST:
         return
-    output.unlink()
-    raise ModelRejected(f"{model}: int8 vectors stray from fp32 (cosine under {LEAST_COSINE})")
+    if not pairs:
+        output.unlink()
+        raise ModelRejected(f"{folder}: int8 vectors stray from fp32 (cosine under {LEAST})")
+    os.replace(full, output)
+
+
+def takes_types(config: Any) -> bool:
+    """Whether a classifier tells the two texts of a pair apart."""
+    return config.model_type in ("bert", "electra")
 
 
 def check_whole(model: Path, found: Mapping[str, Any], but: str = " ") -> None:
@@ -99,22 +136,22 @@ def check_whole(model: Path, found: Mapping[str, Any], but: str = " ") -> None:
         raise ModelRejected(f"{model}: {len(missing)} tensors are not in the weights, like {names}")
 
 
-def _without_padding(encoder: Any) -> Any:
+def _without_padding(model: Any, names: Sequence[str], result: str) -> Any:
     import torch
 
-    class OneText(torch.nn.Module):
+    class One(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.encoder = encoder
+            self.model = model
 
-        def forward(self, input_ids: torch.Tensor) -> torch.Tensor:
-            output = self.encoder(input_ids=input_ids, attention_mask=None)
-            return cast("torch.Tensor", output.last_hidden_state)
+        def forward(self, *given: torch.Tensor) -> Any:
+            inputs = dict(zip(names, given, strict=True))
+            return self.model(**inputs, attention_mask=None)[result]
 
-    return OneText().eval()
+    return One().eval()
 
 
-def quantise(full: Path, output: Path) -> None:
+def _quantise(full: Path, output: Path) -> None:
     """A float32 graph to 8-bit weights, per channel.
 
     Unsigned: CPUs without VNNI add pairs of signed products in 16 bits, which overflow, so that
@@ -125,18 +162,22 @@ def quantise(full: Path, output: Path) -> None:
     quantize_dynamic(str(full), str(output), weight_type=QuantType.QUInt8, per_channel=True)
 
 
-def _least_cosine(graph: Path, inputs: list[Any], expected: list[Any]) -> float:
+def _least_cosine(found: Sequence[Any], expected: Sequence[Any]) -> float:
     import numpy as np
 
-    from workbench.models.onnx.session import open_session
-
-    session = open_session(graph)
     cosines = []
-    for ids, reference in zip(inputs, expected, strict=True):
-        vector = session.run(None, {"input_ids": ids})[0][0].mean(axis=0)
+    for one, other in zip(found, expected, strict=True):
+        vector, reference = one[0].mean(axis=0), other[0].mean(axis=0)
         norms = np.linalg.norm(vector) * np.linalg.norm(reference)
         cosines.append(float(vector @ reference / norms))
     return min(cosines)
+
+
+def _correlation(found: Sequence[Any], expected: Sequence[Any]) -> float:
+    import numpy as np
+
+    scores, known = ([float(logits[0, 0]) for logits in some] for some in (found, expected))
+    return float(np.nan_to_num(np.corrcoef(scores, known)[0, 1]))
 
 
 if __name__ == "__main__":
@@ -148,5 +189,4 @@ if __name__ == "__main__":
     try:
         export(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
     except Exception as error:
-        reason = (str(error).splitlines() or [""])[0]
-        sys.exit(f"{type(error).__name__}: {reason}")
+        sys.exit(f"{type(error).__name__}: {first_line(error)}")

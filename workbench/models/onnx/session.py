@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -10,8 +9,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import MissingDependency, ModelError, ModelRejected
-from workbench.models.embedders.batching import is_out_of_memory
+from workbench.errors import MissingDependency, ModelError, ModelRejected, first_line
+from workbench.models.memory.shortage import is_out_of_memory
 
 Provider = Literal["cpu", "cuda", "tensorrt"]
 PROVIDERS = {
@@ -87,15 +86,3 @@ def run_session(session: Any, inputs: Mapping[str, NDArray[np.int64]], name: str
             f"{name}: its graph cannot be run ({first_line(error)}); its tokenizer and its weights "
             "may be of two models: fetch the model again"
         ) from error
-
-
-def first_line(error: BaseException) -> str:
-    """What an error says, shortened to one line."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
-def cores() -> int:
-    """CPUs that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

@@ -9,7 +9,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ModelNotFound, ModelRejected
+from workbench.errors import ModelNotFound, ModelRejected, shown
 from workbench.models.weights import hub
 from workbench.models.weights.digest import digest_of
 from workbench.models.weights.header import TensorInfo, read_header
@@ -42,17 +42,25 @@ _PACKAGED = {
     )
 }
 WEIGHTS = "model.safetensors"
-OFFSET_POSITIONS = ("roberta", "xlm-roberta", "camembert", "mpnet")
+OFFSET_POSITIONS = (
+    "roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "roberta-prelayernorm",
+    "data2vec-text", "xmod", "ibert", "longformer",
+)  # fmt: skip
 """Kinds of encoder whose first position is the one after the padding id."""
 
+_POSITIONS = "max_position_embeddings"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class ModelFolder:
     """A folder in sentence-transformers' layout. Properties read its small files only."""
 
     name: str
     path: Path
     published: Published | None = None
+
+    def __repr__(self) -> str:
+        return f"ModelFolder({shown(self.name)})"
 
     @cached_property
     def sha256(self) -> str:
@@ -105,27 +113,36 @@ class ModelFolder:
     @cached_property
     def window(self) -> int:
         """Tokens that one text may have, special tokens included: what the folder says, within
-        the encoder's positions (RoBERTa and MPNet number theirs from the padding id on)."""
-        path = self.path / "config.json"
-        limit = whole(self.config, "max_position_embeddings", path, 1, LONGEST)
-        if self.config.get("model_type") in OFFSET_POSITIONS:
-            limit -= self.padding + 1
+        the encoder's positions."""
+        limit = self.positions
+        if limit is None:
+            limit = whole(self.config, _POSITIONS, self.path / "config.json", 1, LONGEST)
         path = self.path / "sentence_bert_config.json"
         own = read_table(path, {})
         if own.get("max_seq_length") is not None:
             limit = min(limit, whole(own, "max_seq_length", path, 1, LONGEST))
-        if limit < SHORTEST:
-            raise ModelRejected(
-                f"{path.parent}: its texts have at most {limit} tokens, which leaves no room "
-                f"beside the special ones; fetch the model again"
-            )
-        return limit
+        return self._enough(limit)
+
+    @property
+    def positions(self) -> int | None:
+        """Tokens for which the encoder has positions; None where config.json sets no limit."""
+        path = self.path / "config.json"
+        limit = whole(self.config, _POSITIONS, path, 0, LONGEST, default=0)
+        return self._enough(limit - (self.padding + 1)) if limit else None
 
     @property
     def padding(self) -> int:
-        """The id of padding, 1 where config.json names none."""
+        """The id after which an encoder of RoBERTa's or MPNet's kind numbers its positions, and
+        which has none of its own; -1 for other kinds, which begin at 0.
+
+        As transformers has it: MPNet's is always 1, that of the others config.json's
+        `pad_token_id`, which may be 0, and is 1 where none is named.
+        """
+        kind = self.config.get("model_type")
+        if kind not in OFFSET_POSITIONS:
+            return -1
         path = self.path / "config.json"
-        return whole(self.config, "pad_token_id", path, 0, LARGEST_ID, default=1) or 1
+        return 1 if kind == "mpnet" else whole(self.config, "pad_token_id", path, 0, LARGEST_ID, 1)
 
     @cached_property
     def pooling(self) -> str:
@@ -156,6 +173,14 @@ class ModelFolder:
             other = "passage" if kind == "document" else kind
             return str(prompts.get(kind) or prompts.get(other) or "")
         return known_prompt(self.name, kind)
+
+    def _enough(self, limit: int) -> int:
+        if limit < SHORTEST:
+            raise ModelRejected(
+                f"{self.path}: its texts have at most {limit} tokens, which leaves no room beside "
+                "the special ones; fetch the model again"
+            )
+        return limit
 
     def _deciding(self) -> list[str]:
         """Names of the files beside the weights that are there and may change a vector."""

@@ -33,6 +33,9 @@ function createCard(row, app) {
     h("div", { class: "wb-heading" }, view.title, view.grade), view.by, view.passage, view.details),
   h("div", { class: "wb-score" }, view.score, view.bar));
   view.element.dataset.row = row;
+  // Whose card it is is known at once; until its texts are there it goes by the id.
+  view.element.dataset.paper = app.paperOf(row);
+  setText(view.title, app.paperOf(row));
   return view;
 }
 
@@ -40,7 +43,6 @@ function createCard(row, app) {
 function fillCard(view, card, result) {
   if (view.known || !card) return;
   view.known = true;
-  view.element.dataset.paper = card.id;
   setText(view.title, card.title || card.id);
   setText(view.by, [card.by, card.place, card.id].filter(Boolean).join(" · "));
   view.passage.replaceChildren(...cardText(card));

@@ -32,7 +32,7 @@ from workbench.errors import (
     CorpusNotFound,
     WorkbenchError,
 )
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
 
 SMALL_CHANGE = 0.25

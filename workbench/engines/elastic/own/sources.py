@@ -17,7 +17,7 @@ from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.engines.elastic.own.mapping import PaperDocuments
 from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.elastic.wire.smile import float_rows
-from workbench.models.embedders.onnx_embedder import Embedder
+from workbench.models.embedders.base import Embedder
 from workbench.records import Paper
 
 BATCH = 128

@@ -47,21 +47,41 @@ def abandon(*things: Any) -> None:
 
 
 class Lock:
-    """`threading.Lock`, or with `again` an RLock, that is free in a forked child."""
+    """A reentrant lock that is free in a forked child.
 
-    def __init__(self, again: bool = False) -> None:
-        self._make: Any = threading.RLock if again else threading.Lock
+    With `whole` a fork waits for its holder, so that the child finds what it guards complete.
+    Such a lock must be the last one taken: its holder may wait for no other.
+    """
+
+    def __init__(self, *, whole: bool = False) -> None:
         self.after_fork()
         renew_in_children(self)
+        if whole:
+            _whole.add(self)
 
     def after_fork(self) -> None:
-        self._lock = self._make()
+        self._lock = threading.RLock()
 
     def __enter__(self) -> None:
         self._lock.acquire()
 
     def __exit__(self, *raised: object) -> None:
         self._lock.release()
+
+
+_whole: WeakSet[Lock] = WeakSet()
+_held: list[Lock] = []
+
+
+def _before() -> None:
+    for lock in list(_whole):
+        lock.__enter__()
+        _held.append(lock)
+
+
+def _in_parent() -> None:
+    while _held:
+        _held.pop().__exit__()
 
 
 def _leave_at_once() -> None:
@@ -75,6 +95,7 @@ def _leave_at_once() -> None:
 def _in_child() -> None:
     global _inherited  # noqa: PLW0603, a fact about the process
     _inherited = frozenset(sys.modules)
+    _held.clear()
     if "onnxruntime" in _inherited:
         _leave_at_once()
     for owner in list(_renewed):
@@ -82,4 +103,4 @@ def _in_child() -> None:
 
 
 if hasattr(os, "register_at_fork"):  # Windows has no fork
-    os.register_at_fork(after_in_child=_in_child)
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.children import run_module
 from workbench.corpus.manifest import NAME, read_manifest, write_atomically
 from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import as_judgments, as_queries
 from workbench.evaluation.reports.metrics import grades_by_query
-from workbench.measuring.measurements import Measured, Measurements
+from workbench.measurement.measurements import Measured, Measurements
+from workbench.models.memory.hardware import cores
 from workbench.opening import INDEX, open_corpus
 from workbench.profiles import Profile, as_profile, list_profiles
 from workbench.records import Judgment, Query
+from workbench.system.children import run_module
 
 KEPT = "profiles.json"
 TIMED = 200
@@ -110,7 +110,7 @@ def _job(index: Path, queries: Any, judgments: Any, metric: str) -> dict[str, An
 
 def _measured(profile: Profile, job: dict[str, Any]) -> Measured:
     told = json.dumps({**job, "profile": profile.to_dict()})
-    done = run_module("workbench.measuring.child", told=told)
+    done = run_module("workbench.measurement.child", told=told)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise EvaluationError(f"profile {profile.name!r} could not be measured: {reason}")
@@ -126,4 +126,4 @@ def _index(folder: Path) -> Path:
 
 
 def _machine() -> str:
-    return f"{os.cpu_count()} CPUs, {platform.machine()}, {platform.system()}"
+    return f"{cores()} CPUs, {platform.machine()}, {platform.system()}"

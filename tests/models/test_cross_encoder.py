@@ -11,15 +11,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from workbench.errors import ModelNotFound, ModelRejected
-from workbench.models.cross_encoder.cross_encoder import CrossEncoder
-from workbench.models.cross_encoder.run import TorchPairs
+from workbench.errors import ModelError, ModelNotFound, ModelRejected
+from workbench.models.cross_encoder import CrossEncoder, TorchPairs
+from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.pool import ModelPool
 from workbench.models.weights.find import WEIGHTS, find_model
 from workbench.profiles import Profile
 from workbench.session import Workbench
 
-RUN = "workbench.models.cross_encoder.run"
+RUN = "workbench.models.cross_encoder"
 QUERY = "what keeps bones strong"
 PASSAGES = (
     "Vitamin D supplementation and bone mineral density in postmenopausal women.",
@@ -45,7 +45,7 @@ def _config(kind: str) -> Any:
     if kind == "bert":
         return transformers.BertConfig(max_position_embeddings=128, **shape)
     return transformers.RobertaConfig(
-        vocab_size=30522, max_position_embeddings=130, pad_token_id=0, type_vocab_size=1, **shape
+        vocab_size=30522, max_position_embeddings=129, pad_token_id=0, type_vocab_size=1, **shape
     )
 
 
@@ -109,7 +109,7 @@ def test_the_torch_runtime_agrees_with_sentence_transformers(
 ) -> None:
     model = CrossEncoder(str(folder), device="cpu", pool=ModelPool())
     for batch_size in (1, 4, 50):
-        runtime = TorchPairs(model, find_model(str(folder)), 128, batch_size)
+        runtime = TorchPairs(model, Bookkeeper(model), 128, batch_size)
         assert runtime.weights == 4 * sum(t.count for t in model.folder.tensors.values())
         assert runtime.scores(QUERY, PASSAGES) == pytest.approx(reference, abs=1e-4)
         runtime.close()
@@ -198,6 +198,15 @@ def test_an_unreadable_configuration_is_named(broken: Path) -> None:
         CrossEncoder(str(broken))
 
 
+@pytest.mark.parametrize(
+    ("setting", "value"),
+    [("device", "tpu"), ("device", None), ("workers", 0), ("batch_size", 0), ("batch_size", "5")],
+)
+def test_settings_that_cannot_be_meant(folder: Path, setting: str, value: Any) -> None:
+    with pytest.raises(ModelError, match=f"{setting} is {value!r}"):
+        CrossEncoder(str(folder), **{"device": "cpu", setting: value})
+
+
 def test_corrupt_weights_are_refused_with_the_reason(
     broken: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -221,7 +230,7 @@ def test_scores_that_are_not_numbers_are_refused(
 
 
 def test_a_broken_tokenizer_is_named(broken: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(RUN + ".cross_encoder_graph", lambda folder: folder.path / WEIGHTS)
+    monkeypatch.setattr(RUN + ".onnx_graph", lambda folder, kind: folder.path / WEIGHTS)
     monkeypatch.setattr(RUN + ".open_session", lambda graph: _NoSession())
     (broken / "tokenizer.json").write_text("{}")
     with pytest.raises(ModelRejected, match=r"tokenizer\.json: not readable"):

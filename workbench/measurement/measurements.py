@@ -6,7 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import shown
 from workbench.present.view import Shown, View
+from workbench.present.words import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -15,7 +17,7 @@ QUALITY_NOISE, COST_NOISE = 0.001, 0.05
 """Differences of the metric, and shares of time or memory, that do not tell two profiles apart."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measured:
     """One profile. `quality` is the metric's mean with its 95 % interval `low`..`high`; latencies
     are of single queries, one after another, in milliseconds; `memory_mb` is the peak of the
@@ -30,6 +32,10 @@ class Measured:
     p95_ms: float
     memory_mb: float
     gpu_mb: float = 0.0
+
+    def __repr__(self) -> str:
+        cost = f"{self.p50_ms:.1f} ms, {self.memory_mb:.0f} MB"
+        return f"Measured({shown(self.profile, 40)}, {self.quality:.4f}, {cost})"
 
     def beats(self, other: Measured) -> bool:
         """Not worse in quality, median latency, memory and GPU memory, and better in one, each
@@ -47,7 +53,7 @@ class Measured:
         return self.p50_ms, self.memory_mb, self.gpu_mb
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Measurements(Shown):
     """Profiles measured with the same queries on one corpus and machine.
 
@@ -69,6 +75,11 @@ class Measurements(Shown):
         return tuple(
             row.profile for row in self.rows if not any(other.beats(row) for other in self.rows)
         )
+
+    def __repr__(self) -> str:
+        best = max(self.rows, key=lambda row: row.quality, default=None)
+        found = f", best {shown(best.profile, 40)} {best.quality:.4f}" if best else ""
+        return f"Measurements({self.metric} of {count(len(self), 'profile')}{found})"
 
     def __iter__(self) -> Iterator[Measured]:
         return iter(self.rows)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import FrozenInstanceError, fields
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from workbench.engines.base import FEEDBACK, SIGNALS
-from workbench.errors import ProfileError, WeightError
+from workbench.errors import ProfileError, WeightError, WorkbenchError
 from workbench.profiles import (
     MAX_CANDIDATES,
     PRESETS,
@@ -25,7 +26,7 @@ from workbench.profiles import (
     profile_from_environment,
     profiles_folder,
 )
-from workbench.profiles.profile import default_weights
+from workbench.profiles.settings import default_weights
 from workbench.ranking.fusion import NORMALISERS
 
 Read = Callable[[str], Profile]
@@ -506,3 +507,46 @@ def test_the_hub_folder_follows_hugging_faces_variable(
 ) -> None:
     monkeypatch.setenv("HF_HOME", str(tmp_path))
     assert hub_folder() == tmp_path / "hub"
+
+
+# Whatever is given
+
+JUNK = [3, 2.5, None, [], ["fast"], {}, b"fast", float("nan"), object(), "\0", "no such", "../x"]
+
+
+@pytest.mark.parametrize("junk", JUNK, ids=lambda junk: type(junk).__name__)
+@pytest.mark.parametrize(
+    "use",
+    [
+        as_profile,
+        Profile.named,
+        Profile.from_toml,
+        Profile().diff,
+        lambda junk: Profile().save([junk]),
+        lambda junk: Profile(weights=junk),
+        lambda junk: Profile(first_pass=junk),
+        lambda junk: Profile().replace(device=junk, workers=junk),
+    ],
+)
+def test_what_cannot_be_meant_is_an_error_of_the_package(
+    own: Path, use: Callable[[Any], Any], junk: Any
+) -> None:
+    with suppress(WorkbenchError):
+        use(junk)
+
+
+def test_a_profile_differs_from_one_given_by_name() -> None:
+    assert Profile().diff("fast").to_dict()["n_retrieval"] == {"mine": 80, "other": 50}
+
+
+@given(profiles)
+def test_a_repr_is_one_line_and_shows_the_weights(profile: Profile) -> None:
+    for shown in (repr(profile), repr(profile.diff("fast"))):
+        assert "\n" not in shown
+        assert len(shown) < 200
+    assert all(name in repr(profile) for name, weight in profile.weights.items() if weight)
+
+
+def test_the_repr_of_the_default() -> None:
+    assert repr(Profile(feedback=False)) == "Profile('default', bm25 0.35, dense 0.65)"
+    assert repr(Profile().diff("fast")).startswith("ProfileDiff('default' -> 'fast': ")

@@ -19,7 +19,7 @@ from workbench.evaluation.judgments.entry import Entry
 from workbench.evaluation.judgments.exchange import read_csv, write_csv
 from workbench.monitor.recording import save_recording
 from workbench.monitor.timeline import Timeline
-from workbench.writing import replacing
+from workbench.system.files import replacing
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 
@@ -45,7 +45,7 @@ def test_links_are_followed_and_permissions_stay(tmp_path: Path) -> None:
 
 def test_a_device_is_written_to_as_it_is() -> None:
     code = (
-        "from workbench.writing import replacing\n"
+        "from workbench.system.files import replacing\n"
         "with replacing('/dev/stdout') as stream: stream.write('shown')"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

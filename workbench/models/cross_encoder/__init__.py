@@ -1,1 +1,0 @@
-"""Cross-encoders: a query and a passage read together by one model."""
