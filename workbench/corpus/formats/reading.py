@@ -1,0 +1,133 @@
+"""Any source to a stream of entries: files, folders, frames, records, several at once."""
+
+from __future__ import annotations
+
+import gzip
+import lzma
+import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields, is_dataclass
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from workbench.corpus.formats.columns import Columns
+from workbench.corpus.formats.entry import Entry
+from workbench.corpus.formats.json_shapes import json_record
+from workbench.corpus.formats.sniffing import sniff
+from workbench.corpus.formats.tables import read_frame
+from workbench.errors import CorpusNotFound, UnsupportedSource
+from workbench.records import Paper
+
+SOURCE_NAMES = ("papers.jsonl", "corpus.jsonl")
+"""Files that are a folder's papers, whatever else it holds: ours and BEIR's."""
+
+_IGNORED = (".git", "__pycache__", "node_modules", ".ipynb_checkpoints")
+
+
+def read_source(source: Any, columns: Mapping[str, str] | None = None) -> Iterator[Entry]:
+    """Entries of anything: a path of a file or folder, a pandas frame, a `Paper`, a dict, or an
+    iterable of these.
+
+    `columns` says which column (or JSON field) is what, {"title": "Paper name"}, where names are
+    unknown. Raises CorpusNotFound where a path is not there and UnsupportedSource for something
+    that is no source, both before anything is read. Files that are none of the formats in a
+    folder, and broken ones, give a reject.
+    """
+    named = Columns(columns or {})
+    if hasattr(source, "to_dict") and hasattr(source, "columns"):
+        return read_frame(source, named)
+    if isinstance(source, str | Path):
+        return _read_path(Path(source).expanduser(), named)
+    if isinstance(source, Mapping) or is_dataclass(source):
+        return _read_records([source], named)
+    if isinstance(source, Iterable):
+        return _read_many(source, named)
+    raise UnsupportedSource(
+        f"{type(source).__name__}: no papers; give a path, a pandas frame, records, or a list"
+    )
+
+
+def _read_many(sources: Iterable[Any], columns: Columns) -> Iterator[Entry]:
+    """Several sources, or many records; which, the first one tells."""
+    rest = iter(sources)
+    first = next(rest, None)
+    if first is None:
+        return iter(())
+    every = chain([first], rest)
+    if isinstance(first, Mapping) or is_dataclass(first):
+        return _read_records(every, columns)
+    # Paths are looked up now, so a wrong one stops before anything is written.
+    return chain.from_iterable([read_source(item, columns.given) for item in every])
+
+
+def _read_records(records: Iterable[Any], columns: Columns) -> Iterator[Entry]:
+    for number, item in enumerate(records, start=1):
+        raw = _fields(item) if isinstance(item, Paper) else item
+        if not isinstance(raw, Mapping):
+            problem = f"expected a dict or a Paper, got {type(item).__name__}"
+            yield Entry("records", number, None, problem, "one dict for each paper")
+            continue
+        found = json_record(raw, columns)
+        if found is not None:
+            yield Entry("records", number, found[1], "", "", raw, found[0])
+
+
+def _fields(paper: Paper) -> dict[str, Any]:
+    return {field.name: getattr(paper, field.name) for field in fields(paper)}
+
+
+def _read_path(path: Path, columns: Columns) -> Iterator[Entry]:
+    if path.is_dir():
+        files = folder_files(path)
+        if not files:
+            raise CorpusNotFound(f"{path}: an empty folder; put papers into it, or check the path")
+        return chain.from_iterable(read_file(file, columns) for file in files)
+    if not path.exists():
+        raise CorpusNotFound(f"{path}: no such file or folder; check the path")
+    return read_file(path, columns)
+
+
+def find_source(folder: Path) -> Path | None:
+    """The file that is a corpus folder's papers, or None."""
+    names = (name + ending for name in SOURCE_NAMES for ending in ("", ".gz", ".xz"))
+    return next((folder / name for name in names if (folder / name).is_file()), None)
+
+
+def folder_files(folder: Path) -> list[Path]:
+    """The files to read in a folder and those inside it, in order of their names."""
+    source = find_source(folder)
+    if source is not None:
+        return [source]
+    database = folder / "zotero.sqlite"
+    if database.is_file():  # a data directory of Zotero: the attachments belong to its items
+        return [database]
+    return sorted(
+        path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and not any(
+            part.startswith(".") or part in _IGNORED for part in path.relative_to(folder).parts
+        )
+    )
+
+
+def read_file(path: Path, columns: Columns | None = None) -> Iterator[Entry]:
+    """Entries of one file; a reject where it is none of the formats."""
+    try:
+        kind = sniff(path)
+        if kind.reader is None:
+            yield Entry(str(path), 1, None, kind.problem, kind.cure, None, kind.name)
+            return
+        found = False
+        for entry in kind.reader(path, columns or Columns()):
+            found = True
+            yield entry
+        if not found:
+            yield Entry(str(path), 1, None, f"{kind.name} without a record", "export it again",
+                        None, kind.name)  # fmt: skip
+    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+        problem = f"damaged or cut-off archive ({error}); what came before is taken"
+        yield Entry(str(path), 1, None, problem, "fetch the file again")
+    except PermissionError as error:
+        yield Entry(str(path), 1, None, f"cannot be read ({error.strerror})", "allow reading it")
