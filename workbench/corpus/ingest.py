@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -25,7 +25,12 @@ REJECTS = "rejects.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class IngestReport:
-    """What became of the source's records. `rejects` is the report's path where there are any."""
+    """What became of the source's records. `rejects` is the report's path where there are any;
+    `notes` say what was done, or left, for a reason that the counts do not tell.
+
+    `duplicates` are records that joined a paper which was there, `formats` counts records by
+    format, `coverage` the papers that have a field, `flagged` those retracted or withdrawn.
+    """
 
     added: int = 0
     replaced: int = 0
@@ -33,11 +38,29 @@ class IngestReport:
     deleted: int = 0
     rejected: int = 0
     rejects: Path | None = None
+    notes: tuple[str, ...] = ()
+    duplicates: int = 0
+    formats: Mapping[str, int] = field(default_factory=dict)
+    coverage: Mapping[str, int] = field(default_factory=dict)
+    flagged: int = 0
+
+    @property
+    def papers(self) -> int:
+        """Papers that the source's records are in."""
+        return self.added + self.replaced + self.unchanged
+
+    def _repr_html_(self) -> str:
+        from workbench.corpus.present import report_html
+
+        return report_html(self)
 
     def __str__(self) -> str:
-        counts = ("added", "replaced", "unchanged", "deleted", "rejected")
+        counts = ("added", "replaced", "unchanged", "deleted", "duplicates", "rejected")
         text = ", ".join(f"{getattr(self, n):,} {n}" for n in counts if getattr(self, n))
-        return (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
+        text = (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
+        if self.flagged:
+            text += f"; {self.flagged:,} retracted or withdrawn"
+        return "\n".join((text, *self.notes))
 
 
 class PaperStore(Protocol):

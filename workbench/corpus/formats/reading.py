@@ -88,6 +88,16 @@ def _read_path(path: Path, columns: Columns) -> Iterator[Entry]:
     return read_file(path, columns)
 
 
+def source_files(source: Any) -> list[Path]:
+    """The files that `read_source` reads of a path, or of several; none for what is no path."""
+    if isinstance(source, str | Path):
+        path = Path(source).expanduser()
+        return folder_files(path) if path.is_dir() else [path] if path.is_file() else []
+    if isinstance(source, list | tuple):
+        return [file for item in source for file in source_files(item)]
+    return []
+
+
 def find_source(folder: Path) -> Path | None:
     """The file that is a corpus folder's papers, or None."""
     names = (name + ending for name in SOURCE_NAMES for ending in ("", ".gz", ".xz"))
@@ -112,15 +122,17 @@ def folder_files(folder: Path) -> list[Path]:
     )
 
 
-def read_file(path: Path, columns: Columns | None = None) -> Iterator[Entry]:
+def read_file(path: Path, columns: Columns | Mapping[str, str] | None = None) -> Iterator[Entry]:
     """Entries of one file; a reject where it is none of the formats."""
+    if not isinstance(columns, Columns):
+        columns = Columns(columns or {})
     try:
         kind = sniff(path)
         if kind.reader is None:
             yield Entry(str(path), 1, None, kind.problem, kind.cure, None, kind.name)
             return
         found = False
-        for entry in kind.reader(path, columns or Columns()):
+        for entry in kind.reader(path, columns):
             found = True
             yield entry
         if not found:

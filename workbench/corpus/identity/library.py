@@ -221,7 +221,10 @@ class Library:
             "WHERE paper = ? ORDER BY no",
             (paper,),
         )
-        return [Member(*row[:7], unpacked(row[7])) for row in rows]
+        return [
+            Member(no, scope, source, line, name, own, group, unpacked(content))
+            for no, scope, source, line, name, own, group, content in rows
+        ]
 
     def raw(self, paper: str) -> list[tuple[Member, Mapping[str, Any]]]:
         """Each record of a paper with what its file says."""
@@ -283,10 +286,20 @@ class Library:
         """Remember a file as it is now that it was read to its end."""
         self._db.execute("REPLACE INTO files VALUES (?, ?)", (str(file.absolute()), stat))
 
-    def unseen(self) -> dict[str, int]:
-        """{source: records that this run did not read}."""
-        query = "SELECT source, count(*) FROM records WHERE run != ? GROUP BY source"
-        return dict(self._db.execute(query, (self.run,)).fetchall())
+    def see_inside(self, path: Path) -> None:
+        """Count the records of a file, or of all files in a folder, as seen."""
+        query = f"UPDATE records SET run = ? WHERE {_INSIDE}"
+        self._db.execute(query, (self.run, *_inside(path)))
+
+    def unseen(self, path: Path) -> dict[str, tuple[int, int]]:
+        """{source: (records that this run did not read, all)} of a file, or of those in a folder;
+        sources that are complete are left out."""
+        query = (
+            f"SELECT source, sum(run != ?), count(*) FROM records WHERE {_INSIDE} GROUP BY source "
+            "HAVING sum(run != ?) > 0"
+        )
+        rows = self._db.execute(query, (self.run, *_inside(path), self.run))
+        return {source: (unseen, total) for source, unseen, total in rows.fetchall()}
 
     def forget_unseen(self, sources: Iterable[str]) -> tuple[set[str], set[str]]:
         """Drop records of these sources that this run did not read: (papers that lost a record
@@ -323,6 +336,15 @@ class Library:
         self._db.executemany("DELETE FROM flags WHERE no = ?", values)
         self._db.executemany("DELETE FROM decisions WHERE ?1 IN (one, other)", values)
         self._db.executemany("DELETE FROM records WHERE no = ?", values)
+
+
+_INSIDE = "(source = ? OR substr(source, 1, ?) = ?)"
+
+
+def _inside(path: Path) -> tuple[str, int, str]:
+    """Values for _INSIDE."""
+    name = str(path.absolute())
+    return name, len(name) + 1, f"{name}/"
 
 
 def _absolute(file: str) -> str:
