@@ -14,7 +14,7 @@ from workbench.ranking import fusion
 
 PACKAGE = ROOT / "workbench"
 ORDER = (
-    ("records", "errors"),
+    ("records", "errors", "present"),
     ("profiles",),
     ("corpus",),
     ("models",),

@@ -13,12 +13,12 @@ from typing import Any
 from workbench import __version__
 from workbench.errors import ModelError, ModelRejected, WorkbenchError
 from workbench.models.encoder.shape import shape_of
-from workbench.models.memory.budget import readable
 from workbench.models.onnx.export import graph_file
 from workbench.models.onnx.session import cores
 from workbench.models.weights import hub
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
 from workbench.models.weights.header import numbers
+from workbench.present.words import human_bytes
 from workbench.profiles import cache_folder
 
 PACKAGES = (
@@ -125,7 +125,7 @@ def describe_model(name: str, digest: bool = False) -> str:
     count = numbers(folder.tensors)
     mark = f", sha256 {folder.sha256[:12]}" if digest else ""
     ready = "exported" if digest and graph_file(folder).is_file() else "exported on first use"
-    sizes = ", ".join(f"{kind} {readable(count * size)}" for kind, size in SIZES.items())
+    sizes = ", ".join(f"{kind} {human_bytes(count * size)}" for kind, size in SIZES.items())
     return (
         f"{folder.name}, {folder.dimension} dimensions, {folder.window} tokens, {_pooling(folder)}"
         f"{mark}; {sizes}; int8 {ready}; {_runs(folder)}; {folder.path}"

@@ -45,10 +45,10 @@ def test_the_order_on_screen_is_the_order_of_reweigh(run_notebook: Run) -> None:
 def test_an_explanation_adds_up_on_screen(run_notebook: Run) -> None:
     source = 'bench.search("gradient boosting of trees", k=3).explain(1)'
     page = run_notebook("explain.ipynb", OPEN, source)
-    rows = page.locator(".wb-explain tbody tr:not(.wb-term)")
+    rows = page.locator(".wb-explanation tbody tr:not(.wb-term)")
     expect(rows).to_have_count(5, timeout=60_000)  # two of them from feedback
     parts = [float(text.split()[-1]) for text in rows.all_inner_texts()]
-    score = float(page.locator(".wb-explain tfoot").inner_text().split()[-1])
+    score = float(page.locator(".wb-explanation tfoot").inner_text().split()[-1])
     assert abs(sum(parts) - score) < 2e-4  # shown with four digits
     screenshot(page, "explanation")
 

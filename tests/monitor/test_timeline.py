@@ -10,7 +10,8 @@ import pytest
 from tests.monitor.conftest import RECORDINGS
 from workbench.models.memory.ledger import MemoryEvent, Usage
 from workbench.monitor.recording import read_recording
-from workbench.monitor.timeline import Sample, Timeline, human_bytes
+from workbench.monitor.timeline import Sample, Timeline
+from workbench.present.words import human_bytes
 
 GIB = 2**30
 MADE = Timeline(

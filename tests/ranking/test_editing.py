@@ -11,7 +11,8 @@ import pytest
 from workbench.corpus.analysis import Analyser
 from workbench.errors import QueryError
 from workbench.profiles import Profile
-from workbench.ranking.editing import QueryEdits, query_terms, suggest_terms
+from workbench.ranking.editing import QueryEdits, query_terms
+from workbench.ranking.suggestions import suggest_terms
 from workbench.session import Workbench
 
 QUERY = "late interaction retrieval"

@@ -17,7 +17,7 @@ def print_ranking(ranking: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.ranking.present import authors_line, printable
+    from workbench.present.words import authors_line, printable
 
     signals = [name for name, weight in ranking.profile.weights.items() if weight]
     table = Table(box=None, header_style="bold", padding=(0, 1))

@@ -9,7 +9,7 @@ import math
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from workbench.ranking.present import printable
+from workbench.present.words import printable
 
 if TYPE_CHECKING:
     from workbench.evaluation.judge_next.suggestions import Suggestions

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from workbench.present.view import Shown, View
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +48,7 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
-class Measurements:
+class Measurements(Shown):
     """Profiles measured with the same queries on one corpus and machine.
 
     `corpus` is the fingerprint of the index, `machine` its CPU count and system, `queries` how
@@ -97,12 +98,12 @@ class Measurements:
         rows = [{**asdict(row), "front": row.profile in front} for row in self.rows]
         return pd.DataFrame(rows).drop(columns="fingerprint")
 
-    def __str__(self) -> str:
-        return "\n".join([self.caption, *("  ".join(cells) for cells in _aligned(self))])
-
-    def _repr_html_(self) -> str:
-        cells = [(row.profile in self.front, _cells(row, self.front)) for row in self.rows]
-        return str(_template().render(measurements=self, head=_HEAD, rows=cells))
+    def view(self) -> View:
+        """One row a profile; those of the Pareto front stand out."""
+        table = [(row.profile in self.front, _cells(row, self.front)) for row in self.rows]
+        rows = tuple("  ".join(cells) for cells in _aligned(self))
+        more = {"columns": _HEAD, "table": table, "words": 2}
+        return View(self.caption, rows, template="table.html", more=more)
 
     @property
     def caption(self) -> str:
@@ -140,12 +141,3 @@ def _aligned(measurements: Measurements) -> list[list[str]]:
         ]
         for line in table
     ]
-
-
-@lru_cache(maxsize=1)
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader
-
-    loader = PackageLoader("workbench.measuring")
-    environment = Environment(loader=loader, autoescape=True, trim_blocks=True)
-    return environment.get_template("measurements.html")

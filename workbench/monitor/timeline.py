@@ -5,15 +5,18 @@ from __future__ import annotations
 import heapq
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from workbench.models.memory.ledger import MemoryEvent, Usage
+from workbench.present.view import Shown, View
+from workbench.present.words import clock, human_bytes
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = 20
+"""Events in a notebook's table; `to_frame` has all."""
 
 NO_MODELS: Mapping[str, Usage] = MappingProxyType({})
 
@@ -45,7 +48,7 @@ Entry = Sample | MemoryEvent
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class Timeline(Shown):
     """Samples and events, each ordered by time; iterating merges them.
 
     `machine` describes where it was recorded. `missed` counts events that the ledger had dropped
@@ -130,16 +133,6 @@ class Timeline:
             "entries": [entry_line(entry) for entry in self],
         }
 
-    def __str__(self) -> str:
-        lines = [self.headline, *self.notes]
-        for event in self.events[-20:]:
-            lines.append(
-                f"{clock(event.time)}  {event.kind:<10} {event.model} on {event.device}: "
-                f"{human_bytes(event.usage.weights)} weights, "
-                f"{human_bytes(event.usage.activations)} activations  {event.note}".rstrip()
-            )
-        return "\n".join(lines)
-
     @property
     def headline(self) -> str:
         """What it holds, in one line."""
@@ -149,9 +142,22 @@ class Timeline:
             f"in {self.seconds:,.0f} s"
         )
 
-    def _repr_html_(self) -> str:
-        tools = {"clock": clock, "human_bytes": human_bytes}
-        return str(_template().render(timeline=self, **tools))
+    def view(self) -> View:
+        """The headline, and the last events as a table."""
+        notes = self.notes
+        if self.missed:
+            missed = f"{self.missed:,} events came faster than they were read and are missing."
+            notes = (missed, *notes)
+        last = self.events[-SHOWN:]
+        rows = (
+            f"{clock(event.time)}  {event.kind:<10} {event.model} on {event.device}: "
+            f"{human_bytes(event.usage.weights)} weights, "
+            f"{human_bytes(event.usage.activations)} activations  {event.note}".rstrip()
+            for event in last
+        )
+        peaks = {device: self.peak_bytes(device) for device in self.devices}
+        more = {"events": last, "total": len(self.events), "peaks": peaks}
+        return View(self.headline, tuple(rows), notes, "timeline.html", more)
 
 
 _COLUMNS = (
@@ -184,30 +190,3 @@ def _moment(entry: Entry) -> float:
 
 def _held(usage: Usage) -> int:
     return usage.weights + usage.activations
-
-
-def human_bytes(count: int | None) -> str:
-    """ "1.25 GiB": three digits, as a person reads it."""
-    if count is None:
-        return "unknown"
-    size, units = float(count), ["B", "KiB", "MiB", "GiB", "TiB"]
-    while abs(size) >= 1024 and len(units) > 1:
-        size /= 1024
-        units.pop(0)
-    whole = units[0] == "B" or abs(size) >= 100
-    return f"{size:.0f} {units[0]}" if whole else f"{size:.3g} {units[0]}"
-
-
-def clock(moment: float) -> str:
-    """Time of day in UTC, to the tenth of a second."""
-    return f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S.%f}"[:-5]
-
-
-@lru_cache(maxsize=1)
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader
-
-    loader = PackageLoader("workbench.monitor")
-    return Environment(loader=loader, autoescape=True, trim_blocks=True).get_template(
-        "timeline.html"
-    )

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+
+from workbench.present.view import Shown, View
+from workbench.present.words import setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +25,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class ProfileDiff:
+class ProfileDiff(Shown):
     """The settings that differ, in the order of the fields; a weight is `weights.SIGNAL`."""
 
     mine: str
@@ -48,14 +50,14 @@ class ProfileDiff:
         other = self.other if self.other != self.mine else f"{self.other} (other)"
         return pd.DataFrame(rows, columns=["setting", self.mine, other])
 
-    def __str__(self) -> str:
-        if not self.changes:
-            return f"{self.mine} and {self.other} have the same settings"
-        lines = [f"{c.setting}: {shown(c.mine)} -> {shown(c.other)}" for c in self.changes]
-        return "\n".join([f"{self.mine} -> {self.other}", *(f"  {line}" for line in lines)])
-
-    def _repr_html_(self) -> str:
-        return str(_template().render(diff=self, shown=shown))
+    def view(self) -> View:
+        """The settings that differ, one a line."""
+        rows = [f"  {c.setting}: {setting(c.mine)} -> {setting(c.other)}" for c in self.changes]
+        head = f"{self.mine} -> {self.other}"
+        if not rows:
+            head = f"{self.mine} and {self.other} have the same settings"
+        more = {"mine": self.mine, "other": self.other, "changes": self.changes}
+        return View(head, tuple(rows), template="diff.html", more=more)
 
 
 def diff(mine: Profile, other: Profile) -> ProfileDiff:
@@ -68,11 +70,6 @@ def diff(mine: Profile, other: Profile) -> ProfileDiff:
     return ProfileDiff(mine.name, other.name, changes)
 
 
-def shown(value: Any) -> str:
-    """A setting's value for a person."""
-    return "-" if value in (None, "") else f"{value:g}" if isinstance(value, float) else str(value)
-
-
 def _flat(profile: Profile) -> dict[str, Any]:
     """Settings by name without the profile's own; weights of nothing are left out."""
     flat: dict[str, Any] = {}
@@ -82,11 +79,3 @@ def _flat(profile: Profile) -> dict[str, Any]:
         elif name != "name":
             flat[name] = value
     return flat
-
-
-@lru_cache(maxsize=1)
-def _template() -> Any:
-    from jinja2 import Environment, PackageLoader
-
-    loader = PackageLoader("workbench.profiles")
-    return Environment(loader=loader, autoescape=True, trim_blocks=True).get_template("diff.html")

@@ -8,22 +8,18 @@ from __future__ import annotations
 
 import math
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-import numpy as np
-
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
 from workbench.errors import QueryError
-from workbench.ranking.feedback import relevance_model
 from workbench.records import Filters, Query
 
 if TYPE_CHECKING:
-    from workbench.ranking.ranking import Ranking
+    pass
 
 MAX_FACTOR = 1000.0
 FEEDBACK_PAPERS = 5
@@ -105,16 +101,6 @@ class QueryTerm:
     required: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Suggestion:
-    """A term that the top hits share and the query lacks. `share` of the best one, 0 to 1."""
-
-    term: str
-    word: str
-    share: float
-    papers: int
-
-
 def edit_query(query: Query, edits: QueryEdits, analyser: Analyser, engine: Engine) -> Query:
     """The query with changed term weights. Raises QueryError for a term that it does not have."""
     terms = dict(query.terms)
@@ -179,40 +165,6 @@ def query_terms(
 def idf(papers: int, of: int) -> float:
     """BM25's inverse document frequency, Lucene's variant."""
     return math.log(1 + (of - papers + 0.5) / (papers + 0.5))
-
-
-def suggest_terms(ranking: Ranking, n: int = 8) -> list[Suggestion]:
-    """The `n` terms that most set the top hits apart from the corpus and that the query lacks.
-
-    By the relevance model of `feedback`, over the best passages of the top 5. Only terms that two
-    of these have count: they are about the subject, not about one paper; numbers and terms of one
-    or two letters are left out.
-    """
-    analyser, engine = Analyser(), ranking.engine
-    own, top = ranking.candidates.query.terms, ranking.hits[:FEEDBACK_PAPERS]
-    if not top:
-        return []
-    words: dict[str, Counter[str]] = {}
-    counts = [_counted(f"{hit.paper.title}\n{hit.passage.text}", words, analyser) for hit in top]
-    holders = Counter(term for terms in counts for term in terms)
-    shared = [t for t, many in holders.items() if many > 1 and t not in own and _WORDLY.search(t)]
-    found, of = engine.document_frequencies(shared)
-    # z-scores can be negative: what counts is how far a hit stands above the lowest of them.
-    scores = np.array([1.0 + hit.score - top[-1].score for hit in top])
-    best = list(relevance_model(counts, scores, found, of).items())[:n]
-    return [
-        Suggestion(t, words[t].most_common(1)[0][0], weight / best[0][1], found[t])
-        for t, weight in best
-    ]
-
-
-def _counted(text: str, words: dict[str, Counter[str]], analyser: Analyser) -> Counter[str]:
-    """How often each term occurs; `words` gets the words as written."""
-    terms = Counter[str]()
-    for start, end, term in analyser.spans(text):
-        terms[term] += 1
-        words.setdefault(term, Counter())[text[start:end].lower()] += 1
-    return terms
 
 
 def _own_term(name: str, terms: Mapping[str, Any], analyser: Analyser, what: str) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.engines.base import Engine
+from workbench.present.view import Shown, View
 from workbench.records import Hit, Query
 
 if TYPE_CHECKING:
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Explanation:
+class Explanation(Shown):
     """`hit.score` is the sum of the signals' contributions; a contribution is weight x normalised;
     a lexical signal's value is the sum of its `terms` (float32, in order): the query's, and for
     `bm25_feedback` those of the expanded query that the passage has."""
@@ -46,8 +47,9 @@ class Explanation:
 
         return pd.DataFrame(self.rows())
 
-    def __str__(self) -> str:
-        lines = [f"{self.hit.rank}. {self.hit.paper.title}", f"score {self.hit.score:.4f} ="]
+    def view(self) -> View:
+        """The table that a notebook shows."""
+        lines = [f"score {self.hit.score:.4f} ="]
         for name, s in self.hit.signals.items():
             lines.append(
                 f"  {s.contribution:+.4f}  {name}: weight {s.weight:g} x normalised "
@@ -55,12 +57,9 @@ class Explanation:
             )
             terms = self.terms.get(name, {})
             lines += [f"             {part:8.4f}  {term}" for term, part in terms.items()]
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        from workbench.ranking.present import explanation_html
-
-        return explanation_html(self)
+        head = f"{self.hit.rank}. {self.hit.paper.title}"
+        more = {"hit": self.hit, "terms": self.terms}
+        return View(head, tuple(lines), template="explanation.html", more=more)
 
 
 def explain(query: Query, hit: Hit, engine: Engine, expanded: Query | None = None) -> Explanation:

@@ -14,11 +14,12 @@ from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
 from workbench.errors import QueryError, WeightError
+from workbench.present.view import Shown, View
 from workbench.profiles import Profile
 from workbench.ranking.explain import Explanation, explain
 from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weight_vector
-from workbench.ranking.present import ranking_html, ranking_text
 from workbench.ranking.retriever import Retrieved
+from workbench.ranking.view import hits_view
 from workbench.records import Candidates, Hit, SignalShare
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ LEXICAL = ("bm25", "title")
 """Signals that a query without a searchable word has no value in."""
 
 
-class Ranking(Sequence[Hit]):
+class Ranking(Shown, Sequence[Hit]):
     """The best `k` papers for a query under a profile.
 
     A sequence of hits. In a notebook it shows as a table; `str()` gives plain text.
@@ -176,11 +177,17 @@ class Ranking(Sequence[Hit]):
     def __repr__(self) -> str:
         return f"Ranking({self.query[:60]!r}, {len(self)} of {self.papers_found} papers)"
 
-    def __str__(self) -> str:
-        return ranking_text(self)
-
-    def _repr_html_(self) -> str:
-        return ranking_html(self)
+    def view(self) -> View:
+        """The table that a notebook shows."""
+        return hits_view(
+            self.query,
+            self.hits,
+            self.papers_found,
+            self.candidates.query.terms,
+            self.profile,
+            self.notes,
+            self.timings_ms["total"],
+        )
 
     def _check_searchable(self) -> None:
         """An order needs at least one weighted signal that the query can have a value in."""

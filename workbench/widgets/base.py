@@ -16,6 +16,7 @@ import anywidget
 import ipywidgets
 
 from workbench.errors import WorkbenchError
+from workbench.present.view import render
 
 
 @cache
@@ -23,23 +24,6 @@ def static(*names: str) -> str:
     """The named files of `static/`, one after the other."""
     folder = files("workbench.widgets") / "static"
     return "\n".join((folder / name).read_text("utf-8") for name in names)
-
-
-@cache
-def _environment() -> Any:
-    from jinja2 import Environment, PackageLoader
-
-    return Environment(
-        loader=PackageLoader("workbench.widgets"),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-
-
-def render(template: str, **values: Any) -> str:
-    """A template of `templates/` with the values, which are escaped."""
-    return str(_environment().get_template(template).render(**values))
 
 
 def error_content(error: BaseException) -> dict[str, str]:

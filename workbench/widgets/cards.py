@@ -6,10 +6,12 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from workbench.present.words import authors_line
 from workbench.ranking.details import PaperDetails
-from workbench.ranking.editing import QueryTerm, Suggestion
-from workbench.ranking.present import COLOURS, OTHER_COLOUR, authors_line, marked, shorten
+from workbench.ranking.editing import QueryTerm
 from workbench.ranking.ranking import Ranking
+from workbench.ranking.suggestions import Suggestion
+from workbench.ranking.view import COLOURS, OTHER_COLOUR, marked, shorten
 from workbench.records import Paper, Passage
 
 MORE_COLOURS = (OTHER_COLOUR, "#56B4E9", "#D55E00", "#F0E442")

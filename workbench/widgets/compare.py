@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
+from workbench.present.view import render
 from workbench.profiles import LATE_INTERACTION, NORMALISERS, Profile, as_profile, list_profiles
 from workbench.ranking.balance import balance_of, with_balance
-from workbench.ranking.present import authors_line
 from workbench.ranking.ranking import Ranking
-from workbench.widgets.base import MessageBox, framed, render
+from workbench.widgets.base import MessageBox, framed
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -228,5 +228,4 @@ def comparison_html(comparison: ListComparison, first: Ranking, second: Ranking)
         lines=[move for move in comparison.moves if move.moved is not None],
         row=ROW,
         height=ROW * depth,
-        authors_line=authors_line,
     )

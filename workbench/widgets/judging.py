@@ -15,7 +15,8 @@ from workbench.corpus.collection import read_queries
 from workbench.errors import EvaluationError
 from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
 from workbench.evaluation.judgments.judgments import Judgments
-from workbench.ranking.present import authors_line, marked
+from workbench.present.words import authors_line
+from workbench.ranking.view import marked
 from workbench.records import Paper, Query
 from workbench.widgets.base import error_content, static
 

@@ -10,8 +10,8 @@ import anywidget
 from workbench.errors import ProfileError, WorkbenchError
 from workbench.measuring.measure import read_measurements
 from workbench.measuring.measurements import Measured, Measurements
+from workbench.present.words import setting
 from workbench.profiles import PRESETS, Profile, list_profiles, profiles_folder
-from workbench.profiles.diff import shown
 from workbench.widgets.base import error_content, static
 
 if TYPE_CHECKING:
@@ -141,7 +141,7 @@ def _changes(mine: Profile | None, other: Profile) -> list[dict[str, str]] | Non
     if mine is None:
         return None
     return [
-        {"setting": change.setting, "mine": shown(change.mine), "other": shown(change.other)}
+        {"setting": change.setting, "mine": setting(change.mine), "other": setting(change.other)}
         for change in mine.diff(other)
     ]
 
@@ -165,5 +165,5 @@ def _settings(profile: Profile) -> list[list[str]]:
             text = ", ".join(f"{signal} {weight:g}" for signal, weight in value.items() if weight)
             rows.append([name, text])
         elif name != "name":
-            rows.append([name, shown(value)])
+            rows.append([name, setting(value)])
     return rows

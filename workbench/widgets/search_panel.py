@@ -20,15 +20,16 @@ from workbench.corpus.analysis import Analyser
 from workbench.errors import WorkbenchError
 from workbench.profiles import NORMALISERS, Profile, as_profile
 from workbench.ranking.details import paper_details
-from workbench.ranking.editing import query_terms, suggest_terms
+from workbench.ranking.editing import query_terms
 from workbench.ranking.ranking import Ranking
+from workbench.ranking.suggestions import suggest_terms
 from workbench.widgets import cards
 from workbench.widgets.base import error_content, static
+from workbench.widgets.judged import Judged
 from workbench.widgets.state import PanelState, code_of, variable_of
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
-    from workbench.widgets.weight_tuner import Judged
 
 KS = (5, 10, 20, 50)
 REMEMBERED = 16

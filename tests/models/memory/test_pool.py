@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import ModelError, ModelNotFound, OutOfMemory
-from workbench.models.memory.budget import bytes_of, readable
+from workbench.models.memory.budget import bytes_of
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Ledger, Usage
 from workbench.models.memory.pool import ModelPool, default_pool
+from workbench.present.words import human_bytes
 
 MIB = 2**20
 
@@ -302,8 +303,8 @@ def test_an_unknown_device_is_refused() -> None:
 
 
 def test_bytes_for_people() -> None:
-    assert [readable(n) for n in (5, 2048, 3 * MIB, 5 * 2**30)] == [
-        "5 B", "2 KiB", "3 MiB", "5.00 GiB",
+    assert [human_bytes(n) for n in (5, 2048, 3 * MIB, 5 * 2**30)] == [
+        "5 B", "2 KiB", "3 MiB", "5 GiB",
     ]  # fmt: skip
 
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from workbench.ranking.present import printable
+from workbench.present.words import printable
 
 if TYPE_CHECKING:
     from workbench.evaluation.reports.bounds import Bounds

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.evaluation.reports.present import count_queries, render
-from workbench.ranking.present import printable
+from workbench.present.words import printable
 
 if TYPE_CHECKING:
     from workbench.evaluation.tuning.certainty import CrossValidation

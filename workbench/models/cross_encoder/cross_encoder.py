@@ -19,13 +19,13 @@ from workbench.models.cross_encoder.export import VERSION
 from workbench.models.cross_encoder.run import OnnxPairs, Pairs, TorchPairs
 from workbench.models.embedders.base import check_finite
 from workbench.models.embedders.batching import DeviceFull
-from workbench.models.memory.budget import readable
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Usage
 from workbench.models.onnx.session import cores
 from workbench.models.weights.find import ModelFolder, find_model
 from workbench.models.weights.header import numbers
+from workbench.present.words import human_bytes
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool
@@ -115,9 +115,9 @@ class CrossEncoder(LazyModel):
             except DeviceFull as full:  # other processes hold what the budget would allow
                 if not self.pool.evict_idle(self.device):
                     raise OutOfMemory(
-                        f"{self.name} needs {readable(self.need().weights)} on {self.device} and "
-                        f"{readable(device_of(self.device).free)} are free ({full}); end other "
-                        'processes that use it, or give device="cpu"'
+                        f"{self.name} needs {human_bytes(self.need().weights)} on {self.device} "
+                        f"and {human_bytes(device_of(self.device).free)} are free ({full}); end "
+                        'other processes that use it, or give device="cpu"'
                     ) from None
         self.pool.ledger.set(self.key, self.device, self.held())
 

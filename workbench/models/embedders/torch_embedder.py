@@ -23,12 +23,12 @@ from workbench.models.encoder.batch_memory import MemoryModel
 from workbench.models.encoder.device_run import CpuRun, CudaRun, Run
 from workbench.models.encoder.shape import MPNET, layout, shape_of
 from workbench.models.memory.bookkeeping import Bookkeeper
-from workbench.models.memory.budget import readable
 from workbench.models.memory.cuda import SLACK, import_torch
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.retry import make_room
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
+from workbench.present.words import human_bytes
 from workbench.profiles import max_batch_tokens
 
 if TYPE_CHECKING:
@@ -202,9 +202,9 @@ class TorchEmbedder(LazyEmbedder):
             except DeviceFull as full:  # other processes hold what the budget would allow
                 if not self.pool.evict_idle(self.device):
                     raise OutOfMemory(
-                        f"{self.name} needs {readable(self.need().weights)} on {self.device} and "
-                        f"{readable(device_of(self.device).free)} are free ({full}); end other "
-                        "processes that use it, or take a smaller model or dtype"
+                        f"{self.name} needs {human_bytes(self.need().weights)} on {self.device} "
+                        f"and {human_bytes(device_of(self.device).free)} are free ({full}); end "
+                        "other processes that use it, or take a smaller model or dtype"
                     ) from None
         _ = self.tokenizer
         if self.device != "cpu":

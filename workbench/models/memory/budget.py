@@ -1,4 +1,4 @@
-"""Budgets: "80%", "4GiB" or a number of bytes, and bytes for people to read."""
+"""Budgets: "80%", "4GiB" or a number of bytes."""
 
 from __future__ import annotations
 
@@ -50,12 +50,3 @@ def bytes_of(budget: Budget, total: int) -> int:
     if size < 1:
         raise ModelError(f"budget is {budget!r}; it must be above 0 bytes")
     return int(size)
-
-
-def readable(size: float) -> str:
-    """Bytes with a unit: "1.3 GiB"."""
-    for unit in ("B", "KiB", "MiB"):
-        if abs(size) < 1024:
-            return f"{size:.0f} {unit}"
-        size /= 1024
-    return f"{size:.2f} GiB"

@@ -10,11 +10,12 @@ from functools import cache
 from typing import Literal, TypeVar, cast
 
 from workbench.errors import ModelNotFound, OutOfMemory
-from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget, readable
+from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Ledger, Usage
 from workbench.models.memory.members import Member, Members
+from workbench.present.words import human_bytes
 from workbench.profiles import model_budget
 
 Model = TypeVar("Model", bound=LazyModel)
@@ -281,15 +282,14 @@ def _never(
     model: LazyModel, need: Usage, budget: int, own: int, held: Sequence[Member] = ()
 ) -> str:
     """Need, budget and what would fit."""
-    fits = [
-        f"{name} ({readable(size)})" for name, size in model.alternatives() if size + own <= budget
-    ]
+    sizes = model.alternatives()
+    fits = [f"{name} ({human_bytes(size)})" for name, size in sizes if size + own <= budget]
     names = ", ".join(member.key for member in held)
     return (
-        f"{model.name} needs {readable(need.weights + need.activations)} on {model.device} "
-        f"({readable(need.weights)} weights, {readable(need.activations)} activations)"
-        + (f" and the device {readable(own)} of its own" if own else "")
-        + f", and the budget is {readable(budget)}"
+        f"{model.name} needs {human_bytes(need.weights + need.activations)} on {model.device} "
+        f"({human_bytes(need.weights)} weights, {human_bytes(need.activations)} activations)"
+        + (f" and the device {human_bytes(own)} of its own" if own else "")
+        + f", and the budget is {human_bytes(budget)}"
         + (f" beside {names}, whose users wait for room themselves" if held else "")
         + "; give the pool a larger budget"
         + (f"; what would fit: {', '.join(fits)}" if fits else "")

@@ -5,9 +5,9 @@ from __future__ import annotations
 import time
 
 from workbench.errors import OutOfMemory
-from workbench.models.memory.budget import readable
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
+from workbench.present.words import human_bytes
 
 ATTEMPTS = 8
 """Failures of one text by itself before giving up; the waits between them add up to 13 s."""
@@ -30,8 +30,8 @@ def make_room(model: LazyModel, texts: int, failures: int, need: int, tokens: in
         return
     if failures >= ATTEMPTS:
         raise OutOfMemory(
-            f"{model.name}: one text needs {readable(need)} on {model.device} beside the weights, "
-            f"and {readable(device.free)} are free after {failures} tries; other processes hold "
-            "the rest: end them, or use a smaller model or dtype"
+            f"{model.name}: one text needs {human_bytes(need)} on {model.device} beside the "
+            f"weights, and {human_bytes(device.free)} are free after {failures} tries; other "
+            "processes hold the rest: end them, or use a smaller model or dtype"
         )
     time.sleep(FIRST_WAIT * 2 ** (failures - 1))

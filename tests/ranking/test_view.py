@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from workbench.corpus.analysis import Analyser
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.opening import index
-from workbench.ranking.present import SHOWN, authors_line, marked, shorten
+from workbench.present.words import authors_line
+from workbench.ranking.view import SHOWN, marked, shorten
 from workbench.session import Workbench
 
 EVIL = """<script>alert("1 & 2")</script><img src=x onerror='alert(1)'>"""
@@ -118,7 +119,7 @@ def test_the_query_is_shown_as_it_is(bench: Workbench) -> None:
 def test_an_explanation_escapes_the_title(bench: Workbench) -> None:
     parsed = Page(bench.search("evil script", k=1).explain(1)._repr_html_())
     assert parsed.tags <= OURS_EXPLAINED
-    assert f"1. evil {EVIL}" in parsed.texts["wb-explain"][0]
+    assert f"1. evil {EVIL}" in parsed.texts["wb-view wb-explanation"][0]
 
 
 def test_lone_surrogates_in_a_query_do_not_break_the_page(bench: Workbench) -> None:
@@ -179,7 +180,7 @@ def test_an_empty_ranking_is_a_page_too(bench: Workbench) -> None:
 
 def test_an_explanation_lists_each_signal_and_term(bench: Workbench) -> None:
     explanation = bench.search("evil things", k=1).explain(1)
-    [text] = Page(explanation._repr_html_()).texts["wb-explain"]
+    [text] = Page(explanation._repr_html_()).texts["wb-view wb-explanation"]
     for name in (*explanation.hit.signals, *explanation.terms["bm25"]):
         assert name in text
 

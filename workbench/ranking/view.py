@@ -1,20 +1,14 @@
-"""Rankings and explanations for people: HTML for notebooks, text for terminals.
-
-All HTML goes through templates that escape what comes from papers and queries.
-"""
+"""How hits look: matched words marked, long passages cut around them, a colour for each signal."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping, Sequence
 
 from workbench.corpus.analysis import Analyser
-
-if TYPE_CHECKING:
-    from workbench.ranking.explain import Explanation
-    from workbench.ranking.ranking import Ranking
+from workbench.present.view import View
+from workbench.present.words import authors_line
+from workbench.profiles import Profile
+from workbench.records import Hit
 
 COLOURS = {
     "bm25": "#0072B2",
@@ -27,7 +21,6 @@ COLOURS = {
 """Okabe and Ito's palette, told apart by colour-blind readers too."""
 
 OTHER_COLOUR = "#CC79A7"
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 SHOWN = 400
 """Characters of a passage in a table."""
@@ -65,57 +58,35 @@ def shorten(text: str, terms: Mapping[str, float], length: int = SHOWN) -> str:
     return ("…\u00a0" if begin else "") + cut + ("\u00a0…" if end < len(text) else "")
 
 
-def authors_line(authors: tuple[str, ...], most: int = 4) -> str:
-    """Names with commas; after `most` of them how many more there are."""
-    more = len(authors) - most
-    return ", ".join(authors[:most]) + (f" and {more} more" if more > 0 else "")
-
-
-def printable(text: str) -> str:
-    """The text with control characters as spaces: a terminal would obey them."""
-    return _CONTROL.sub(" ", text)
-
-
-def ranking_html(ranking: Ranking) -> str:
-    """The table that a notebook shows."""
-    return str(_template("ranking.html").render(ranking=ranking, **_tools()))
-
-
-def explanation_html(explanation: Explanation) -> str:
-    """The table that a notebook shows for `Ranking.explain`."""
-    return str(_template("explanation.html").render(explanation=explanation, **_tools()))
-
-
-def ranking_text(ranking: Ranking) -> str:
-    """Plain text, one hit a paragraph."""
-    terms = ranking.candidates.query.terms
-    lines = [f"{len(ranking)} of {ranking.papers_found} papers for {ranking.query[:200]!r}"]
-    lines += list(ranking.notes)
-    for hit in ranking:
+def hits_view(
+    query: str,
+    hits: Sequence[Hit],
+    papers_found: int,
+    terms: Mapping[str, float],
+    profile: Profile,
+    notes: tuple[str, ...],
+    milliseconds: float,
+) -> View:
+    """Hits as a table with marked words and bars of shares; as text one paragraph a hit."""
+    rows: list[str] = []
+    for hit in hits:
         place = ", ".join(str(part) for part in (hit.paper.venue, hit.paper.year) if part)
-        lines += [
+        rows += [
             f"{hit.rank:>3}. {hit.paper.title}  [{hit.score:.3f}]",
             f"     {authors_line(hit.paper.authors)}" + (f" ({place})" if place else ""),
             f"     {shorten(hit.passage.text, terms, 160)}",
         ]
-    return "\n".join(printable(line) for line in lines)
-
-
-def _tools() -> dict[str, Any]:
-    return {
+    more = {
+        "query": query,
+        "hits": hits,
+        "papers_found": papers_found,
+        "terms": terms,
+        "profile": profile,
+        "milliseconds": milliseconds,
         "marked": marked,
         "shorten": shorten,
-        "authors_line": authors_line,
         "colours": COLOURS,
         "other_colour": OTHER_COLOUR,
     }
-
-
-@lru_cache(maxsize=8)
-def _template(name: str) -> Any:
-    from jinja2 import Environment, PackageLoader
-
-    environment = Environment(
-        loader=PackageLoader("workbench.ranking"), autoescape=True, trim_blocks=True
-    )
-    return environment.get_template(name)
+    head = f"{len(hits)} of {papers_found} papers for {query[:200]!r}"
+    return View(head, tuple(rows), notes, "ranking.html", more)

@@ -1,0 +1,82 @@
+"""Numbers, names and counts as a person reads them: pure functions, shared by all views."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+__all__ = [
+    "authors_line",
+    "clock",
+    "coefficient",
+    "count",
+    "first_ids",
+    "human_bytes",
+    "p_value",
+    "printable",
+    "setting",
+    "signed",
+]
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def printable(text: str) -> str:
+    """The text with control characters as spaces: a terminal would obey them."""
+    return _CONTROL.sub(" ", text)
+
+
+def count(number: int, noun: str, plural: str = "") -> str:
+    """The number with its noun: "1 query", "1,200 queries"."""
+    if number != 1:
+        noun = plural or (noun[:-1] + "ies" if noun.endswith("y") else noun + "s")
+    return f"{number:,} {noun}"
+
+
+def first_ids(ids: Sequence[str], most: int = 5) -> str:
+    """Ids with commas; after `most` of them how many more there are."""
+    more = len(ids) - most
+    return ", ".join(ids[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def authors_line(authors: Sequence[str], most: int = 4) -> str:
+    """Names with commas; after `most` of them how many more there are."""
+    return first_ids(authors, most)
+
+
+def p_value(p: float) -> str:
+    """Four decimals, or that it is below them."""
+    return "<0.0001" if p < 0.0001 else f"{p:.4f}"
+
+
+def signed(value: float) -> str:
+    """Two decimals with sign; a dash where undefined."""
+    return "–" if math.isnan(value) else f"{value:+.2f}"
+
+
+def coefficient(value: float) -> str:
+    """Three decimals; a dash where it is not defined."""
+    return "–" if math.isnan(value) else f"{value:.3f}"
+
+
+def setting(value: object) -> str:
+    """A setting's value; a dash for none."""
+    return "-" if value in (None, "") else f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def human_bytes(size: float | None) -> str:
+    """ "1.25 GiB": three digits; "unknown" for None."""
+    if size is None:
+        return "unknown"
+    units = ["B", "KiB", "MiB", "GiB", "TiB"]
+    while abs(size) >= 1024 and len(units) > 1:
+        size /= 1024
+        units.pop(0)
+    whole = units[0] == "B" or abs(size) >= 100
+    return f"{size:.0f} {units[0]}" if whole else f"{size:.3g} {units[0]}"
+
+
+def clock(moment: float) -> str:
+    """Time of day in UTC, to the tenth of a second."""
+    return f"{datetime.fromtimestamp(moment, UTC):%H:%M:%S.%f}"[:-5]
