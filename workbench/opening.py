@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -121,9 +122,15 @@ def index(
     model: str | None = None,
     runtime: str | None = None,
     strict: bool = False,
+    columns: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> IngestReport:
-    """Index a file, BEIR folder or pandas DataFrame into a corpus folder, new or existing.
+    """Index papers as you have them into a corpus folder, new or existing.
+
+    `source` is a file of any format that is told by its content (see `workbench inspect`), a
+    folder of them (PDFs, BEIR, Zotero's), a pandas frame, records, or a list of these. `columns`
+    names columns of a table that are not known, {"title": "Paper name"}. Records of one paper
+    are merged: `bench.duplicates()`.
 
     Run it again after an interruption and it continues. Bad records are skipped and listed in
     the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` and
@@ -134,10 +141,12 @@ def index(
         from workbench.engines.elastic.own.corpus import ElasticCorpus
 
         embedder = make_embedder(model or DEFAULT_MODEL, runtime=runtime or RUNTIME)
-        return ElasticCorpus(into).add(source, embedder, strict=strict, progress=progress)
+        return ElasticCorpus(into).add(
+            source, embedder, strict=strict, columns=columns, progress=progress
+        )
     folder = Path(into).expanduser()
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
-    return indexer.add(source, strict=strict)
+    return indexer.add(source, strict=strict, columns=columns)
 
 
 def _source_state(source: Path) -> dict[str, Any]:

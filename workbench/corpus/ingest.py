@@ -15,6 +15,7 @@ from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import Entry, read_entries
 from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
+from workbench.present.view import Shown, View
 from workbench.records import Paper
 
 BATCH = 256
@@ -24,7 +25,7 @@ REJECTS = "rejects.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class IngestReport:
+class IngestReport(Shown):
     """What became of the source's records. `rejects` is the report's path where there are any;
     `notes` say what was done, or left, for a reason that the counts do not tell.
 
@@ -49,18 +50,15 @@ class IngestReport:
         """Papers that the source's records are in."""
         return self.added + self.replaced + self.unchanged
 
-    def _repr_html_(self) -> str:
-        from workbench.corpus.present import report_html
-
-        return report_html(self)
-
-    def __str__(self) -> str:
+    def view(self) -> View:
+        """Counts; in a notebook also formats, and coverage as bars."""
         counts = ("added", "replaced", "unchanged", "deleted", "duplicates", "rejected")
         text = ", ".join(f"{getattr(self, n):,} {n}" for n in counts if getattr(self, n))
         text = (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
         if self.flagged:
             text += f"; {self.flagged:,} retracted or withdrawn"
-        return "\n".join((text, *self.notes))
+        more = {"formats": self.formats, "coverage": self.coverage, "papers": self.papers}
+        return View(text, notes=self.notes, template="ingest_report.html", more=more)
 
 
 class PaperStore(Protocol):

@@ -15,8 +15,9 @@ from workbench.corpus.formats.reading import read_source, source_files
 from workbench.corpus.formats.sniffing import sniff
 from workbench.corpus.identity.keys import derived_id
 from workbench.corpus.parsing import parse_paper
-from workbench.corpus.present import inspection_html
 from workbench.errors import RecordError
+from workbench.present.view import Shown, View
+from workbench.present.words import authors_line
 from workbench.records import Paper
 
 LIMIT = 1000
@@ -24,7 +25,7 @@ LIMIT = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Inspection:
+class Inspection(Shown):
     """What a source holds. `papers` are the first ones, `rejects` the first entries that are none;
     `columns` (field -> column) of a table, with `guessed` those whose name is not known."""
 
@@ -72,24 +73,28 @@ class Inspection:
             ],
         }
 
-    def __str__(self) -> str:
-        lines = [f"{self.source}: {self.summary}", *self.notes]
-        lines += [f"  {role:<9} {column}" for role, column in self.columns.items()]
+    def view(self) -> View:
+        """Head, guesses, the columns, the first papers and rejects."""
+        rows = [f"  {role:<9} {column}" for role, column in self.columns.items()]
         for paper in self.papers:
-            by = ", ".join(paper.authors[:3])
-            lines += [
-                f"{paper.id}: {paper.title}",
-                f"    {by} ({paper.year or 'no year'}) {paper.venue}",
-            ]
-            if paper.abstract:
-                lines.append(f"    {paper.abstract[:100]}")
+            year, by = paper.year or "no year", authors_line(paper.authors, 3)
+            rows += [f"{paper.id}: {paper.title}", f"    {by} ({year}) {paper.venue}"]
+            rows += [f"    {paper.abstract[:100]}"] if paper.abstract else []
         for entry in self.rejects:
             cure = f" ({entry.cure})" if entry.cure else ""
-            lines.append(f"rejected: {entry.file} line {entry.line}: {entry.problem}{cure}")
-        return "\n".join(lines)
-
-    def _repr_html_(self) -> str:
-        return inspection_html(self)
+            rows.append(f"rejected: {entry.file} line {entry.line}: {entry.problem}{cure}")
+        return View(
+            head=f"{self.source}: {self.summary}",
+            rows=tuple(rows),
+            notes=self.notes,
+            template="inspection.html",
+            more={
+                "columns": self.columns,
+                "guessed": self.guessed,
+                "papers": self.papers,
+                "rejects": self.rejects,
+            },
+        )
 
 
 def inspect_source(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
@@ -54,7 +54,9 @@ class Intake(Ingestor):
         self._formats: Counter[str] = Counter()
         self._unreadable: Counter[str] = Counter()
 
-    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+    def ingest(
+        self, source: Any, folder: Path, *, sync: bool = False, progress: bool = False
+    ) -> IngestReport:
         """Add new papers, replace changed ones, merge duplicates.
 
         Each batch is final: a kill loses at most the one at hand, and the same call again goes on.
@@ -70,8 +72,9 @@ class Intake(Ingestor):
         """Read again every source that was a file or folder, and make the papers what they say.
 
         Files that did not change are not read. A record that turned bad keeps its old version, and
-        so does every record that may be one of the unreadable ones. Sources that are gone, or, but
-        for `prune`, that lost more than a fifth of their records, keep their papers; `notes` say so.
+        so does every record that may be one of the unreadable ones. Sources that are gone keep
+        their papers, and so, but for `prune`, do those that lost more than a fifth of their
+        records; `notes` say so.
         """
         self._library.begin()
         for spec in self._library.state("sources", []):
@@ -88,6 +91,12 @@ class Intake(Ingestor):
             self._forget(path, prune)
         self._library.commit()
         return self._finished()
+
+    def regroup(self, change: Callable[[Library], set[str]]) -> None:
+        """Bring the papers that `change` made of others, or split, to the store."""
+        touched = change(self._library)
+        alive = {name for name in touched if self._library.members(name)}
+        self._bring(sorted(alive), touched - alive)
 
     def _take(self, entries: Iterator[Entry], folder: Path, progress: bool) -> None:
         rejects = folder / REJECTS
@@ -201,13 +210,17 @@ class Intake(Ingestor):
     def _forget(self, path: Path, prune: bool) -> None:
         """Drop what a source no longer has, unless it may still be there."""
         for source, (unseen, total) in self._library.unseen(path).items():
-            unread = self._unreadable[source]
-            if unread and Path(source).exists():
-                self._note(f"{source}: {unseen:,} records are not there, or among {unread:,} that "
-                           "cannot be read; their papers stay")  # fmt: skip
-            elif not prune and Path(source).exists() and unseen > max(1, MOST_REMOVED * total):
-                self._note(f"{source}: {unseen:,} of {total:,} records are no longer there; their "
-                           "papers stay, the file may be half-written (prune=True removes them)")  # fmt: skip
+            unread, there = self._unreadable[source], Path(source).exists()
+            if unread and there:
+                self._note(
+                    f"{source}: {unseen:,} records are not there, or among {unread:,} that cannot "
+                    "be read; their papers stay"
+                )
+            elif there and not prune and unseen > max(1, MOST_REMOVED * total):
+                self._note(
+                    f"{source}: {unseen:,} of {total:,} records are no longer there; their papers "
+                    "stay, since the file may be half-written (prune=True removes them)"
+                )
             else:
                 alive, gone = self._library.forget_unseen([source])
                 self._count(deleted=len(gone))

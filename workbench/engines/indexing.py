@@ -7,7 +7,7 @@ until the manifest names the new generation.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import closing
 from dataclasses import replace
 from hashlib import sha256
@@ -17,7 +17,10 @@ from typing import Any
 
 from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
+from workbench.corpus.identity.library import NAME as SOURCES
+from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import Ingestor, IngestReport
+from workbench.corpus.intake import Intake
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import Manifest, check_settings, read_manifest, write_manifest
 from workbench.corpus.vectors import append_vectors, whole_rows
@@ -54,10 +57,13 @@ class Indexer:
         source: Any,
         *,
         strict: bool = False,
+        columns: Mapping[str, str] | None = None,
         sync: bool = False,
         source_state: dict[str, Any] | None = None,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed; `sync` removes the others.
+
+        `columns` says which column of a table is what, {"title": "Paper name"}.
 
         Raises CorpusLocked, CorpusMismatch, RecordError (strict), and what the reader raises.
         """
@@ -65,10 +71,46 @@ class Indexer:
             settings = self._settings()
             with closing(StoreWriter(self.folder / STORE)) as store:
                 self._claim(store, settings)
-                ingestor = Ingestor(store, self._analyser, self._embedder, strict=strict)
-                report = ingestor.ingest(source, self.folder, sync=sync, progress=self._progress)
+                if sync:
+                    ingestor = Ingestor(store, self._analyser, self._embedder, strict=strict)
+                    report = ingestor.ingest(
+                        source, self.folder, sync=sync, progress=self._progress
+                    )
+                else:
+                    with closing(Library(self.folder / SOURCES)) as library:
+                        intake = self._intake(store, library, strict=strict, columns=columns)
+                        report = intake.ingest(source, self.folder, progress=self._progress)
                 self._publish(store, settings, source_state)
         return report
+
+    def refresh(self, *, prune: bool = False) -> IngestReport:
+        """Read again the files and folders that papers came from, as `Intake.follow` says."""
+        with write_lock(self.folder):
+            settings = self._settings()
+            with (
+                closing(StoreWriter(self.folder / STORE)) as store,
+                closing(Library(self.folder / SOURCES)) as library,
+            ):
+                self._claim(store, settings)
+                intake = self._intake(store, library)
+                report = intake.follow(self.folder, prune=prune, progress=self._progress)
+                self._publish(store, settings, None)
+        return report
+
+    def regroup(self, change: Callable[[Library], set[str]]) -> None:
+        """Merge or separate papers: `change` says which ids are to be made anew or are gone."""
+        with write_lock(self.folder):
+            settings = self._settings()
+            with (
+                closing(StoreWriter(self.folder / STORE)) as store,
+                closing(Library(self.folder / SOURCES)) as library,
+            ):
+                self._claim(store, settings)
+                self._intake(store, library).regroup(change)
+                self._publish(store, settings, None)
+
+    def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
+        return Intake(store, self._analyser, self._embedder, library, **options)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove papers; returns how many there were. Raises CorpusLocked."""
@@ -76,7 +118,11 @@ class Indexer:
             settings = self._settings()
             with closing(StoreWriter(self.folder / STORE)) as store:
                 self._claim(store, settings)
-                count = store.delete(ids)
+                names = list(ids)
+                count = store.delete(names)
+                with closing(Library(self.folder / SOURCES)) as library:
+                    library.remove(names)
+                    library.commit()
                 self._publish(store, settings, None)
         return count
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -36,7 +36,13 @@ class Keeper(Protocol):
         ...
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         """Add or replace papers."""
         ...
@@ -64,9 +70,16 @@ class FolderKeeper:
         return EmbeddedEngine(self.folder)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
-        return Indexer(self.folder, embedder, progress=progress).add(source, strict=strict)
+        indexer = Indexer(self.folder, embedder, progress=progress)
+        return indexer.add(source, strict=strict, columns=columns)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return Indexer(self.folder, embedder).delete(list(ids))

@@ -78,12 +78,21 @@ class Session:
         retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
         return Ranking(retrieved, profile, self.engine, k)
 
-    def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
-        """Add or replace papers from a file, folder or DataFrame; this session sees them at once.
+    def add(
+        self,
+        source: Any,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = True,
+    ) -> IngestReport:
+        """Add or replace papers from anything `wb.index` takes; this session sees them at once.
 
         Nothing already stored is read, analysed or embedded again.
         """
-        report = self._keeper.add(source, self._embedder, strict=strict, progress=progress)
+        report = self._keeper.add(
+            source, self._embedder, strict=strict, columns=columns, progress=progress
+        )
         self._reopen()
         return report
 

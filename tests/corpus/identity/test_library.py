@@ -115,7 +115,9 @@ def test_records_that_a_run_did_not_read_are_forgotten(library: Library) -> None
     put(library, dict(OTHER), "a.ris", 2)
     library.begin()
     put(library, dict(PREPRINT), "b.ris")
-    [source] = library.unseen()
+    assert library.unseen(Path("b.ris")) == {}
+    [(source, counts)] = library.unseen(Path.cwd()).items()
+    assert counts == (2, 2)
     alive, gone = library.forget_unseen([source])
     assert gone == {leader, derived_id(OTHER)}
     [left] = alive

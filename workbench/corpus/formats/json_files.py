@@ -24,16 +24,21 @@ _WRAPPERS = ("items", "results", "data", "docs", "papers", "records", "hits", "w
 
 
 def is_json_lines(head: str) -> bool:
-    """Whether a file that begins so has one object a line: its first line is whole JSON."""
-    first, newline, rest = head.lstrip().partition("\n")
-    if not first.startswith("{"):
-        return False
+    """Whether a text that begins so has one object a line: one of the first lines is a whole one.
+
+    A document with indents has no such line; a document in one line is read as a line.
+    """
+    lines = [line for line in head.lstrip().split("\n")[:20] if line.startswith("{")]
+    if lines and lines[0] == head.lstrip() and len(head) >= HEAD // 4:
+        return True  # the first line is longer than what was read of it
+    return any(_is_object(line) for line in lines)
+
+
+def _is_object(line: str) -> bool:
     try:
-        json.loads(first)
-    except ValueError:
-        # A first line longer than the head cannot be told from a document by parsing.
-        return not newline and len(head) >= HEAD // 4
-    return bool(rest.strip()[:1] in ("", "{"))
+        return isinstance(json.loads(line), dict)
+    except (ValueError, RecursionError):
+        return False
 
 
 def read_json(path: Path, columns: Columns | None = None) -> Iterator[Entry]:

@@ -29,7 +29,7 @@ def json_record(raw: Raw, columns: Columns) -> tuple[str, dict[str, Any] | Raw] 
         if fits(raw):
             record = read(raw)
             return None if record is None else (name, record)
-    if any(isinstance(raw.get(name), str) for name in _OWN_TEXTS):
+    if any(raw.get(name) is not None for name in _OWN_TEXTS):
         return OWN, raw
     guessed = columns.guess([str(name) for name in raw])
     return ("JSON", guessed.record(raw)) if guessed.mapping else (OWN, raw)

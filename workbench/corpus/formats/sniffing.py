@@ -12,7 +12,7 @@ from workbench.corpus.cleaning.encoding import HEAD, encoding_of, head_text, ope
 from workbench.corpus.formats.bibtex import read_bibtex
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
-from workbench.corpus.formats.json_files import read_json
+from workbench.corpus.formats.json_files import is_json_lines, read_json
 from workbench.corpus.formats.pdf import read_pdf
 from workbench.corpus.formats.pubmed_xml import ARTICLES, read_pubmed_xml
 from workbench.corpus.formats.tables import (
@@ -115,6 +115,8 @@ def _text(path: Path, head: bytes) -> Kind:
     start = text.lstrip()
     if start.startswith("<") and not re.match(r"<\d+>", start):
         return _xml(start)
+    if is_json_lines(text):
+        return Kind("JSON", read_json, encoding)
     if start[0] in "{[" and re.match(r'\{\s*["}]|\[\s*[{\]]', start):
         return Kind("JSON", read_json, encoding)
     return _tagged(text, encoding) or _table(text, encoding)

@@ -33,7 +33,9 @@ def separator_of(head: str) -> tuple[str, int]:
         except csv.Error:
             continue
         for row in rows:
-            known, width = len(known_columns(row)), len([cell for cell in row if cell.strip()])
+            # A cell with another separator in it is several: "A,B" is no column "ab".
+            names = [cell for cell in row if not any(c in cell for c in _SEPARATORS)]
+            known, width = len(known_columns(names)), len([cell for cell in row if cell.strip()])
             if (known, width) > best[1:]:
                 best = (mark, known, width)
     return best[0], best[1]

@@ -9,8 +9,9 @@ from typing import Any, overload
 from workbench.corpus.identity.keys import same_paper
 from workbench.corpus.identity.library import Library
 from workbench.corpus.identity.merging import merge
-from workbench.corpus.present import duplicates_html
 from workbench.errors import CorpusNotFound
+from workbench.present.view import Shown, View
+from workbench.present.words import count
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +35,7 @@ class Group:
     parts: tuple[Part, ...]
 
 
-class Duplicates(Sequence[Group]):
+class Duplicates(Shown, Sequence[Group]):
     """The groups of a corpus as they were when this was made.
 
     `flagged` maps papers to "retracted" or "withdrawn". `separate` and `join` change the corpus.
@@ -97,19 +98,22 @@ class Duplicates(Sequence[Group]):
     def __repr__(self) -> str:
         return f"Duplicates({len(self)} papers of several records)"
 
-    def __str__(self) -> str:
-        lines = []
+    def view(self) -> View:
+        """Every group with its records, why they are one, and what was taken from which."""
+        rows = []
         for group in self:
-            lines.append(f"{group.paper}: {group.title}")
+            rows.append(f"{group.paper}: {group.title}")
             for part in group.parts:
                 why = f", {part.reason}" if part.reason else ""
                 taken = f" -> {', '.join(part.taken)}" if part.taken else ""
-                lines.append(f"    {part.where} ({part.id}){why}{taken}")
-        lines += [f"{name}: {status}" for name, status in self.flagged.items()]
-        return "\n".join(lines) or "no duplicates"
-
-    def _repr_html_(self) -> str:
-        return duplicates_html(self)
+                rows.append(f"    {part.where} ({part.id}){why}{taken}")
+        return View(
+            head=f"{count(len(self), 'paper')} made of several records",
+            rows=tuple(rows),
+            notes=tuple(f"{name} is {status}" for name, status in self.flagged.items()),
+            template="duplicates.html",
+            more={"groups": self._groups},
+        )
 
 
 def find_groups(library: Library) -> Iterator[Group]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +38,15 @@ class ClusterKeeper:
         return self.corpus.open()
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
-        return self.corpus.add(source, embedder, strict=strict, progress=progress)
+        return self.corpus.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return self.corpus.delete(ids, embedder)
@@ -62,9 +68,15 @@ class MirrorKeeper(ClusterKeeper):
         return self.corpus.open()
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
-        return self._folder.add(source, embedder, strict=strict, progress=progress)
+        return self._folder.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return self._folder.delete(ids, embedder)
@@ -88,7 +100,13 @@ class AttachedKeeper:
         return AttachedEngine(self._connection)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         raise self._refusal()
 

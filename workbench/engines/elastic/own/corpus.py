@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import closing
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -11,7 +12,9 @@ from typing import Any
 
 from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.ingest import REJECTS, Ingestor, IngestReport
+from workbench.corpus.identity.library import Library
+from workbench.corpus.ingest import REJECTS, IngestReport
+from workbench.corpus.intake import Intake
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described
@@ -72,7 +75,13 @@ class ElasticCorpus:
         return self._built(folder, manifest, layout, wanted, progress)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed; without an index, make one.
 
@@ -84,7 +93,7 @@ class ElasticCorpus:
         reports: list[IngestReport] = []
 
         def write(writer: IndexWriter) -> None:
-            reports.append(self._ingest(writer, source, embedder, strict, progress))
+            reports.append(self._ingest(writer, source, embedder, strict, columns, progress))
 
         if live is not None:
             _check_layout(self.connection, live.layout, layout)
@@ -173,12 +182,21 @@ class ElasticCorpus:
         return changed, [paper_id for paper_id in there if paper_id not in papers]
 
     def _ingest(
-        self, writer: IndexWriter, source: Any, embedder: Embedder, strict: bool, progress: bool
+        self,
+        writer: IndexWriter,
+        source: Any,
+        embedder: Embedder,
+        strict: bool,
+        columns: Mapping[str, str] | None,
+        progress: bool,
     ) -> IngestReport:
         folder = cache_folder() / "elastic" / self.connection.spec.index
         folder.mkdir(parents=True, exist_ok=True)
-        ingestor = Ingestor(IndexStore(writer, embedder), Analyser(), embedder, strict=strict)
-        report = ingestor.ingest(source, folder, progress=progress)
+        # A cluster keeps papers, not their records: duplicates are found within one source.
+        with closing(Library(None)) as library:
+            store = IndexStore(writer, embedder)
+            intake = Intake(store, Analyser(), embedder, library, strict=strict, columns=columns)
+            report = intake.ingest(source, folder, progress=progress)
         writer.finish()
         return _with_refused(report, writer.rejects, folder / REJECTS)
 
