@@ -19,7 +19,7 @@ from common import Figure, arguments, heading, index_of, note, queries_of, table
 
 import workbench as wb
 from workbench.evaluation.reports.metrics import grades_by_query
-from workbench.evaluation.statistics import bootstrap_mean
+from workbench.evaluation.statistics import difference_interval
 from workbench.evaluation.tuning.result import PLAIN
 from workbench.evaluation.tuning.tune import tune
 from workbench.records import Candidates, Query
@@ -243,7 +243,7 @@ def _gap(one: float, predicted: float, oracle: float) -> tuple[str, str, str, st
 
 
 def _interval(values: Any) -> tuple[str, str]:
-    mean, low, high = bootstrap_mean(values)
+    mean, low, high = difference_interval(values)
     return f"{mean:.4f}", f"{low:.4f} to {high:.4f}"
 
 

@@ -228,6 +228,34 @@ def test_ctrl_c_leaves_a_build_that_continues(
     assert json.loads(run("info", str(target), "--json").stdout)["papers"] == 600
 
 
+EARLY = """
+import os, signal, sys
+class Interrupts:
+    def find_spec(self, name, *_):
+        if name == moment:
+            os.kill(os.getpid(), signal.SIGINT)
+moment = sys.argv[1]
+sys.meta_path.insert(0, Interrupts())
+from workbench.cli import main
+sys.argv = ["workbench", "doctor"]
+main()
+"""
+
+
+@pytest.mark.parametrize("module", ["workbench.cli.app", "typer", "workbench.cli.search"])
+def test_ctrl_c_while_the_command_is_being_imported(module: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", EARLY, module],
+        capture_output=True,
+        text=True,
+        check=False,
+        preexec_fn=hear_ctrl_c,
+    )
+    assert done.returncode == 130
+    assert "Interrupted" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
 @pytest.mark.parametrize("command", ["", "index", "search", "evaluate", "delete", "info", "doctor"])
 def test_help_is_there_for_every_command(command: str) -> None:
     done = run(*command.split(), "--help")

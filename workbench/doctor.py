@@ -99,7 +99,10 @@ def _gpu() -> Check:
     if tool is None:
         return Check("GPU", True, "none; the CPU does everything")
     query = [tool, "--query-gpu=name,memory.total", "--format=csv,noheader"]
-    done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=30)
+    none = subprocess.DEVNULL
+    done = subprocess.run(
+        query, stdin=none, capture_output=True, text=True, check=False, timeout=30
+    )
     if done.returncode != 0:
         return Check("GPU", False, "driver does not answer", "check the NVIDIA driver")
     return Check("GPU", True, "; ".join(done.stdout.strip().splitlines()))

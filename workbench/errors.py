@@ -4,6 +4,9 @@ WorkbenchError
 ├── CorpusError
 │   ├── CorpusNotFound      no corpus and no readable source at that path
 │   ├── CorpusLocked        another process is writing
+│   ├── CorpusReadOnly      a change where nothing may be written
+│   ├── CorpusUnavailable   a passing fault: no handle, memory or device; nothing is damaged
+│   ├── DiskFull            no space left; says how much is needed and free
 │   ├── CorpusMismatch      index made with other settings, or by a newer version
 │   │   └── CorpusDamaged   files missing, cut off or unreadable
 │   ├── RecordError         a bad record, in strict mode or by the API
@@ -19,7 +22,8 @@ WorkbenchError
 │   │   └── ClusterTimeout  no answer in time
 │   ├── ClusterDenied       credentials or certificate not accepted
 │   ├── ClusterBusy         rejects requests (429), also after waiting
-│   └── ClusterReadOnly     a block on the index forbids writing
+│   ├── ClusterReadOnly     a block on the index forbids writing
+│   └── ClusterTooLarge     a request is larger than it takes (413)
 └── ModelError
     ├── ModelNotFound       every place searched is listed
     ├── ModelRejected       pickle, wrong checksum, corrupt or unsupported weights
@@ -42,6 +46,18 @@ class CorpusNotFound(CorpusError):
 
 class CorpusLocked(CorpusError):
     """Another process is writing to the corpus."""
+
+
+class CorpusReadOnly(CorpusError):
+    """A change to a corpus in a folder that may not be written to."""
+
+
+class CorpusUnavailable(CorpusError):
+    """A passing fault: too many open files, no memory, a device that does not answer."""
+
+
+class DiskFull(CorpusError):
+    """The disk has no space left, or a quota is reached."""
 
 
 class CorpusMismatch(CorpusError):
@@ -108,6 +124,10 @@ class ClusterReadOnly(ClusterError):
     """A block on the index forbids writing."""
 
 
+class ClusterTooLarge(ClusterError):
+    """A request is larger than the cluster, or a proxy before it, takes (413)."""
+
+
 class ModelError(WorkbenchError):
     """Something about a model."""
 
@@ -126,3 +146,13 @@ class OutOfMemory(ModelError):
 
 class MissingDependency(ModelError):
     """A package that this feature needs is not installed."""
+
+
+def shown(value: object, most: int = 80) -> str:
+    """A value for a message: its repr, cut off; whole numbers too long to print by their size."""
+    try:
+        text = repr(value)
+    except (ValueError, RecursionError):
+        size = f" of {value.bit_length():,} bits" if isinstance(value, int) else ""
+        text = f"a {type(value).__name__}{size} that cannot be printed"
+    return text if len(text) <= most else f"{text[: most - 3]}..."

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any
 
+from workbench.corpus.faults import as_path, disk_faults, exists, is_folder
 from workbench.corpus.ingest import IngestReport
-from workbench.corpus.manifest import NAME, read_manifest
+from workbench.corpus.lock import write_lock
+from workbench.corpus.manifest import NAME, read_manifest, write_manifest
+from workbench.corpus.notices import notice
 from workbench.corpus.readers import find_source
 from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.generation import problem_of
 from workbench.engines.indexing import Indexer
 from workbench.engines.keeper import Keeper
-from workbench.errors import CorpusMismatch, CorpusNotFound
+from workbench.errors import CorpusError, CorpusMismatch, CorpusNotFound, CorpusReadOnly
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.models.embedders.make import RUNTIMES, make_embedder, settings_of
 from workbench.models.weights.find import DEFAULT_MODEL
@@ -31,10 +38,16 @@ def open_corpus(
     profile: Profile | str | None = None,
     model: str | None = None,
     runtime: str | None = None,
+    prune: bool = False,
     progress: bool = True,
 ) -> Workbench:
     """Open a corpus folder. A folder with a source (papers.jsonl or BEIR's corpus.jsonl) is
     indexed on first use into its `index` folder, and brought up to date when the source changed.
+
+    Papers that came from the source and are gone from it are removed, up to a fifth of them; more
+    only with `prune`, since a source may be half-written. Papers that were added, replaced or
+    deleted by other means stay as they are. What derives from the stored papers (vectors, arrays)
+    is made anew where it is missing or damaged. A message says what was done.
 
     With `engine=wb.Elasticsearch(...)` the folder's papers and vectors are brought to the cluster,
     where that differs, and searched there. Without a path, the cluster's index is opened as it is:
@@ -45,12 +58,13 @@ def open_corpus(
     default and an existing one the model it was made with. `runtime` says how it is run:
     "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto"; an existing
     index keeps its own, since other arithmetic gives other vectors. Raises CorpusNotFound,
-    CorpusMismatch (also for a model other than the index's), CorpusLocked, ModelNotFound,
-    ProfileError, and with an engine ClusterError.
+    CorpusMismatch (also for a model other than the index's), CorpusDamaged (papers that cannot be
+    read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
+    engine ClusterError.
     """
     if path is None or (engine is not None and engine.attached):
         return _open_cluster(path, engine, profile, model, runtime)
-    folder, embedder = _ready_folder(Path(path).expanduser(), model, runtime, progress)
+    folder, embedder = _ready_folder(as_path(path), model, runtime, prune, progress)
     keeper = None if engine is None else _keeper(engine, folder, progress)
     return Workbench(folder, profile=profile, embedder=embedder, keeper=keeper)
 
@@ -85,30 +99,61 @@ def _keeper(engine: Elasticsearch, folder: Path, progress: bool) -> Keeper:
 
 
 def _ready_folder(
-    folder: Path, model: str | None, runtime: str | None, progress: bool
+    folder: Path, model: str | None, runtime: str | None, prune: bool, progress: bool
 ) -> tuple[Path, LazyEmbedder]:
-    """The folder of an index that is up to date, and the model it was made with."""
-    if (folder / NAME).is_file():
-        return folder, _embedder(folder, model, runtime)
-    source = find_source(folder) if folder.is_dir() else None
+    """The folder of an index that is whole and up to date, and the model it was made with."""
+    if exists(folder / NAME):
+        embedder = _embedder(folder, model, runtime)
+        _repair(folder, embedder, progress)
+        return folder, embedder
+    source = find_source(folder) if is_folder(folder) else None
     if source is None:
         raise CorpusNotFound(
             f"{folder}: neither an index nor a source (papers.jsonl, corpus.jsonl) is there; "
             "run `workbench index SOURCE --into DIR` first, or check the path"
         )
     index = folder / INDEX
-    state = _source_state(source)
     embedder = _embedder(index, model, runtime)
-    if not (index / NAME).is_file() or read_manifest(index).source != state:
-        indexer = Indexer(index, embedder, progress=progress)
-        indexer.add(source, sync=True, source_state=state)
+    known = read_manifest(index).source if exists(index / NAME) else None
+    state = _source_state(source, known)
+    if known is None or prune or state.get("content") != known.get("content"):
+        _follow(Indexer(index, embedder, progress=progress), source, state, known, prune)
+    elif state != known:
+        with suppress(CorpusError), write_lock(index):  # so that it is not read again next time
+            write_manifest(index, replace(read_manifest(index), source=state))
+    _repair(index, embedder, progress)
     return index, embedder
+
+
+def _follow(
+    indexer: Indexer,
+    source: Path,
+    state: dict[str, Any],
+    known: dict[str, Any] | None,
+    prune: bool,
+) -> None:
+    """Bring an index up to date, and say what became of papers that it had."""
+    try:
+        report = indexer.follow(source, state, prune=prune)
+    except CorpusReadOnly as error:
+        if known is None:
+            raise
+        notice(f"{source} changed, but the index stays as it was: {error}")
+        return
+    if known is not None and (report.replaced or report.deleted or report.notes):
+        notice(f"{source} changed: {report}")
+
+
+def _repair(index: Path, embedder: LazyEmbedder, progress: bool) -> None:
+    """Make anew what is damaged of all that derives from the stored papers."""
+    if problem_of(index, read_manifest(index)):
+        Indexer(index, embedder, progress=progress, existing=True).repair()
 
 
 def _embedder(index: Path, model: str | None, runtime: str | None = None) -> LazyEmbedder:
     """What is asked for, else what an index was made with, else the default."""
     settings: dict[str, Any] = {"runtime": runtime} if runtime else {}
-    if (index / NAME).is_file():
+    if exists(index / NAME):
         manifest = read_manifest(index)
         model = model or manifest.model
         settings = settings or settings_of(manifest.model_fingerprint)
@@ -144,12 +189,18 @@ def index(
         return ElasticCorpus(into).add(
             source, embedder, strict=strict, columns=columns, progress=progress
         )
-    folder = Path(into).expanduser()
+    folder = as_path(into)
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
     return indexer.add(source, strict=strict, columns=columns)
 
 
-def _source_state(source: Path) -> dict[str, Any]:
-    """What tells cheaply whether a source changed."""
-    stat = source.stat()
-    return {"name": source.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+def _source_state(source: Path, known: dict[str, Any] | None) -> dict[str, Any]:
+    """What tells whether a source changed: its contents, read only where name, size or time differ
+    from what is known; a checkout or a copy changes the time alone."""
+    with disk_faults(source):
+        stat = source.stat()
+        state = {"name": source.name, "size": stat.st_size, "mtime_ns": stat.st_mtime_ns}
+        if known is not None and state.items() <= known.items():
+            return known
+        with open(source, "rb") as stream:
+            return {**state, "content": file_digest(stream, "sha256").hexdigest()}

@@ -104,6 +104,11 @@ def build(
     return Indexer(folder, embedder or FakeEmbedder()).add(source, **options)
 
 
+def follow(folder: Path, source: Path, **options: Any) -> IngestReport:
+    """Bring an index up to date with its own source."""
+    return Indexer(folder, FakeEmbedder()).follow(source, {"name": source.name}, **options)
+
+
 def found(folder: Path, query: str = "dense retrieval feedback", k: int = 20) -> list[Any]:
     """What a search gives, comparable: paper, score, passage."""
     with Workbench(folder, embedder=FakeEmbedder()) as bench:

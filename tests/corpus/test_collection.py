@@ -71,7 +71,7 @@ def test_the_same_judgment_twice_counts_once(tmp_path: Path) -> None:
     [
         ("q1\td1\t1\nq1\td1\t0\n", "line 2: query 'q1', paper 'd1' has grade 0 here and 1 before"),
         ("q1\td1\t1\nq1\td2\n", "line 2: expected 'query paper grade'"),
-        ("q1\td1\t1\nq1 0 d2 high\n", "line 2: expected"),
+        ("q1\td1\t1\nq1 0 d2 high\n", "line 2: grade 'high' is no whole number"),
         ("q1 0 d1 1 run\n", "line 1: expected"),
     ],
 )

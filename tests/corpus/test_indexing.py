@@ -16,7 +16,7 @@ from workbench.engines.indexing import Indexer
 from workbench.errors import CorpusMismatch
 from workbench.records import Query
 
-from .fakes import FakeEmbedder, build, found, long_record
+from .fakes import FakeEmbedder, build, follow, found, long_record
 
 WriteJsonl = Callable[..., Path]
 QUERIES = ["dense retrieval feedback", "query term weighting", "speech", "citation graph evidence"]
@@ -56,9 +56,9 @@ def test_in_two_steps_as_at_once(folder: Path, write_jsonl: WriteJsonl, order: s
 
 
 def test_after_replacing_and_deleting_as_made_afresh(folder: Path, write_jsonl: WriteJsonl) -> None:
-    build(folder, write_jsonl([long_record(n) for n in range(30)]))
+    follow(folder, write_jsonl([long_record(n) for n in range(30)]))
     new = [long_record(n, sentences=9) if n % 3 else long_record(n) for n in range(20)]
-    build(folder, write_jsonl(new), sync=True)
+    follow(folder, write_jsonl(new), prune=True)
     build(folder.with_name("once"), write_jsonl(new))
     assert_same(folder, folder.with_name("once"))
 
@@ -115,14 +115,14 @@ def test_manifest_counts_living_papers_and_passages(folder: Path, write_jsonl: W
     assert (before.passages, after.passages) == (24, 16)
 
 
-@pytest.mark.parametrize("sync", [False, True])
+@pytest.mark.parametrize("make", [build, follow])
 def test_nothing_new_publishes_no_generation(
-    folder: Path, write_jsonl: WriteJsonl, sync: bool
+    folder: Path, write_jsonl: WriteJsonl, make: Callable[[Path, Path], Any]
 ) -> None:
     source = write_jsonl([paper_record(n) for n in range(5)])
-    build(folder, source)
+    make(folder, source)
     before = read_manifest(folder)
-    build(folder, source, sync=sync)
+    make(folder, source)
     Indexer(folder, FakeEmbedder()).delete(["nobody"])
     assert read_manifest(folder) == before
 
@@ -188,5 +188,5 @@ def test_an_unfinished_build_refuses_other_settings(folder: Path, write_jsonl: W
     source = write_jsonl([paper_record(1)])
     with pytest.raises(MemoryError):
         build(folder, source, Broken())
-    with pytest.raises(CorpusMismatch, match=r"unfinished build.*'fake-1'.*'fake-2'.*delete"):
+    with pytest.raises(CorpusMismatch, match=r"unfinished build.*'fake-1'.*'fake-2'.*new folder"):
         build(folder, source, FakeEmbedder(fingerprint="fake-2"))

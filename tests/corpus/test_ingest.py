@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import gzip
 import json
-from collections.abc import Callable
+import lzma
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +15,9 @@ import pytest
 from tests.conftest import paper_record
 from workbench.corpus.ingest import BATCH
 from workbench.corpus.store import Store
+from workbench.corpus.writer import AnalysedPaper, StoreWriter
 from workbench.engines.generation import STORE
-from workbench.errors import CorpusNotFound, RecordError, UnsupportedSource
+from workbench.errors import CorpusNotFound, RecordError
 from workbench.records import Paper
 
 from .fakes import build, found
@@ -157,7 +159,7 @@ def test_what_was_committed_before_strict_stopped_stays(
     with pytest.raises(RecordError, match=f"line {BATCH + 21}"):
         build(folder, source, strict=True)
     report = build(folder, source)
-    assert (report.unchanged, report.added) == (BATCH, 20)
+    assert (report.unchanged, report.added) == (BATCH + 20, 0)
 
 
 def test_what_was_read_before_a_damaged_archive_stays_and_the_damage_is_reported(
@@ -184,6 +186,39 @@ def test_a_record_without_id_gets_one_that_stays(folder: Path, tmp_path: Path) -
     assert {stored(folder, name).title for name in living(folder)} == {"A title", "Café society"}
 
 
+@pytest.mark.parametrize("ending", [".gz", ".xz"])
+@pytest.mark.parametrize("count", [1, 20, BATCH + 20])
+def test_every_record_before_a_damaged_archives_end_stays(
+    folder: Path, tmp_path: Path, ending: str, count: int
+) -> None:
+    lines = "".join(json.dumps(paper_record(n)) + "\n" for n in range(count)).encode()
+    packed = gzip.compress(lines) if ending == ".gz" else lzma.compress(lines)
+    source = tmp_path / f"x.jsonl{ending}"
+    source.write_bytes(packed[:-6])  # the texts are all there, the checksum at the end is not
+    report = build(folder, source)
+    assert (report.added, report.rejected) == (count, 1)
+    assert "fetch the file again" in rejected(folder)[0]["cure"]
+    source.write_bytes(packed)
+    report = build(folder, source)  # the remedy
+    assert (report.added, report.unchanged) == (0, count)
+
+
+def test_long_records_are_not_held_by_the_batch(
+    folder: Path, write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.corpus.intake.BATCH_CHARACTERS", 1000)
+    batches: list[int] = []
+    real = StoreWriter.add
+
+    def counted(self: StoreWriter, papers: Sequence[AnalysedPaper]) -> None:
+        batches.append(len(papers))
+        real(self, papers)
+
+    monkeypatch.setattr(StoreWriter, "add", counted)
+    build(folder, write_jsonl([paper_record(n, abstract="Long. " * 100) for n in range(6)]))
+    assert batches == [2, 2, 2]
+
+
 def test_a_source_that_is_not_there_makes_no_index(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusNotFound):
         build(folder, tmp_path / "missing.jsonl")
@@ -200,23 +235,4 @@ def test_counts_of_added_replaced_unchanged(folder: Path, write_jsonl: WriteJson
 def test_papers_that_the_source_no_longer_has_stay(folder: Path, write_jsonl: WriteJsonl) -> None:
     build(folder, write_jsonl([paper_record(0), paper_record(1)]))
     build(folder, write_jsonl([paper_record(1)]))
-    assert living(folder) == {"p000", "p001"}
-
-
-def test_sync_deletes_papers_that_the_source_no_longer_has(
-    folder: Path, write_jsonl: WriteJsonl
-) -> None:
-    build(folder, write_jsonl([paper_record(0), paper_record(1)]))
-    assert build(folder, write_jsonl([paper_record(1)]), sync=True).deleted == 1
-    assert living(folder) == {"p001"}
-
-
-def test_sync_deletes_nothing_when_reading_fails(
-    folder: Path, write_jsonl: WriteJsonl, tmp_path: Path
-) -> None:
-    build(folder, write_jsonl([paper_record(0), paper_record(1)]))
-    packed = gzip.compress(json.dumps(paper_record(0)).encode())
-    (tmp_path / "x.jsonl.gz").write_bytes(packed[:-9])
-    with pytest.raises(UnsupportedSource):
-        build(folder, tmp_path / "x.jsonl.gz", sync=True)
     assert living(folder) == {"p000", "p001"}

@@ -127,7 +127,7 @@ def test_a_missing_manifest_is_no_index(tmp_path: Path) -> None:
 
 def test_a_missing_generation_is_a_mismatch_with_a_remedy(folder: Path) -> None:
     shutil.rmtree(folder / read_manifest(folder).folder)
-    with pytest.raises(CorpusMismatch, match=r"generation-000001: missing; run `workbench index`"):
+    with pytest.raises(CorpusMismatch, match=r"generation-000001 is missing.*`workbench index`"):
         found(folder)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.corpus.parsing import MAX_ID, parse_paper
+from workbench.corpus.parsing import MAX_ID, MAX_TITLE, parse_paper
 from workbench.errors import RecordError
 from workbench.records import Paper
 
@@ -193,3 +193,16 @@ def test_any_record_is_a_paper_or_a_record_error(record: dict[str, Any]) -> None
     assert paper.id
     assert paper.text
     paper.text.encode()
+
+
+def test_a_title_as_long_as_a_text_is_refused() -> None:
+    assert parse(title="t" * MAX_TITLE).title
+    with pytest.raises(RecordError, match=r"10,001 characters.*as abstract or body"):
+        parse(title="t" * (MAX_TITLE + 1))
+
+
+@pytest.mark.parametrize("year", ["9" * 5000, 10**4999, -(10**4999), "1" * 21], ids=range(4))
+def test_a_year_of_thousands_of_digits_is_a_short_message(year: Any) -> None:
+    with pytest.raises(RecordError, match="year") as error:
+        parse(year=year)
+    assert len(str(error.value)) < 200

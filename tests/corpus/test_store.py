@@ -110,13 +110,13 @@ def test_a_damaged_store_is_a_mismatch_with_a_remedy(folder: Path, damage: str) 
     path.unlink()
     if damage != "missing":
         path.write_text("" if damage == "empty" else "no database " * 1000)
-    with pytest.raises(CorpusMismatch, match=rf"{STORE}.*index` again"):
+    with pytest.raises(CorpusMismatch, match=rf"{STORE}.*index` with a new folder"):
         found(folder)
 
 
 def test_indexing_into_a_damaged_store_is_a_mismatch(folder: Path, write_jsonl: WriteJsonl) -> None:
     (folder / STORE).write_text("no database " * 1000)
-    with pytest.raises(CorpusMismatch, match=rf"{STORE}.*index` again"):
+    with pytest.raises(CorpusMismatch, match=rf"{STORE}.*index` with a new folder"):
         build(folder, write_jsonl([paper_record(1)]))
 
 
@@ -161,18 +161,18 @@ def test_a_read_only_folder_can_be_searched(read_only: Path) -> None:
 def test_indexing_into_a_read_only_folder_says_so(read_only: Path, write_jsonl: WriteJsonl) -> None:
     source = write_jsonl([paper_record(1)])
     code = f"import sys, pathlib, fakes; fakes.build(pathlib.Path(sys.argv[1]), {str(source)!r})"
-    assert f"CorpusError: {read_only}: cannot write here" in _run(code, read_only)
+    assert f"CorpusReadOnly: {read_only}: cannot write here" in _run(code, read_only)
 
 
 def test_truncated_vectors_are_a_mismatch_with_a_remedy(folder: Path) -> None:
     os.truncate(folder / VECTORS, 100)
-    with pytest.raises(CorpusMismatch, match=rf"{VECTORS}: 100 bytes.*index` again"):
+    with pytest.raises(CorpusMismatch, match=rf"{VECTORS} has 100 bytes.*`workbench index` again"):
         found(folder)
 
 
 def test_missing_vectors_are_a_mismatch_with_a_remedy(folder: Path) -> None:
     (folder / VECTORS).unlink()
-    with pytest.raises(CorpusMismatch, match=rf"{VECTORS}: 0 bytes.*index` again"):
+    with pytest.raises(CorpusMismatch, match=rf"{VECTORS} is missing.*`workbench index` again"):
         found(folder)
 
 
@@ -213,7 +213,7 @@ def test_an_open_engine_still_searches_as_before(folder: Path, write_jsonl: Writ
     from workbench.session import Workbench
 
     with Workbench(folder, embedder=embedder) as bench:
-        build(folder, write_jsonl([paper_record(n) for n in range(5, 40)]), sync=True)
+        build(folder, write_jsonl([paper_record(n) for n in range(5, 40)]))
         late = [(hit.paper.id, hit.score) for hit in bench.search(query, 20)]
     build(folder.with_name("fresh"), write_jsonl([paper_record(n) for n in range(10)]))
     assert late == [hit[:2] for hit in found(folder.with_name("fresh"), query)]

@@ -58,6 +58,19 @@ def best(values: dict[Key, float], n: int) -> set[Key]:
     return set(order[:n])
 
 
+# Papers
+
+
+def test_known_ids_are_those_of_living_papers(
+    make: Callable[[Sequence[Paper]], Engine], change: Change, papers: Papers
+) -> None:
+    kept, gone = papers[0].id, papers[1].id
+    after = change(make(papers[:3]), delete=[gone])
+    assert after.known([kept, gone, "nobody", kept]) == {kept}
+    assert after.known([f"no {n}" for n in range(6_000)] + [kept]) == {kept}
+    assert after.known([]) == set()
+
+
 # Complete values
 
 

@@ -203,6 +203,13 @@ def test_any_kind_of_real_number_is_a_weight(weight: Any) -> None:
     assert weight_vector({"bm25": weight}, SIGNALS)[0] == weight
 
 
+@given(largest=st.floats(1e-200, 1e200), share=st.floats(0, 0.99))
+def test_a_weight_that_is_rounding_beside_the_largest_is_zero(largest: float, share: float) -> None:
+    small = {"bm25": largest, "dense": largest * share * 1e-12}
+    assert weight_vector(small, SIGNALS).tolist() == [largest, 0.0, 0.0]
+    assert weight_vector({"bm25": largest, "dense": largest * 1e-11}, SIGNALS)[2] > 0
+
+
 @pytest.mark.parametrize(
     "weight",
     [math.nan, math.inf, -math.inf, -0.1, np.float32("nan"), True, np.True_, "0.5", None, 1j, [1]],

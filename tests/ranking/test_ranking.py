@@ -16,8 +16,8 @@ from workbench.engines.embedded import EmbeddedEngine
 from workbench.errors import ProfileError, QueryError, WeightError
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
-from workbench.ranking.fusion import NORMALISERS
-from workbench.ranking.ranking import Ranking, complete_weights
+from workbench.ranking.fusion import NORMALISERS, complete_weights
+from workbench.ranking.ranking import Ranking
 from workbench.ranking.retriever import Retriever
 from workbench.records import Candidates, Filters, Hit, Query
 from workbench.session import Workbench
@@ -225,6 +225,37 @@ def test_completed_weights_sum_to_one_where_the_named_ones_leave_room(
     named: dict[str, float],
 ) -> None:
     assert sum(complete_weights(named, BASE, SIGNALS).values()) == sums_to_one
+
+
+@given(
+    parts=st.lists(st.integers(0, 1000), min_size=3, max_size=3).filter(any),
+    noise=st.floats(-1e-10, 1e-10),
+)
+def test_named_weights_that_sum_to_one_within_rounding_leave_nothing(
+    parts: list[int], noise: float
+) -> None:
+    signals = (*SIGNALS, "bm25_feedback", "dense_feedback")
+    named = dict(zip(["bm25", "title", "bm25_feedback"], parts, strict=True))
+    given = {name: part / sum(parts) * (1 + noise) for name, part in named.items()}
+    base = dict.fromkeys(signals, 0.2)
+    full = complete_weights(given, base, signals)
+    assert (full["dense"], full["dense_feedback"]) == (0.0, 0.0)
+    assert {name: full[name] for name in given} == given
+
+
+def test_weights_whose_sum_rounds_below_one_do_not_wake_other_signals(
+    landmarks: Workbench,
+) -> None:
+    weights = {"bm25": 0.2, "title": 0.7, "bm25_feedback": 0.1}
+    assert sum(weights.values()) < 1
+    found = landmarks.search(QUERY, weights=weights)
+    assert found.profile.weights["dense"] == 0.0
+    with pytest.raises(QueryError, match="only lexical signals"):
+        landmarks.search("the of and", weights={"bm25": 0.2, "title": 0.8 - 1e-16})
+    tiny = landmarks.profile.replace(weights={"bm25": 1.0, "dense": 1e-17})
+    with pytest.raises(QueryError, match="only lexical signals"):
+        landmarks.search("the of and", profile=tiny)
+    assert landmarks.search(QUERY, profile=tiny)[0].signals["dense"].weight == 0.0
 
 
 def test_named_zeros_that_leave_nothing_are_refused() -> None:

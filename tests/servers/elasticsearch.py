@@ -5,6 +5,7 @@ The vendor's minimal distribution: no scripts, no language analyzers, no `GET /`
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import re
@@ -33,7 +34,11 @@ START_SECONDS = 180
 
 
 class Server:
-    """One node of its own process, data folder and ports. `start` waits until it answers."""
+    """One node of its own process, data folder and ports. `start` waits until it answers.
+
+    `users`: password by name. `roles`: by the same name what this user may do, as in roles.yml;
+    without one a user may do everything.
+    """
 
     def __init__(
         self,
@@ -42,12 +47,15 @@ class Server:
         heap: str = "512m",
         settings: Mapping[str, object] | None = None,
         users: Mapping[str, str] | None = None,
+        roles: Mapping[str, Mapping[str, object]] | None = None,
     ) -> None:
         self.port, self.transport_port = free_port(), free_port()
         self._home = unpacked(archive)
         self._folder = Path(tempfile.mkdtemp(prefix="workbench-es-", dir=_data_place()))
         self._heap = heap
         self._users = dict(users or {})
+        self._roles = dict(roles or {})
+        self._hashes: dict[str, str] = {}
         self._settings: dict[str, object] = {
             "discovery.type": "single-node",
             "xpack.security.enabled": bool(users),
@@ -155,20 +163,32 @@ class Server:
             (self._folder / name).mkdir()
         lines = (f"{name}: {_yaml(value)}\n" for name, value in self._settings.items())
         (config / "elasticsearch.yml").write_text("".join(lines))
+        if self._roles:
+            roles = (f"{name}: {json.dumps(role)}\n" for name, role in self._roles.items())
+            (config / "roles.yml").write_text("".join(roles))  # JSON is YAML, a role a line
         for name, password in self._users.items():
-            self._add_user(name, password)
+            self._add_user(name, password, config)
         if _user() is not None:
             _give_away(self._folder)
 
-    def _add_user(self, name: str, password: str) -> None:
+    def _add_user(self, name: str, password: str, config: Path) -> None:
+        """With the vendor's tool, which takes seconds; a password that has a hash keeps it."""
+        role = name if name in self._roles else "superuser"
+        if password in self._hashes:
+            with open(config / "users", "a") as users, open(config / "users_roles", "a") as roles:
+                users.write(f"{name}:{self._hashes[password]}\n")
+                roles.write(f"{role}:{name}\n")
+            return
         environment = {
             **os.environ,
             "ES_JAVA_HOME": java_home(),
             "ES_PATH_CONF": str(self._folder / "config"),
         }
         tool = str(self._home / "bin" / "elasticsearch-users")
-        command = [tool, "useradd", name, "-p", password, "-r", "superuser"]
+        command = [tool, "useradd", name, "-p", password, "-r", role]
         subprocess.run(command, env=environment, check=True, capture_output=True)
+        lines = (config / "users").read_text().splitlines()
+        [self._hashes[password]] = [x.partition(":")[2] for x in lines if x.startswith(f"{name}:")]
 
 
 def cluster(archive: Path, nodes: int = 3, heap: str = "320m") -> list[Server]:

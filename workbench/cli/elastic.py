@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from workbench.cli.options import AsJson, Folder, ProfileName, read_profile
+from workbench.cli.options import QUERIES_HELP, AsJson, Folder, ProfileName, read_profile
 from workbench.cli.printing import print_json
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ def read_engine(url: str | None, index: str, vectors: str = "flat") -> Elasticse
 
 def parity(
     folder: Folder,
-    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
+    queries: Annotated[Path, typer.Option(help=QUERIES_HELP)],
     qrels: Annotated[Path | None, typer.Option(help="Judgments: are weights as good?")] = None,
     engine: Annotated[str, typer.Option(help="URL of an Elasticsearch cluster.")] = "",
     index: IndexName = "papers",
@@ -40,15 +40,15 @@ def parity(
     as_json: AsJson = False,
 ) -> None:
     """Compare a corpus on the embedded engine and on Elasticsearch: how alike, and why not."""
-    from workbench.corpus.collection import read_qrels, read_queries
     from workbench.engines.elastic.spec import Elasticsearch
+    from workbench.evaluation.inputs import as_judgments, as_queries
     from workbench.evaluation.likeness.parity import parity as compare
     from workbench.opening import open_corpus
 
     spec = Elasticsearch(engine, index=index, vectors=vectors)
     chosen = read_profile(profile)
-    judged = [] if qrels is None else read_qrels(qrels)
-    asked = read_queries(queries)
+    judged = [] if qrels is None else as_judgments(qrels)
+    asked = as_queries(queries)
     if judged:
         known = {judgment.query_id for judgment in judged}
         asked = [query for query in asked if query.id in known]

@@ -9,6 +9,8 @@ import typer
 
 from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import (
+    QRELS_HELP,
+    QUERIES_HELP,
     AsJson,
     Conflicts,
     Folder,
@@ -24,10 +26,8 @@ from workbench.cli.printing import print_json
 
 def evaluate(
     folder: Folder,
-    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[
-        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of Judgments.")
-    ],
+    queries: Annotated[Path, typer.Option(help=QUERIES_HELP)],
+    qrels: Annotated[Path, typer.Option(help=QRELS_HELP)],
     metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
     weight: Weights = None,
     normaliser: Normaliser = None,
@@ -38,7 +38,7 @@ def evaluate(
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
-    from workbench.evaluation.judgments.judgments import open_judgments
+    from workbench.evaluation.inputs import open_judgments
     from workbench.evaluation.reports.metrics import DEFAULT_METRICS
     from workbench.opening import open_corpus
 
@@ -64,14 +64,12 @@ def evaluate(
 
 def tune(
     folder: Folder,
-    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[
-        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of them.")
-    ],
+    queries: Annotated[Path, typer.Option(help=QUERIES_HELP)],
+    qrels: Annotated[Path, typer.Option(help=QRELS_HELP)],
     metric: Annotated[str, typer.Option(help="One name, like nDCG@10, AP or RR.")] = "nDCG@10",
     signals: Annotated[str, typer.Option(help="Two or more names with commas.")] = "bm25,dense",
     save: Annotated[
-        Path | None, typer.Option(help="Write the tuned profile to this TOML file.")
+        Path | None, typer.Option(help="Write the recommended profile to this TOML file.")
     ] = None,
     normaliser: Normaliser = None,
     profile: ProfileName = None,
@@ -79,7 +77,7 @@ def tune(
     as_json: AsJson = False,
 ) -> None:
     """Find the best weights of two or more signals on judged queries, exactly."""
-    from workbench.evaluation.judgments.judgments import open_judgments
+    from workbench.evaluation.inputs import open_judgments
     from workbench.opening import open_corpus
 
     judgments = open_judgments(qrels, conflicts)
@@ -89,7 +87,7 @@ def tune(
     ) as bench:
         tuned = bench.tune(queries, judgments, metric, signals=names, progress=not as_json)
         if save is not None:
-            write_profile(save, tuned.profile)
+            write_profile(save, tuned.recommended.profile)
         if as_json:
             print_json({**tuned.to_dict(), "saved": str(save) if save else None})
         else:

@@ -10,6 +10,8 @@ import typer
 if TYPE_CHECKING:
     from workbench.profiles import Profile
 
+QUERIES_HELP = "JSON lines or a table with id and text, or a BEIR folder."
+QRELS_HELP = "Judgments: TREC's or BEIR's columns, a table, or a file that Judgments keeps."
 Folder = Annotated[Path, typer.Argument(help="Corpus folder.", show_default=False)]
 Weights = Annotated[
     list[str] | None,
@@ -38,9 +40,11 @@ def read_profile(name: str | None, normaliser: str | None = None) -> Profile:
 def write_profile(path: Path, profile: Profile) -> None:
     """Write the profile as TOML; raises ProfileError where the file cannot be written."""
     from workbench.errors import ProfileError
+    from workbench.writing import replacing
 
     try:
-        path.write_text(profile.to_toml(), encoding="utf-8")
+        with replacing(path) as stream:
+            stream.write(profile.to_toml())
     except OSError as error:
         raise ProfileError(
             f"{path}: cannot be written ({error.strerror}); choose another"

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.options import AsJson, Folder, read_profile
+from workbench.cli.options import QRELS_HELP, QUERIES_HELP, AsJson, Folder, read_profile
 from workbench.cli.printing import print_json
 
 app = typer.Typer(no_args_is_help=True, help="Show, compare and measure profiles.")
@@ -54,10 +54,8 @@ def diff(one: Name, other: Name, as_json: AsJson = False) -> None:
 @app.command()
 def measure(
     folder: Folder,
-    queries: Annotated[Path, typer.Option(help="JSONL with id and text, or a BEIR folder.")],
-    qrels: Annotated[
-        Path, typer.Option(help="Judgments: TREC's or BEIR's columns, or a .jsonl of them.")
-    ],
+    queries: Annotated[Path, typer.Option(help=QUERIES_HELP)],
+    qrels: Annotated[Path, typer.Option(help=QRELS_HELP)],
     profile: Annotated[
         list[str] | None, typer.Option(help="Name or TOML file; repeat for several, or all.")
     ] = None,

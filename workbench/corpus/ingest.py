@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import islice
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import TokenCounter, cut_papers
-from workbench.corpus.parsing import parse_paper
+from workbench.corpus.faults import disk_faults
+from workbench.corpus.parsing import id_of, parse_paper
 from workbench.corpus.readers import Entry, read_entries
 from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
@@ -20,6 +20,9 @@ from workbench.records import Paper
 
 BATCH = 256
 """Papers in one transaction: what a kill can cost, and what memory holds."""
+
+BATCH_CHARACTERS = 2**24
+"""Characters from which a batch ends early."""
 
 REJECTS = "rejects.jsonl"
 
@@ -68,10 +71,6 @@ class PaperStore(Protocol):
         """Content digest of each stored paper among `ids`."""
         ...
 
-    def living_ids(self) -> Iterator[str]:
-        """Ids of all papers."""
-        ...
-
     def add(self, papers: Sequence[AnalysedPaper]) -> None:
         """Add or replace papers."""
         ...
@@ -92,29 +91,32 @@ class Ingestor:
         self._counter = counter
         self._strict = strict
         self._seen: set[str] = set()
+        self._rejected: set[str] = set()
+        self._unread = 0
         self._report = IngestReport()
 
-    def ingest(
-        self, source: Any, folder: Path, *, sync: bool = False, progress: bool = False
-    ) -> IngestReport:
-        """Add new papers, replace changed ones; with `sync` delete those not in the source.
+    @property
+    def seen(self) -> Collection[str]:
+        """Ids of the papers that the source had, so far."""
+        return self._seen
 
-        Each transaction is final: a kill loses at most the batch at hand.
+    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+        """Add new papers, replace changed ones.
+
+        Each transaction is final: a kill loses at most the batch at hand, and what was read before
+        the source turned out to be damaged is kept.
         """
         rejects = folder / REJECTS
         try:
-            with open(rejects, "w", encoding="utf-8") as report:
+            with disk_faults(rejects), open(rejects, "w", encoding="utf-8") as report:
                 papers = _shown(self._papers(read_entries(source), report), progress)
-                while batch := list(islice(papers, BATCH)):
+                for batch in _batches(papers):
                     self._commit(batch)
         finally:
             if not self._report.rejected:
                 rejects.unlink(missing_ok=True)
         if self._report.rejected:
             self._report = replace(self._report, rejects=rejects)
-        if sync:
-            gone = [name for name in self._store.living_ids() if name not in self._seen]
-            self._count(deleted=self._store.delete(gone))
         return self._report
 
     def _papers(self, entries: Iterable[Entry], report: IO[str]) -> Iterator[Paper]:
@@ -125,8 +127,17 @@ class Ingestor:
                 if self._strict:
                     raise RecordError(f"{entry.file} line {entry.line}: {error}") from None
                 self._count(rejected=1)
+                self._seen_or_unread(entry)
                 line = {"file": entry.file, "line": entry.line, "problem": str(error)}
                 report.write(json.dumps(line) + "\n")
+
+    def _seen_or_unread(self, entry: Entry) -> None:
+        """A bad record is still there: its paper, stored before, did not go from the source."""
+        name = None if entry.record is None else id_of(entry.record)
+        if name is None:
+            self._unread += 1
+        else:
+            self._rejected.add(name)
 
     def _paper(self, entry: Entry) -> Paper:
         if entry.record is None:
@@ -158,9 +169,33 @@ class Ingestor:
             )
             yield AnalysedPaper(paper, passages, title)
 
+    def _note(self, text: str) -> None:
+        self._report = replace(self._report, notes=(*self._report.notes, text))
+
     def _count(self, **more: int) -> None:
         current = {name: getattr(self._report, name) + n for name, n in more.items()}
         self._report = replace(self._report, **current)
+
+
+def _batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
+    """Up to BATCH papers at a time, fewer long ones. Where reading fails, those before come first,
+    then the error."""
+    batch: list[Paper] = []
+    characters = 0
+    failure: Exception | None = None
+    try:
+        for paper in papers:
+            batch.append(paper)
+            characters += len(paper.abstract) + len(paper.body)
+            if len(batch) >= BATCH or characters >= BATCH_CHARACTERS:
+                yield batch
+                batch, characters = [], 0
+    except Exception as error:
+        failure = error
+    if batch:
+        yield batch
+    if failure is not None:
+        raise failure
 
 
 def _shown(papers: Iterator[Paper], progress: bool) -> Iterator[Paper]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import IO, Any
@@ -14,20 +14,25 @@ from tqdm.auto import tqdm
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import TokenCounter
 from workbench.corpus.cleaning.record import status_of
+from workbench.corpus.faults import as_path, disk_faults
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.formats.reading import read_file, read_source, source_files
 from workbench.corpus.identity.keys import derived_id
 from workbench.corpus.identity.library import Library
 from workbench.corpus.identity.storage import Placed
-from workbench.corpus.ingest import BATCH, REJECTS, Ingestor, IngestReport, PaperStore
-from workbench.corpus.parsing import MAX_ID, parse_paper
+from workbench.corpus.ingest import (
+    BATCH,
+    BATCH_CHARACTERS,
+    REJECTS,
+    Ingestor,
+    IngestReport,
+    PaperStore,
+)
+from workbench.corpus.parsing import MAX_ID, id_of, parse_paper
 from workbench.corpus.writer import digest
 from workbench.errors import RecordError
 from workbench.records import Paper
-
-BATCH_CHARACTERS = 2**24
-"""Characters of text from which a batch ends early: a PDF holds as many as a hundred abstracts."""
 
 COVERED = ("abstract", "authors", "year", "venue", "doi", "body")
 """Fields of which the report says how many papers have them."""
@@ -54,9 +59,12 @@ class Intake(Ingestor):
         self._formats: Counter[str] = Counter()
         self._unreadable: Counter[str] = Counter()
 
-    def ingest(
-        self, source: Any, folder: Path, *, sync: bool = False, progress: bool = False
-    ) -> IngestReport:
+    @property
+    def seen(self) -> Collection[str]:
+        """Ids of the papers that the source had, so far."""
+        return self._fate.keys()
+
+    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
         """Add new papers, replace changed ones, merge duplicates.
 
         Each batch is final: a kill loses at most the one at hand, and the same call again goes on.
@@ -102,7 +110,7 @@ class Intake(Ingestor):
         rejects = folder / REJECTS
         mode = "a" if self._report.rejected else "w"
         try:
-            with open(rejects, mode, encoding="utf-8") as report:
+            with disk_faults(rejects), open(rejects, mode, encoding="utf-8") as report:
                 shown = tqdm(
                     entries, desc="Reading", unit=" records", delay=2, disable=not progress
                 )
@@ -122,18 +130,20 @@ class Intake(Ingestor):
         """
         remake: dict[str, None] = {}
         gone: set[str] = set()
-        for entry in entries:
-            try:
-                placed = self._place(entry)
-            except RecordError as error:
-                self._reject(entry, error, report)
-                continue
-            self._formats[entry.format or "records"] += 1
-            if placed.kind == "duplicate":
-                self._count(duplicates=1)
-            remake |= dict.fromkeys((placed.paper, *placed.remake))
-            gone |= set(placed.gone)
-        self._bring(remake, gone)
+        try:
+            for entry in entries:
+                try:
+                    placed = self._place(entry)
+                except RecordError as error:
+                    self._reject(entry, error, report)
+                    continue
+                self._formats[entry.format or "records"] += 1
+                if placed.kind == "duplicate":
+                    self._count(duplicates=1)
+                remake |= dict.fromkeys((placed.paper, *placed.remake))
+                gone |= set(placed.gone)
+        finally:  # where `strict` stops, what came before the bad record is kept
+            self._bring([name for name in remake if name not in gone], gone)
 
     def _place(self, entry: Entry) -> Placed:
         if entry.record is None:
@@ -159,9 +169,9 @@ class Intake(Ingestor):
             cure = f" ({entry.cure})" if entry.cure else ""
             raise RecordError(f"{entry.file} line {entry.line}: {error}{cure}") from None
         self._count(rejected=1)
-        name = (entry.record or {}).get("id")
-        if name:
-            self._library.see(entry.file, str(name))
+        name = None if entry.record is None else id_of(entry.record)
+        if name is not None:
+            self._library.see(entry.file, name)
         else:
             self._unreadable[str(Path(entry.file).absolute())] += 1
         line = {"file": entry.file, "line": entry.line, "problem": str(error)}
@@ -170,7 +180,7 @@ class Intake(Ingestor):
 
     def _bring(self, remake: Iterable[str], gone: set[str]) -> None:
         """Store papers as their records are now, delete those without any, commit."""
-        papers = [self._paper_of(name) for name in remake if name not in gone]
+        papers = [self._paper_of(name) for name in remake]
         known = self._store.digests([paper.id for paper in papers])
         changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
         for paper in papers:
@@ -226,9 +236,6 @@ class Intake(Ingestor):
                 self._count(deleted=len(gone))
                 self._bring(alive, gone)
 
-    def _note(self, text: str) -> None:
-        self._report = replace(self._report, notes=(*self._report.notes, text))
-
     def _finished(self) -> IngestReport:
         fates = Counter(self._fate.values())
         coverage = {
@@ -258,7 +265,7 @@ def _is_id(name: object) -> bool:
 
 def _paths(source: Any) -> list[Path]:
     if isinstance(source, str | Path):
-        return [Path(source).expanduser()]
+        return [as_path(source)]
     if isinstance(source, list | tuple):
         return [path for item in source for path in _paths(item)]
     return []

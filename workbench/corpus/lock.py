@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from workbench.errors import CorpusError, CorpusLocked
+from workbench.corpus.faults import disk_error
+from workbench.errors import CorpusError, CorpusLocked, CorpusReadOnly
+
+_NOT_HERE = {errno.EACCES, errno.EPERM, errno.EROFS, errno.EEXIST, errno.ENOTDIR, errno.EISDIR}
 
 
 @contextmanager
@@ -25,16 +29,24 @@ def write_lock(folder: Path) -> Iterator[None]:
         raise CorpusLocked(
             f"{folder}: process {pid} is writing to this corpus; wait for it to finish, or stop it"
         ) from None
-    except OSError as error:
+    except NotImplementedError as error:
         raise CorpusError(
-            f"{folder}: cannot write here ({error.strerror or error}); choose a folder that you "
-            "may write to"
+            f"{folder}: this file system knows no locks ({error}); choose a folder on another"
         ) from error
+    except OSError as error:
+        if error.errno in _NOT_HERE:
+            raise CorpusReadOnly(
+                f"{folder}: cannot write here ({error.strerror}); choose a folder that you "
+                "may write to"
+            ) from error
+        raise disk_error(error, folder) from error
     try:
-        owner.write_text(str(os.getpid()))
+        with suppress(OSError):  # it only names the holder; a full disk is met where it matters
+            owner.write_text(str(os.getpid()))
         yield
     finally:
-        owner.unlink(missing_ok=True)
+        with suppress(OSError):
+            owner.unlink(missing_ok=True)
         lock.release()
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from workbench.corpus.faults import disk_faults, exists, is_file
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 
 FORMAT = 1
@@ -48,30 +50,45 @@ class Manifest:
 def read_manifest(folder: Path) -> Manifest:
     """Raises CorpusNotFound without one, CorpusDamaged, CorpusMismatch for a newer one."""
     path = folder / NAME
+    if not exists(path):
+        raise CorpusNotFound(f"{folder}: no index here; run `workbench index SOURCE`")
+    if not is_file(path):
+        raise _damaged(path, "not a file")
     try:
-        values = json.loads(path.read_text("utf-8"))
-    except FileNotFoundError:
-        raise CorpusNotFound(f"{folder}: no index here; run `workbench index SOURCE`") from None
-    except (ValueError, OSError) as error:
-        raise CorpusDamaged(
-            f"{path}: not readable ({error}); run `workbench index` again, stored papers are kept"
-        ) from error
-    if not isinstance(values, dict) or not isinstance(values.get("format"), int):
-        raise CorpusDamaged(
-            f"{path}: not a manifest; run `workbench index` again, stored papers are kept"
-        )
+        with disk_faults(path):
+            values = json.loads(path.read_text("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise _damaged(path, error) from error
+    if not isinstance(values, dict) or type(values.get("format")) is not int:
+        raise _damaged(path, "not a manifest")
     if values["format"] > FORMAT:
         raise CorpusMismatch(
             f"{path}: written by a newer version (format {values.get('format')}, this one reads "
             f"{FORMAT}); update the package"
         )
-    known = {f.name for f in fields(Manifest)}
+    known = {f.name: str(f.type) for f in fields(Manifest)}
+    for name, kind in known.items():
+        if name in values and not _fits(values[name], kind):
+            raise _damaged(path, f"{name} is {str(values[name])[:80]!r}")
     try:
         return Manifest(**{name: value for name, value in values.items() if name in known})
     except TypeError:
-        raise CorpusDamaged(
-            f"{path}: settings are missing; run `workbench index` again, stored papers are kept"
-        ) from None
+        raise _damaged(path, "settings are missing") from None
+
+
+def _fits(value: Any, kind: str) -> bool:
+    """Whether a value read from JSON is of a field's type, and a number one that can be meant."""
+    if kind == "int":
+        return type(value) is int and 0 <= value < 2**31
+    if kind == "float":
+        return type(value) in (int, float) and 0 <= value < 1e9
+    return isinstance(value, str if kind == "str" else dict)
+
+
+def _damaged(path: Path, reason: object) -> CorpusDamaged:
+    return CorpusDamaged(
+        f"{path}: not readable ({reason}); run `workbench index` again, stored papers are kept"
+    )
 
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
@@ -82,11 +99,27 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that, whatever happens, its old or its new content is there."""
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with open(partial, "wb") as stream:
-        stream.write(content)
-        stream.flush()
-        os.fsync(stream.fileno())
-    os.replace(partial, path)
+    with disk_faults(path):
+        try:
+            with open(partial, "wb") as stream:
+                stream.write(content)
+                stream.flush()
+                os.fsync(stream.fileno())
+            os.replace(partial, path)
+        except BaseException:
+            partial.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
 
 
 def check_settings(found: Manifest, expected: Manifest, folder: Path) -> None:

@@ -10,6 +10,9 @@ from typing import Any
 from workbench.errors import RecordError
 from workbench.records import Paper
 
+MAX_TITLE = 10_000
+"""Characters. A title is indexed with each passage of its paper; a text belongs elsewhere."""
+
 MAX_ID = 256
 """Characters. Ids are held for every passage; a longer one is a mistake in the export."""
 
@@ -27,7 +30,7 @@ _ALIASES: dict[str, tuple[str, ...]] = {
     "url": ("url",),
 }
 _ARXIV = re.compile(r"(\d\d)(0[1-9]|1[0-2])\.\d{4,5}(v\d+)?")
-_WHOLE = re.compile(r"(\d+)(?:\.0+)?", flags=re.ASCII)
+_WHOLE = re.compile(r"(\d{1,20})(?:\.0+)?", flags=re.ASCII)
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 
@@ -38,12 +41,28 @@ def parse_paper(record: Mapping[str, Any]) -> Paper:
     """
     if not isinstance(record, Mapping):
         raise RecordError(f"expected an object with fields, got {type(record).__name__}")
+    try:
+        return _parsed(record)
+    except (ValueError, TypeError, ArithmeticError, AttributeError, RecursionError) as error:
+        # Values of any foreign type may come: whatever they do, they make one bad record.
+        raise RecordError(f"cannot be read ({type(error).__name__}: {error})") from error
+
+
+def id_of(record: Mapping[str, Any]) -> str | None:
+    """The id in a raw record, also where the rest of it is bad; None without a good one."""
+    try:
+        return _identifier(_first(record, _ALIASES["id"]))
+    except (RecordError, ValueError, TypeError, ArithmeticError, AttributeError):
+        return None
+
+
+def _parsed(record: Mapping[str, Any]) -> Paper:
     raw = {name: _first(record, names) for name, names in _ALIASES.items()}
     for name, value in _external_ids(record).items():
         raw[name] = raw[name] if raw[name] is not None else value
     paper = Paper(
         id=_identifier(raw["id"]),
-        title=_text("title", raw["title"]),
+        title=_title(raw["title"]),
         abstract=_text("abstract", raw["abstract"]),
         body=_text("body", raw["body"]),
         authors=_names("authors", raw["authors"]),
@@ -97,6 +116,16 @@ def _identifier(value: Any) -> str:
     return text
 
 
+def _title(value: Any) -> str:
+    title = _text("title", value)
+    if len(title) > MAX_TITLE:
+        raise RecordError(
+            f"title: {len(title):,} characters, the limit is {MAX_TITLE:,}; give texts as abstract "
+            "or body"
+        )
+    return title
+
+
 def _text(name: str, value: Any) -> str:
     if value is None:
         return ""
@@ -136,10 +165,18 @@ def _year(value: Any) -> int | None:
     if isinstance(value, str) and (match := _WHOLE.fullmatch(value.strip())):
         value = int(match.group(1))
     if isinstance(value, bool) or not isinstance(value, int):
-        raise RecordError(f"year: expected a whole number, got {value!r}")
+        raise RecordError(f"year: expected a whole number, got {_short(value)}")
     if not 1000 <= value <= 2999:
-        raise RecordError(f"year: {value} is not between 1000 and 2999")
+        raise RecordError(f"year: {_short(value)} is not between 1000 and 2999")
     return value
+
+
+def _short(value: Any) -> str:
+    """A value for a message; a number of thousands of digits has no text in Python."""
+    if isinstance(value, int) and value.bit_length() > 200:
+        return "a number of over 60 digits"
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _arxiv_year(value: Any) -> int | None:

@@ -12,10 +12,12 @@ import json
 import lzma
 import zlib
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
+from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
 from workbench.errors import CorpusNotFound, MissingDependency, UnsupportedSource
 
 MAX_LINE = 8 * 2**20
@@ -42,7 +44,7 @@ def read_entries(source: str | Path | Any) -> Iterator[Entry]:
     """
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
         return _read_frame(source)
-    path = source_file(Path(source))
+    path = source_file(as_path(source))
     name = path.name.lower()
     for ending, reader in _READERS.items():
         if name.endswith(ending):
@@ -55,7 +57,7 @@ def read_entries(source: str | Path | Any) -> Iterator[Entry]:
 
 def source_file(path: Path) -> Path:
     """The file to read: the path itself, or the source inside a folder."""
-    if path.is_dir():
+    if is_folder(path):
         found = find_source(path)
         if found is None:
             raise CorpusNotFound(
@@ -63,20 +65,25 @@ def source_file(path: Path) -> Path:
                 "(also .gz or .xz) into it, or name the file itself"
             )
         return found
-    if not path.is_file():
-        raise CorpusNotFound(f"{path}: no such file or folder; check the path")
-    return path
+    if is_file(path):
+        return path
+    if exists(path):
+        raise UnsupportedSource(f"{path}: a pipe or device, not a file; write it to a file first")
+    raise CorpusNotFound(f"{path}: no such file or folder; check the path")
 
 
 def find_source(folder: Path) -> Path | None:
     """The source inside a corpus folder, or None."""
     names = (name + ending for name in SOURCE_NAMES for ending in ("", ".gz", ".xz"))
-    return next((folder / name for name in names if (folder / name).is_file()), None)
+    return next((folder / name for name in names if is_file(folder / name)), None)
 
 
 def read_lines(path: Path, limit: int = MAX_LINE) -> Iterator[tuple[int, bytes | None]]:
-    """(line number, bytes) of a possibly compressed file; None for a line over the limit."""
-    with _open(path) as stream:
+    """(line number, bytes) of a possibly compressed file; None for a line over the limit.
+
+    Raises UnsupportedSource where an archive is damaged, after the lines before the damage.
+    """
+    with _faults_of(path), _open(path) as stream:
         number = 0
         while chunk := stream.readline(limit + 1):
             number += 1
@@ -89,11 +96,17 @@ def read_lines(path: Path, limit: int = MAX_LINE) -> Iterator[tuple[int, bytes |
 
 
 def _read_jsonl(path: Path) -> Iterator[Entry]:
+    for number, line in read_lines(path):
+        entry = _json_entry(path, number, line)
+        if entry is not None:
+            yield entry
+
+
+@contextmanager
+def _faults_of(path: Path) -> Iterator[None]:
     try:
-        for number, line in read_lines(path):
-            entry = _json_entry(path, number, line)
-            if entry is not None:
-                yield entry
+        with disk_faults(path):
+            yield
     except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
         raise UnsupportedSource(
             f"{path}: damaged or cut-off archive ({error}); fetch the file again. What was read "
@@ -161,19 +174,51 @@ def _csv_entry(path: Path, number: int, row: dict[str, Any]) -> Entry:
 
 def _read_parquet(path: Path) -> Iterator[Entry]:
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise MissingDependency(
             f"{path}: reading Parquet needs pyarrow; pip install pyarrow"
         ) from None
     number = 0
     try:
-        for batch in parquet.ParquetFile(path).iter_batches(batch_size=512):
-            for record in batch.to_pylist():
-                number += 1
-                yield Entry(str(path), number, record)
-    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
-        raise UnsupportedSource(f"{path}: not a readable Parquet file ({error})") from error
+        with disk_faults(path), parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=512):
+                for record in _rows(batch):
+                    number += 1
+                    yield Entry(str(path), number, record)
+    except (OSError, ValueError, ArrowException, MemoryError) as error:
+        raise UnsupportedSource(
+            f"{path}: not a readable Parquet file ({error}); write it again. What was read before "
+            "the damage is kept"
+        ) from error
+
+
+class Unreadable:
+    """In the place of a value that its reader could not make: bad only where it is needed."""
+
+    def __init__(self, reason: object) -> None:
+        self._reason = reason
+
+    def __repr__(self) -> str:
+        return f"a value that cannot be read ({self._reason})"
+
+
+def _rows(batch: Any) -> Iterator[dict[str, Any]]:
+    """Records of an Arrow batch; value by value where one of them is beyond Python."""
+    names = batch.schema.names
+    try:
+        columns = [column.to_pylist() for column in batch.columns]
+    except Exception:  # Arrow and what it calls raise of every kind
+        columns = [[_value(column, row) for row in range(len(column))] for column in batch.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _value(column: Any, row: int) -> Any:
+    try:
+        return column[row].as_py()
+    except Exception as error:
+        return Unreadable(error)
 
 
 def _read_frame(frame: Any) -> Iterator[Entry]:

@@ -1,17 +1,20 @@
 """The vectors file: float32 rows, appended in order, read through a memory map.
 
-How many rows count is kept in the store, so bytes after them are an interrupted append.
+How many rows count is kept in the store, so bytes after them are an interrupted append; so is a
+checksum of each block of rows, since a changed byte would give wrong results without a sign.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import zlib
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.corpus.faults import disk_faults
 from workbench.errors import CorpusDamaged
 
 Vectors = NDArray[np.float32]
@@ -21,20 +24,52 @@ BLOCK = 4096
 
 def append_vectors(path: Path, rows: int, vectors: Vectors) -> int:
     """Write float32 (n, dimension) after the first `rows` rows; returns the new row count."""
-    with open(path, "r+b" if path.exists() else "w+b") as stream:
+    with disk_faults(path), open(path, "r+b" if path.exists() else "w+b") as stream:
         stream.seek(rows * vectors.shape[1] * 4)
         stream.truncate()
-        stream.write(np.ascontiguousarray(vectors, dtype="<f4").tobytes())
+        stream.write(_bytes(vectors))
         stream.flush()
         os.fsync(stream.fileno())
     return rows + len(vectors)
+
+
+def rewrite_vectors(path: Path, row: int, vectors: Vectors) -> None:
+    """Replace rows from `row` on by float32 (n, dimension), in place."""
+    with disk_faults(path), open(path, "r+b") as stream:
+        stream.seek(row * vectors.shape[1] * 4)
+        stream.write(_bytes(vectors))
+        stream.flush()
+        os.fsync(stream.fileno())
+
+
+def checksum(vectors: Vectors) -> int:
+    """CRC-32 of the rows as the file holds them."""
+    return zlib.crc32(_bytes(vectors))
+
+
+def checksums(
+    path: Path, blocks: Iterable[tuple[int, int]], dimension: int
+) -> Iterator[tuple[int, int, int]]:
+    """(first row, rows, CRC-32) of blocks (first row, rows) as the file is now; rows that the file
+    lacks are left out of the sum."""
+    if not path.exists():
+        yield from ((first, rows, 0) for first, rows in blocks)
+        return
+    with disk_faults(path), open(path, "rb") as stream:
+        for first, rows in blocks:
+            stream.seek(first * dimension * 4)
+            yield first, rows, zlib.crc32(stream.read(rows * dimension * 4))
+
+
+def _bytes(vectors: Vectors) -> bytes:
+    return np.ascontiguousarray(vectors, dtype="<f4").tobytes()
 
 
 def read_blocks(path: Path, rows: int, dimension: int) -> Iterator[Vectors]:
     """The first `rows` rows, BLOCK at a time, without mapping the file."""
     if not rows:
         return
-    with open(path, "rb") as stream:
+    with disk_faults(path), open(path, "rb") as stream:
         for start in range(0, rows, BLOCK):
             count = min(BLOCK, rows - start) * dimension
             yield np.fromfile(stream, dtype="<f4", count=count).reshape(-1, dimension)
@@ -53,6 +88,6 @@ def map_vectors(path: Path, rows: int, dimension: int) -> Vectors:
     if size < rows * dimension * 4:
         raise CorpusDamaged(
             f"{path}: {size} bytes, but {rows} vectors of {dimension} dimensions need "
-            f"{rows * dimension * 4}; run `workbench index` again, what is missing is encoded anew"
+            f"{rows * dimension * 4}; open the corpus again, what is missing is encoded anew"
         )
     return np.memmap(path, dtype="<f4", mode="r", shape=(rows, dimension))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from hashlib import blake2b
 from pathlib import Path
@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.corpus.analysis import fold_name
-from workbench.corpus.store import Store, damaged
+from workbench.corpus.store import Store
 from workbench.records import Paper
 
 SCHEMA = """
@@ -31,6 +31,9 @@ CREATE TABLE IF NOT EXISTS names(
 CREATE TABLE IF NOT EXISTS paper_names(
     name INTEGER NOT NULL, paper INTEGER NOT NULL, PRIMARY KEY(name, paper)) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS state(key TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE IF NOT EXISTS said(id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS vector_blocks(
+    first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, crc INTEGER NOT NULL);
 """
 Counts = dict[str, int]
 
@@ -52,10 +55,7 @@ class StoreWriter(Store):
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._vocabulary: dict[str, int] | None = None
-        try:
-            self._db.executescript(SCHEMA)
-        except sqlite3.DatabaseError as error:
-            raise damaged(path, error) from error
+        self._db.script(SCHEMA)
 
     def add(self, papers: Sequence[AnalysedPaper]) -> None:
         """Add or replace papers, all in one transaction."""
@@ -66,7 +66,7 @@ class StoreWriter(Store):
             raise
 
     def _add(self, papers: Sequence[AnalysedPaper]) -> None:
-        with self._db as db:
+        with self._db.transaction() as db:
             self._bury(db, [item.paper.id for item in papers])
             paper_no, passage_no = self.paper_count, self.passage_count
             for item in papers:
@@ -76,13 +76,50 @@ class StoreWriter(Store):
 
     def delete(self, ids: Iterable[str]) -> int:
         """Mark papers dead; returns how many were alive."""
-        with self._db as db:
+        with self._db.transaction() as db:
             return self._bury(db, ids)
 
     def set_state(self, key: str, value: object) -> None:
         """Remember a small JSON value."""
-        with self._db as db:
+        with self._db.transaction() as db:
             db.execute("REPLACE INTO state VALUES (?, ?)", (key, json.dumps(value)))
+
+    def said(self, ids: Sequence[str]) -> dict[str, bytes]:
+        """Digest of each paper among `ids` as the folder's own source last gave it."""
+        query = "SELECT id, digest FROM said WHERE id IN (SELECT value FROM json_each(?))"
+        return dict(self._db.rows(query, (json.dumps(list(ids)),)))
+
+    def all_said(self) -> Iterator[tuple[str, bytes, bytes | None]]:
+        """(id, digest as the source last gave it, the living paper's) of all it ever gave."""
+        return self._db.stream(
+            "SELECT said.id, said.digest, papers.digest FROM said "
+            "LEFT JOIN papers ON papers.id = said.id AND alive = 1"
+        )
+
+    def remember_said(self, papers: Iterable[tuple[str, bytes]]) -> None:
+        """Keep (id, digest) of papers as the source gives them now."""
+        with self._db.transaction() as db:
+            db.executemany("REPLACE INTO said VALUES (?, ?)", papers)
+
+    def forget_said(self, ids: Iterable[str]) -> None:
+        """The source no longer has these."""
+        with self._db.transaction() as db:
+            db.executemany("DELETE FROM said WHERE id = ?", ((name,) for name in ids))
+
+    def vector_blocks(self) -> list[tuple[int, int, int]]:
+        """(first row, rows, CRC-32 of their bytes) of the vectors file, in order."""
+        return self._db.rows("SELECT first, rows, crc FROM vector_blocks ORDER BY first")
+
+    def set_vector_blocks(self, blocks: Iterable[tuple[int, int, int]], rows: int) -> None:
+        """Keep checksums, and that the first `rows` rows of the vectors file count."""
+        with self._db.transaction() as db:
+            db.execute("DELETE FROM vector_blocks WHERE first >= ?", (rows,))
+            db.executemany("REPLACE INTO vector_blocks VALUES (?, ?, ?)", blocks)
+            db.execute("REPLACE INTO state VALUES ('vectors', ?)", (json.dumps(rows),))
+
+    def checkpoint(self) -> None:
+        """Everything into the file itself, on the disk."""
+        self._db.checkpoint()
 
     def _bury(self, db: sqlite3.Connection, ids: Iterable[str]) -> int:
         statement = "UPDATE papers SET alive = 0 WHERE id = ? AND alive = 1"

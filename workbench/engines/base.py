@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -15,6 +16,31 @@ SIGNALS = ("bm25", "title", "dense")
 
 FEEDBACK = ("bm25_feedback", "dense_feedback")
 """Further signals where a query comes with its expansion: its BM25 and its cosine."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """What BM25 counts in the field of a lexical signal: `documents`, their `average` length in
+    terms, in how many each term occurs, and whether lengths are kept in one byte, as Lucene does.
+    """
+
+    documents: int
+    average: float
+    frequencies: Mapping[str, int]
+    rounded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What will be asked about candidates next, so that an engine far away may bring it along.
+
+    The texts of the `passages` best under `weights` (by signal); with `feedback` also their
+    vectors, and how many passages have each of their terms. A guess: it changes no answer.
+    """
+
+    weights: Mapping[str, float]
+    passages: int
+    feedback: bool = False
 
 
 class Engine(Protocol):
@@ -38,13 +64,15 @@ class Engine(Protocol):
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         """The union of each arm's best passages, with every signal's true value for each.
 
         `n` from the bm25 and the dense arm, `n_keyword` papers (`n` where None) from the title
         arm. With `expanded`, the same query after relevance feedback, its bm25 and its dense arm
         retrieve `n` more each, and the columns FEEDBACK follow the SIGNALS. An arm leaves out
-        passages that match nothing of it. Raises FilterError.
+        passages that match nothing of it. Of equal values at an arm's end the least (paper id,
+        number) are in. Raises FilterError.
         """
         ...
 
@@ -55,6 +83,10 @@ class Engine(Protocol):
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         """In how many passages (title included) each known index term occurs, and how many
         passages there are; a term that none has is left out."""
+        ...
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        """Those of these paper ids that the corpus has."""
         ...
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:

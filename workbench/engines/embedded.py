@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.corpus.store import PassageRow, Store
-from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
 from workbench.engines.dense import DenseQuery, best_places
 from workbench.engines.filters import PassageMasks
-from workbench.engines.generation import STORE, Generation, RowArrays
+from workbench.engines.generation import STORE, Generation, RowArrays, check_counts
+from workbench.engines.lexical import field_size
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -40,8 +41,10 @@ class EmbeddedEngine:
         self.manifest: Manifest = read_manifest(self.folder)
         self._generation = Generation(self.folder, self.manifest)
         self._store = Store(self.folder / STORE)
+        check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        self._field_size = lru_cache(maxsize=2)(self._read_size)
         self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
 
     @property
@@ -59,6 +62,7 @@ class EmbeddedEngine:
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         mask = self._masks.mask(filters)
         title, own = self._scored(query)
@@ -104,6 +108,20 @@ class EmbeddedEngine:
         found = {t: body.frequency(no) for t, no in known.items() if no < self.manifest.terms}
         return {term: count for term, count in found.items() if count}, self.manifest.passages
 
+    def counted(self, signal: str, terms: Sequence[str]) -> Counted:
+        """What the BM25 of "bm25" or "title" counts; the first call reads all postings."""
+        title = signal == "title"
+        index = self._generation.title if title else self._generation.body
+        known = self._store.term_numbers(list(terms))
+        found = {t: index.frequency(no) for t, no in known.items() if no < self.manifest.terms}
+        documents, length = self._field_size("title" if title else "body")
+        return Counted(documents, length / max(documents, 1) or 1.0, found, rounded=False)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        rows = self._generation.rows
+        alive = rows.ids[: len(rows.first_passage)][rows.alive[rows.first_passage]]
+        return set(ids).intersection(alive.tolist())
+
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]
 
@@ -112,7 +130,7 @@ class EmbeddedEngine:
         for paper_id, number in keys:
             stored = self._cached_paper(paper_id)
             place = stored.place(number)
-            text = stored.paper.text[place.start : place.end]
+            text = stored.text[place.start : place.end]
             found.append(Passage(paper_id, number, place.start, place.end, text))
         return found
 
@@ -166,12 +184,18 @@ class EmbeddedEngine:
         rows: Rows = first[papers].astype(np.intp)
         return rows
 
+    def _read_size(self, field: str) -> tuple[int, int]:
+        of_papers = field == "title"
+        rows = self.manifest.paper_rows if of_papers else self.manifest.passage_rows
+        return field_size(self._store, field, rows)
+
     def _read_paper(self, paper_id: str) -> _StoredPaper:
         found = self._store.paper(paper_id, self.manifest.paper_rows)
         rows = self._generation.rows
         if found is None or not rows.alive[rows.first_passage[found[0]]]:
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
-        return _StoredPaper(*found, tuple(self._store.paper_passages(found[0])))
+        row, paper = found
+        return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,10 +222,11 @@ class _Arms:
 
 @dataclass(frozen=True, slots=True)
 class _StoredPaper:
-    """A paper, its row, and where its passages stand."""
+    """A paper, its row, its text (joined once), and where its passages stand."""
 
     row: int
     paper: Paper
+    text: str
     places: tuple[PassageRow, ...]
 
     def place(self, number: int) -> PassageRow:

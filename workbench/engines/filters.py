@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any, SupportsIndex
@@ -14,6 +13,7 @@ from workbench.corpus.analysis import fold_name
 from workbench.corpus.store import Store
 from workbench.engines.generation import Generation
 from workbench.errors import FilterError
+from workbench.forking import Lock
 from workbench.records import Filters
 
 Mask = NDArray[np.bool_]
@@ -88,7 +88,7 @@ class PassageMasks:
         self._store = store
         self._generation = generation
         self._masks: OrderedDict[Filters, Mask] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def mask(self, filters: Filters) -> Mask | None:
         """Which passages may be retrieved, bool (passages,), or None where all may."""

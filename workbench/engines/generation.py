@@ -2,43 +2,58 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
-from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.corpus.manifest import Manifest
+from workbench.corpus.faults import damaged, disk_error, disk_faults
+from workbench.corpus.forking import ForkLock
+from workbench.corpus.manifest import Manifest, sync_folder
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.dense import DenseIndex, write_codes
 from workbench.engines.lexical import FieldIndex, build_field
+from workbench.engines.seal import Blocks, Shape, broken, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 
 # numpy parses headers with `ast`, which in CPython 3.11 fails when two threads do (gh-106905).
-_OPENING = threading.RLock()
+_OPENING = ForkLock()
 
 STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
 
 
-def write_generation(store: Store, folder: Path, manifest: Manifest) -> None:
-    """Write a generation's folder beside the others; it appears in one step, complete."""
+def write_generation(store: Store, folder: Path, manifest: Manifest, blocks: Blocks = ()) -> None:
+    """Write a generation's folder beside the others; it appears in one step, complete and on the
+    disk, sealed together with the vectors' `blocks`. Raises DiskFull, with nothing left behind."""
     partial = folder / f"{manifest.folder}.partial"
     shutil.rmtree(partial, ignore_errors=True)
+    try:
+        with disk_faults(partial):
+            _write(store, folder, manifest, partial)
+            write_seal(partial, folder / VECTORS, blocks, _shape(manifest))
+            shutil.rmtree(folder / manifest.folder, ignore_errors=True)
+            os.replace(partial, folder / manifest.folder)
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    sync_folder(folder)
+
+
+def _write(store: Store, folder: Path, manifest: Manifest, partial: Path) -> None:
     build_field(store, "body", manifest.passage_rows, partial / "body", manifest.k1, manifest.b)
     build_field(store, "title", manifest.paper_rows, partial / "title", manifest.k1, manifest.b)
     shape = manifest.passage_rows, manifest.dimension
     write_codes(read_blocks(folder / VECTORS, *shape), *shape, partial / "dense")
     _write_rows(store, partial)
-    shutil.rmtree(folder / manifest.folder, ignore_errors=True)
-    os.replace(partial, folder / manifest.folder)
 
 
 def newest_generation(folder: Path) -> int:
@@ -97,10 +112,17 @@ class RowArrays:
     def load(folder: Path) -> RowArrays:
         """Map the arrays that `write_generation` wrote."""
         names = [field.name for field in fields(RowArrays)]
-        # Plain ndarrays over the same pages: memmap's subclass costs a call on every slice.
-        return RowArrays(
-            *(np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r")) for name in names)
-        )
+        return RowArrays(*(_load(folder / f"{name}.npy", name in _WIDE) for name in names))
+
+
+_WIDE = {"ids"}
+"""Arrays that are mapped; the others are small enough for memory, and take no file handle."""
+
+
+def _load(path: Path, mapped: bool) -> Any:
+    array = np.load(path, mmap_mode="r" if mapped else None)
+    # A plain ndarray over the same pages: memmap's subclass costs a call on every slice.
+    return np.asarray(array)
 
 
 class Generation:
@@ -110,41 +132,54 @@ class Generation:
         self.manifest = manifest
         self._folder = folder
         self._arrays = folder / manifest.folder
-        if not self._arrays.is_dir():
+        self._kept: dict[str, Any] = {}
+        if problem := problem_of(folder, manifest):
             raise CorpusDamaged(
-                f"{self._arrays}: missing; run `workbench index` again, stored papers are kept"
+                f"{folder}: {problem}; open it with `wb.open`, or run `workbench index` again: it "
+                "is made anew from the stored papers, which are kept"
             )
 
-    @cached_property
+    def _once(self, name: str, make: Callable[[], Any]) -> Any:
+        """What `make` gives, made on first use, by one thread."""
+        if name not in self._kept:
+            with self._readable():
+                if name not in self._kept:
+                    self._kept[name] = make()
+        return self._kept[name]
+
+    @property
     def rows(self) -> RowArrays:
         """What each paper and passage row is."""
-        with self._readable():
-            return RowArrays.load(self._arrays)
+        arrays: RowArrays = self._once("rows", lambda: RowArrays.load(self._arrays))
+        return arrays
 
-    @cached_property
+    @property
     def all_alive(self) -> bool:
         """Whether no row is of a replaced or deleted paper."""
-        return bool(self.rows.alive.all())
+        return bool(self._once("all_alive", self.rows.alive.all))
 
-    @cached_property
+    @property
     def dense(self) -> DenseIndex:
         """The passages' vectors."""
-        shape = self.manifest.passage_rows, self.manifest.dimension
-        with self._readable():
-            vectors = np.asarray(map_vectors(self._folder / VECTORS, *shape))
-            return DenseIndex.load(vectors, self._arrays / "dense")
+        index: DenseIndex = self._once("dense", self._load_dense)
+        return index
 
-    @cached_property
+    def _load_dense(self) -> DenseIndex:
+        shape = self.manifest.passage_rows, self.manifest.dimension
+        vectors = np.asarray(map_vectors(self._folder / VECTORS, *shape))
+        return DenseIndex.load(vectors, self._arrays / "dense")
+
+    @property
     def body(self) -> FieldIndex:
         """BM25 of passages, the paper's title included."""
-        with self._readable():
-            return FieldIndex(self._arrays / "body")
+        index: FieldIndex = self._once("body", lambda: FieldIndex(self._arrays / "body"))
+        return index
 
-    @cached_property
+    @property
     def title(self) -> FieldIndex:
         """BM25 of titles, by paper."""
-        with self._readable():
-            return FieldIndex(self._arrays / "title")
+        index: FieldIndex = self._once("title", lambda: FieldIndex(self._arrays / "title"))
+        return index
 
     @contextmanager
     def _readable(self) -> Iterator[None]:
@@ -152,13 +187,38 @@ class Generation:
         try:
             with _OPENING:
                 yield
-        except (OSError, ValueError) as error:
+        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+            if isinstance(error, OSError) and error.errno not in (None, errno.ENOENT):
+                raise disk_error(error, self._arrays) from error
             if not self._arrays.is_dir():
                 raise CorpusMismatch(
                     f"{self._arrays}: newer generations took its place since this corpus was "
                     "opened; open it again"
                 ) from error
             raise CorpusDamaged(
-                f"{self._arrays}: not readable ({error}); delete this folder and run "
-                "`workbench index` again, stored papers are kept"
+                f"{self._arrays}: not readable ({error}); run `workbench index` again: it is made "
+                "anew from the stored papers, which are kept"
             ) from error
+
+
+def check_counts(store: Store, manifest: Manifest) -> None:
+    """Raises CorpusDamaged where the store has fewer papers or passages than were published: an
+    older copy of the file, or another one."""
+    found = store.paper_count, store.passage_count
+    if found[0] < manifest.paper_rows or found[1] < manifest.passage_rows:
+        raise damaged(
+            store.path,
+            f"{found[0]:,} papers and {found[1]:,} passages, but {manifest.paper_rows:,} and "
+            f"{manifest.passage_rows:,} were published",
+        )
+
+
+def problem_of(folder: Path, manifest: Manifest, *, deep: bool = False) -> str:
+    """What of the current generation or its vectors is missing or changed, in words; empty where
+    nothing is. `deep` reads every byte, otherwise only files whose time is not the sealed one."""
+    return broken(folder / manifest.folder, folder / VECTORS, _shape(manifest), deep=deep)
+
+
+def _shape(manifest: Manifest) -> Shape:
+    names = ("paper_rows", "passage_rows", "terms", "dimension")
+    return {name: getattr(manifest, name) for name in names}

@@ -7,28 +7,48 @@ until the manifest names the new generation.
 from __future__ import annotations
 
 import platform
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
+from workbench.corpus.faults import damaged, disk_faults, exists, is_file
 from workbench.corpus.identity.library import NAME as SOURCES
 from workbench.corpus.identity.library import Library
-from workbench.corpus.ingest import Ingestor, IngestReport
+from workbench.corpus.ingest import IngestReport
 from workbench.corpus.intake import Intake
 from workbench.corpus.lock import write_lock
-from workbench.corpus.manifest import Manifest, check_settings, read_manifest, write_manifest
-from workbench.corpus.vectors import append_vectors, whole_rows
+from workbench.corpus.manifest import (
+    NAME,
+    Manifest,
+    check_settings,
+    read_manifest,
+    write_manifest,
+)
+from workbench.corpus.notices import notice
+from workbench.corpus.syncing import SourceIngestor
+from workbench.corpus.vectors import (
+    append_vectors,
+    checksum,
+    checksums,
+    rewrite_vectors,
+    whole_rows,
+)
 from workbench.corpus.writer import StoreWriter
 from workbench.engines.generation import (
     STORE,
     VECTORS,
+    check_counts,
     newest_generation,
+    problem_of,
     remove_old_generations,
     write_generation,
 )
@@ -43,10 +63,18 @@ BLOCK = 256
 
 
 class Indexer:
-    """Writes to one index folder, under its write lock. `strict` stops at the first bad record."""
+    """Writes to one index folder, under its write lock. `existing`: there must be one already."""
 
-    def __init__(self, folder: str | Path, embedder: Embedder, *, progress: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        embedder: Embedder,
+        *,
+        progress: bool = False,
+        existing: bool = False,
+    ) -> None:
         self.folder = Path(folder)
+        self._existing = existing
         self._embedder = embedder
         self._progress = progress
         self._analyser = Analyser()
@@ -58,73 +86,93 @@ class Indexer:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        sync: bool = False,
-        source_state: dict[str, Any] | None = None,
     ) -> IngestReport:
-        """Add a source's papers, replacing those that changed; `sync` removes the others.
+        """Add a source's papers, replacing those that changed.
 
         `columns` says which column of a table is what, {"title": "Paper name"}.
 
-        Raises CorpusLocked, CorpusMismatch, RecordError (strict), and what the reader raises.
+        Raises CorpusLocked, CorpusMismatch, CorpusDamaged, DiskFull, RecordError (strict), and
+        what the reader raises.
         """
-        with write_lock(self.folder):
-            settings = self._settings()
-            with closing(StoreWriter(self.folder / STORE)) as store:
-                self._claim(store, settings)
-                if sync:
-                    ingestor = Ingestor(store, self._analyser, self._embedder, strict=strict)
-                    report = ingestor.ingest(
-                        source, self.folder, sync=sync, progress=self._progress
-                    )
-                else:
-                    with closing(Library(self.folder / SOURCES)) as library:
-                        intake = self._intake(store, library, strict=strict, columns=columns)
-                        report = intake.ingest(source, self.folder, progress=self._progress)
-                self._publish(store, settings, source_state)
+        with self._writing() as (store, settings), self._library() as library:
+            intake = self._intake(store, library, strict=strict, columns=columns)
+            report = intake.ingest(source, self.folder, progress=self._progress)
+            self._publish(store, settings, None)
+        return report
+
+    def follow(
+        self, source: Any, source_state: dict[str, Any], *, prune: bool = False
+    ) -> IngestReport:
+        """Bring the index up to date with its folder's own source, as `SourceIngestor` says;
+        `source_state` is kept in the manifest. Raises what `add` does."""
+        with self._writing() as (store, settings):
+            ingestor = SourceIngestor(store, self._analyser, self._embedder, prune=prune)
+            report = ingestor.ingest(source, self.folder, progress=self._progress)
+            self._publish(store, settings, source_state)
         return report
 
     def refresh(self, *, prune: bool = False) -> IngestReport:
         """Read again the files and folders that papers came from, as `Intake.follow` says."""
-        with write_lock(self.folder):
-            settings = self._settings()
-            with (
-                closing(StoreWriter(self.folder / STORE)) as store,
-                closing(Library(self.folder / SOURCES)) as library,
-            ):
-                self._claim(store, settings)
-                intake = self._intake(store, library)
-                report = intake.follow(self.folder, prune=prune, progress=self._progress)
-                self._publish(store, settings, None)
+        with self._writing() as (store, settings), self._library() as library:
+            intake = self._intake(store, library)
+            report = intake.follow(self.folder, prune=prune, progress=self._progress)
+            self._publish(store, settings, None)
         return report
 
     def regroup(self, change: Callable[[Library], set[str]]) -> None:
         """Merge or separate papers: `change` says which ids are to be made anew or are gone."""
-        with write_lock(self.folder):
-            settings = self._settings()
-            with (
-                closing(StoreWriter(self.folder / STORE)) as store,
-                closing(Library(self.folder / SOURCES)) as library,
-            ):
-                self._claim(store, settings)
-                self._intake(store, library).regroup(change)
-                self._publish(store, settings, None)
+        with self._writing() as (store, settings), self._library() as library:
+            self._intake(store, library).regroup(change)
+            self._publish(store, settings, None)
+
+    def _library(self) -> closing[Library]:
+        """The records that papers were made of; under the write lock."""
+        return closing(Library(self.folder / SOURCES))
 
     def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
         return Intake(store, self._analyser, self._embedder, library, **options)
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove papers; returns how many there were. Raises CorpusLocked."""
-        with write_lock(self.folder):
-            settings = self._settings()
-            with closing(StoreWriter(self.folder / STORE)) as store:
-                self._claim(store, settings)
-                names = list(ids)
-                count = store.delete(names)
-                with closing(Library(self.folder / SOURCES)) as library:
-                    library.remove(names)
-                    library.commit()
-                self._publish(store, settings, None)
+        with self._writing() as (store, settings), self._library() as library:
+            names = list(ids)
+            count = store.delete(names)
+            library.remove(names)
+            library.commit()
+            self._publish(store, settings, None)
         return count
+
+    def repair(self) -> None:
+        """Make anew what is missing or damaged of all that derives from the stored papers."""
+        with self._writing() as (store, settings):
+            self._publish(store, settings, None)
+
+    @contextmanager
+    def _writing(self) -> Iterator[tuple[StoreWriter, Manifest]]:
+        """The store and the settings to publish, under the write lock."""
+        if self._existing and not exists(self.folder / NAME):
+            raise CorpusNotFound(
+                f"{self.folder}: the corpus that was opened is gone; restore the folder, or make "
+                "a new one with `workbench index SOURCE`"
+            )
+        with write_lock(self.folder), disk_faults(self.folder):
+            settings = self._settings()
+            self._check_store()
+            with closing(StoreWriter(self.folder / STORE)) as store:
+                if self._found is not None:
+                    check_counts(store, self._found)
+                self._claim(store, settings)
+                yield store, settings
+
+    def _check_store(self) -> None:
+        """Where something was published, its papers must be there: an empty store in their place
+        would be published next."""
+        path = self.folder / STORE
+        published = self._found is not None and self._found.paper_rows > 0
+        if (published or newest_generation(self.folder)) and not (
+            is_file(path) and path.stat().st_size
+        ):
+            raise damaged(path, "empty" if exists(path) else "missing")
 
     def _settings(self) -> Manifest:
         """What this indexer would write; checked against what is there."""
@@ -162,10 +210,14 @@ class Indexer:
             source=settings.source if source_state is None else source_state,
         )
         manifest = replace(manifest, fingerprint=_fingerprint(store, manifest))
-        if (self.folder / settings.folder).is_dir() and manifest == self._found:
-            return
+        if manifest == self._found:
+            problem = problem_of(self.folder, manifest, deep=True)
+            if not problem:
+                return
+            notice(f"{self.folder}: {problem}; made anew from the stored papers")
         manifest = replace(manifest, generation=settings.generation + 1)
-        write_generation(store, self.folder, manifest)
+        write_generation(store, self.folder, manifest, store.vector_blocks())
+        store.checkpoint()
         write_manifest(self.folder, manifest)
         # The generation before stays for processes that opened it and have not mapped it yet.
         remove_old_generations(self.folder, manifest.generation - 1)
@@ -179,14 +231,13 @@ class Indexer:
         elif found != wanted:
             raise CorpusMismatch(
                 f"{self.folder}: an unfinished build was made with {found}, now {wanted} is asked "
-                "for; use the same settings, or delete this folder and index again"
+                "for; use the same settings, or index into a new folder"
             )
 
     def _encode_missing(self, store: StoreWriter) -> None:
         from tqdm.auto import tqdm
 
-        whole = whole_rows(self.folder / VECTORS, self._embedder.dimension)
-        done, total = min(int(store.state("vectors", 0)), whole), store.passage_count
+        done, total = self._check_vectors(store), store.passage_count
         with tqdm(
             total=total,
             initial=done,
@@ -196,15 +247,50 @@ class Indexer:
             disable=not self._progress,
         ) as bar:
             while done < total:
-                rows = list(store.passage_texts(done, min(done + BLOCK, total)))
-                titles = chunking.short_titles([title for title, _ in rows], self._embedder)
-                texts = [
-                    chunking.embedding_text(title, passage)
-                    for title, (_, passage) in zip(titles, rows, strict=True)
-                ]
-                done = append_vectors(self.folder / VECTORS, done, self._embedder.encode(texts))
-                store.set_state("vectors", done)
-                bar.update(len(texts))
+                vectors = self._encoded(store, done, min(done + BLOCK, total))
+                first, done = done, append_vectors(self.folder / VECTORS, done, vectors)
+                store.set_vector_blocks([(first, len(vectors), checksum(vectors))], done)
+                bar.update(len(vectors))
+
+    def _check_vectors(self, store: StoreWriter) -> int:
+        """How many rows of the vectors file are right; encodes anew the blocks that changed since
+        they were written. Rows of version 0.1, without checksums, are taken as they are."""
+        path, dimension = self.folder / VECTORS, self._embedder.dimension
+        written = int(store.state("vectors", 0))
+        done = min(written, whole_rows(path, dimension))
+        blocks = store.vector_blocks()
+        done = next((first for first, rows, _ in blocks if first < done < first + rows), done)
+        if done < written:
+            notice(
+                f"{path}: {written - done:,} of {written:,} rows are missing; encoded anew from "
+                "the stored papers"
+            )
+        known = [block for block in blocks if block[0] + block[1] <= done]
+        covered = known[-1][0] + known[-1][1] if known else 0
+        fresh = [(row, min(BLOCK, done - row)) for row in range(covered, done, BLOCK)]
+        blocks = list(checksums(path, fresh, dimension))
+        now = checksums(path, [block[:2] for block in known], dimension)
+        for block, current in zip(known, now, strict=True):
+            if block != current:
+                first, rows, _ = block
+                notice(
+                    f"{path}: rows {first:,} to {first + rows - 1:,} are not what was written; "
+                    "encoded anew from the stored papers"
+                )
+                vectors = self._encoded(store, first, first + rows)
+                rewrite_vectors(path, first, vectors)
+                blocks.append((first, rows, checksum(vectors)))
+        store.set_vector_blocks(blocks, done)
+        return done
+
+    def _encoded(self, store: StoreWriter, start: int, stop: int) -> NDArray[np.float32]:
+        rows = list(store.passage_texts(start, stop))
+        titles = chunking.short_titles([title for title, _ in rows], self._embedder)
+        texts = [
+            chunking.embedding_text(title, passage)
+            for title, (_, passage) in zip(titles, rows, strict=True)
+        ]
+        return self._embedder.encode(texts)
 
 
 def _fingerprint(store: StoreWriter, manifest: Manifest) -> str:

@@ -78,11 +78,11 @@ class FolderKeeper:
         columns: Mapping[str, str] | None = None,
         progress: bool = False,
     ) -> IngestReport:
-        indexer = Indexer(self.folder, embedder, progress=progress)
+        indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
         return indexer.add(source, strict=strict, columns=columns)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return Indexer(self.folder, embedder).delete(list(ids))
+        return Indexer(self.folder, embedder, existing=True).delete(list(ids))
 
     def facts(self) -> dict[str, Any]:
         size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())

@@ -9,13 +9,16 @@ tf = c / (c + k1 (1 - b + b l / avg l)).
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.corpus.faults import damaged, reserve
 from workbench.corpus.store import Store
 
 BLOCK = 2048
@@ -30,7 +33,7 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     terms = store.term_count
     frequency = np.zeros(terms, dtype=np.int64)
     documents = length = 0
-    for _, numbers, counts in _blocks(store, field, rows):
+    for _, numbers, counts in _blocks(store, field, rows, terms):
         frequency += np.bincount(numbers, minlength=terms)
         length += int(counts.sum())
     documents = _living(store, field, rows)
@@ -41,7 +44,7 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     data = _new_array(folder / "data.csc.index.npy", np.float32, shape)
     indices = _new_array(folder / "indices.csc.index.npy", np.int32, shape)
     free = pointers[:-1].copy()
-    for row_of, numbers, counts in _blocks(store, field, rows):
+    for row_of, numbers, counts in _blocks(store, field, rows, terms):
         lengths = np.bincount(row_of - row_of[0], weights=counts)[row_of - row_of[0]]
         scores = idf[numbers] * (counts / (counts + k1 * (1 - b + b * lengths / average)))
         _scatter(numbers, row_of, scores, free, data, indices)
@@ -61,6 +64,8 @@ class FieldIndex:
         for name in ("data", "indices", "indptr"):
             # The same pages as plain arrays: memmap's subclass costs a call on every slice.
             self._index.scores[name] = np.asarray(self._index.scores[name])
+        # One number a term is small: in memory it takes no file handle.
+        self._index.scores["indptr"] = np.array(self._index.scores["indptr"])
 
     def scores(self, terms: Mapping[int, float]) -> Scores:
         """Score of every row, float32 (rows,), for term numbers and their weights in the query."""
@@ -100,16 +105,29 @@ class FieldIndex:
         return np.float32(0)
 
 
+def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
+    """(documents, terms in all of them) of the first `rows` rows of a field, as `build_field`
+    counts them."""
+    total = sum(int(counts.sum()) for _, _, counts in _blocks(store, field, rows, store.term_count))
+    return _living(store, field, rows), total
+
+
 def _blocks(
-    store: Store, field: str, rows: int
+    store: Store, field: str, rows: int, terms_known: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
     """(row, term, count) of every posting, a block of rows at a time, rows ascending."""
     for start in range(0, rows, BLOCK):
         found = store.postings(field, start, min(start + BLOCK, rows))
         if not any(terms for _, terms, _ in found):
             continue
-        numbers = np.frombuffer(b"".join(terms for _, terms, _ in found), dtype=np.int32)
-        counts = np.frombuffer(b"".join(counts for _, _, counts in found), dtype=np.int32)
+        try:
+            numbers = np.frombuffer(b"".join(terms for _, terms, _ in found), dtype=np.int32)
+            counts = np.frombuffer(b"".join(counts for _, _, counts in found), dtype=np.int32)
+        except (ValueError, TypeError) as error:
+            raise damaged(store.path, f"postings: {error}") from error
+        known = len(numbers) == len(counts) and 0 <= numbers.min() <= numbers.max() < terms_known
+        if not known or counts.min() < 1:
+            raise damaged(store.path, f"postings of the {field} rows from {start}")
         row_of = np.repeat([row for row, _, _ in found], [len(terms) // 4 for _, terms, _ in found])
         yield row_of, numbers, counts
 
@@ -139,7 +157,14 @@ def _scatter(
 
 
 def _new_array(path: Path, dtype: Any, shape: tuple[int, ...]) -> Any:
-    return np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
+    """A mapped array in a file that the disk certainly holds. Raises DiskFull."""
+    header = BytesIO()
+    kind = {"descr": np.dtype(dtype).str, "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(header, kind)
+    reserve(path, len(header.getvalue()) + math.prod(shape) * np.dtype(dtype).itemsize)
+    with open(path, "r+b") as stream:
+        stream.write(header.getvalue())
+    return np.lib.format.open_memmap(path, mode="r+")
 
 
 def _save_parameters(folder: Path, rows: int, k1: float, b: float) -> None:

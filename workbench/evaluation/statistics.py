@@ -20,6 +20,9 @@ ROUNDING = 1e-12
 """Differences and spreads up to this size are rounding noise: metrics are sums of a few terms."""
 
 RESAMPLES = 1_000
+MOVED = 8
+"""Differences other than 0 from which on Student's interval covers what it says."""
+
 FLIPS = 100_000
 EXACT = 14
 """Up to this many differences other than 0, all 2^n sign flips are enumerated."""
@@ -28,26 +31,53 @@ _CELLS = 2**20
 """Cells of one block of resamples; bounds memory at some 16 MB, whatever the count of queries."""
 
 
-def bootstrap_mean(
+def mean_interval(
     values: ArrayLike, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
 ) -> tuple[float, float, float]:
-    """Mean, and the low and high end of its percentile bootstrap interval over queries.
+    """Mean of values from 0 to 1, and the low and high end of its interval over queries.
 
-    Efron and Tibshirani, "An Introduction to the Bootstrap", 1993, chapter 13. The same seed and
-    count of values draw the same resamples, so that intervals of several metrics belong together.
+    Gaffke's interval, as Learned-Miller and Thomas give it in "A New Confidence Interval for the
+    Mean of a Bounded Random Variable", 2019: means under random weights of the queries and of one
+    unseen query, which scores 0 for the low end and 1 for the high one. No case is known where it
+    covers the true mean less often than it says; for values of 0 and 1 it is Clopper and
+    Pearson's. Percentiles of resamples, which know no other values than those seen, covered R@100
+    of 10 queries 32 times in 100. The same seed and count of values draw the same weights.
+
+    Values outside 0 to 1 are no metric's that has these limits: they get Student's interval.
     """
     sample = _checked(values)
+    if sample.min() < -ROUNDING or sample.max() > 1.0 + ROUNDING:
+        return _student(sample, level)
     mean = float(sample.mean())
     rng = np.random.default_rng(seed)
     size = len(sample)
-    means = [
-        sample[rng.integers(0, size, size=(rows, size))].mean(axis=1)
-        for rows in _blocks(resamples, size)
-    ]
-    tail = (1.0 - level) / 2.0
-    low, high = np.quantile(np.concatenate(means), [tail, 1.0 - tail])
-    # Equal values can differ from their own mean by rounding.
-    return mean, min(float(low), mean), max(float(high), mean)
+    # In order of size, so that the order of the queries does not matter.
+    ordered = np.sort(np.clip(sample, 0.0, 1.0))
+    seen, unseen = [], []
+    for rows in _blocks(resamples, size + 1):
+        weights = rng.standard_exponential((rows, size + 1))
+        weights /= weights.sum(axis=1, keepdims=True)
+        seen.append(weights[:, :-1] @ ordered)
+        unseen.append(weights[:, -1])
+    least, tail = np.concatenate(seen), (1.0 - level) / 2.0
+    low = float(np.quantile(least, tail))
+    high = float(np.quantile(least + np.concatenate(unseen), 1.0 - tail))
+    return mean, min(max(low, 0.0), mean), max(min(high, 1.0), mean)
+
+
+def difference_interval(
+    differences: ArrayLike, resamples: int = RESAMPLES, seed: int = 0, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Mean of differences from -1 to 1, and the low and high end of its interval over queries.
+
+    Student's, which keeps its promise where some MOVED queries differ; where fewer do, the spread
+    seen says little, and the interval is that of `mean_interval` between -1 and 1.
+    """
+    sample = _checked(differences)
+    if _moved(sample).sum() >= MOVED or np.abs(sample).max() > 1.0 + ROUNDING:
+        return _student(sample, level)
+    ends = mean_interval((sample + 1.0) / 2.0, resamples, seed, level)
+    return float(sample.mean()), 2.0 * ends[1] - 1.0, 2.0 * ends[2] - 1.0
 
 
 def paired_t(differences: ArrayLike) -> float:
@@ -144,6 +174,16 @@ def win_tie_loss(differences: ArrayLike) -> tuple[int, int, int]:
     moved = _moved(values)
     wins = int((moved & (values > 0)).sum())
     return wins, int((~moved).sum()), int(moved.sum()) - wins
+
+
+def _student(sample: Vector, level: float) -> tuple[float, float, float]:
+    """Mean and ends of Student's interval; without an end for a single value."""
+    mean = float(sample.mean())
+    if len(sample) < 2:
+        return mean, -math.inf, math.inf
+    error = _spread(sample) / math.sqrt(len(sample))
+    half = float(_stats().t.ppf((1.0 + level) / 2.0, len(sample) - 1)) * error
+    return mean, mean - half, mean + half
 
 
 def _stats() -> Any:

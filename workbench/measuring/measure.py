@@ -5,16 +5,14 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
-import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus.collection import read_queries
+from workbench.children import run_module
 from workbench.corpus.manifest import NAME, read_manifest, write_atomically
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments.judgments import read_judgments
+from workbench.evaluation.inputs import as_judgments, as_queries
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.measuring.measurements import Measured, Measurements
 from workbench.opening import INDEX, open_corpus
@@ -95,8 +93,7 @@ def _with(found: Measurements, rows: Sequence[Measured]) -> Measurements:
 
 def _job(index: Path, queries: Any, judgments: Any, metric: str) -> dict[str, Any]:
     """What the process is told, as JSON."""
-    asked = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-    judged = read_judgments(judgments)
+    asked, judged = as_queries(queries), as_judgments(judgments)
     known = grades_by_query(judged)
     texts = [(query.id, query.text) for query in asked if query.id in known]
     if not texts:
@@ -112,14 +109,8 @@ def _job(index: Path, queries: Any, judgments: Any, metric: str) -> dict[str, An
 
 
 def _measured(profile: Profile, job: dict[str, Any]) -> Measured:
-    command = [sys.executable, "-m", "workbench.measuring.child"]
-    done = subprocess.run(
-        command,
-        input=json.dumps({**job, "profile": profile.to_dict()}),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    told = json.dumps({**job, "profile": profile.to_dict()})
+    done = run_module("workbench.measuring.child", told=told)
     if done.returncode != 0:
         reason = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         raise EvaluationError(f"profile {profile.name!r} could not be measured: {reason}")

@@ -7,22 +7,27 @@ in which they were seen. A process that is killed loses at most the line it was 
 from __future__ import annotations
 
 import json
-import math
+import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from types import TracebackType
 from typing import Any, get_args
+from uuid import uuid4
 
-from workbench.errors import RecordingError
+from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
 from workbench.monitor.timeline import Entry, Sample, Timeline
+from workbench.writing import replacing
 
 VERSION = 1
 MAX_BYTES = 64 * 2**20
 """Largest recording, some 70 hours of two models at one sample a second."""
 
 KINDS = get_args(Kind)
+MOST, LATEST = 2**62, 9_000_000_000
+"""Bytes, and seconds since the epoch (year 2255), that tables of pandas hold with room for sums."""
 
 
 class Recorder:
@@ -42,15 +47,15 @@ class Recorder:
             )
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
+            # The earlier file goes once there is a disk that holds the first line of the new one.
+            header = _line({"type": "header", "version": VERSION, "machine": dict(machine)})
+            with replacing(self.path) as first:
+                first.write(header)
+            self._written = len(header.encode())
             # Unbuffered: what is written is there at once, and a full disk is noticed at its line.
-            self._stream = self.path.open("wb", buffering=0)
+            self._stream = self.path.open("ab", buffering=0)
         except OSError as error:
             raise RecordingError(_unwritable(self.path, error)) from error
-        try:
-            self._write({"type": "header", "version": VERSION, "machine": dict(machine)})
-        except RecordingError:
-            self.close()
-            raise
 
     def write(self, entry: Entry) -> None:
         """Append a sample or an event. Raises RecordingError past MAX_BYTES or on a full disk."""
@@ -76,7 +81,7 @@ class Recorder:
         self.close()
 
     def _write(self, values: Mapping[str, Any]) -> None:
-        line = (json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n").encode()
+        line = _line(values).encode()
         if self._written + len(line) > MAX_BYTES:
             raise RecordingError(
                 f"{self.path}: the recording has reached {self._written:,} bytes, the limit is "
@@ -98,12 +103,27 @@ def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = Fals
 
     Raises RecordingError as `Recorder` does.
     """
-    with Recorder(path, timeline.machine, replace=replace) as recorder:
-        if timeline.missed:
-            recorder.missed(timeline.missed)
-        for entry in timeline:
-            recorder.write(entry)
-        return recorder.path
+    target = Path(path).expanduser()
+    if target.exists() and not replace:
+        raise RecordingError(
+            f"{target}: there is a file already; give another name, or replace=True"
+        )
+    part = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.part")
+    try:
+        with Recorder(part, timeline.machine) as recorder:
+            if timeline.missed:
+                recorder.missed(timeline.missed)
+            for entry in timeline:
+                recorder.write(entry)
+        os.replace(part, target)
+    except OSError as error:
+        raise RecordingError(_unwritable(target, error)) from error
+    except RecordingError as error:
+        raise RecordingError(str(error).replace(str(part), str(target))) from error
+    finally:
+        with suppress(OSError):
+            part.unlink()
+    return target
 
 
 def read_recording(path: str | Path) -> Timeline:
@@ -153,6 +173,11 @@ def entry_line(entry: Entry) -> dict[str, Any]:
     }
 
 
+def _line(values: Mapping[str, Any]) -> str:
+    text = json.dumps(values, ensure_ascii=False, separators=(",", ":")) + "\n"
+    return text.encode("utf-8", "replace").decode()
+
+
 def _lines(file: Path) -> list[str]:
     """All lines; what stands after the last line end comes last and is empty in a whole file."""
     try:
@@ -188,7 +213,7 @@ def _header(file: Path, line: str) -> dict[str, Any]:
 def _parsed(file: Path, number: int, line: str) -> tuple[str, dict[str, Any]]:
     try:
         values = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _damaged(file, number, str(error)) from error
     if not isinstance(values, dict) or not isinstance(values.get("type"), str):
         raise _damaged(file, number, "not an object with a type")
@@ -217,7 +242,7 @@ def _event(values: dict[str, Any]) -> MemoryEvent:
         _name(values["model"]),
         _name(values["device"]),
         _usage(values["usage"]),
-        str(values.get("note", "")),
+        _name(values.get("note", "")),
     )
 
 
@@ -226,20 +251,20 @@ def _usage(values: dict[str, Any]) -> Usage:
 
 
 def _count(value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise ValueError(f"{value!r} is no whole number from 0 up")
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= MOST:
+        raise ValueError(f"{shown(value)} is no whole number from 0 to {MOST}")
     return value
 
 
 def _time(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        raise ValueError(f"{value!r} is no time in seconds")
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= LATEST:
+        raise ValueError(f"{shown(value)} is no time in seconds")
     return float(value)
 
 
 def _name(value: Any) -> str:
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no name")
+    if not isinstance(value, str) or value.encode("utf-8", "ignore").decode() != value:
+        raise ValueError(f"{shown(value)} is no name")
     return value
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import MappingProxyType, TracebackType
 
 from workbench.errors import RecordingError
+from workbench.forking import Lock
 from workbench.models.memory.ledger import EVENTS, Ledger, MemoryEvent, Usage
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import Recorder
@@ -58,7 +59,7 @@ class Sampler:
         self._last_event = 0
         self._missed = 0
         self._notes: list[str] = []
-        self._lock = threading.RLock()
+        self._lock = Lock(again=True)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
         self._recorder: Recorder | None = None

@@ -29,9 +29,9 @@ class View:
     more: Mapping[str, Any] = field(default_factory=lambda: NOTHING)
 
     def text(self) -> str:
-        """Plain text; control characters become spaces, since a terminal would obey them."""
+        """Plain text; control characters show as signs, since a terminal would obey them."""
         lines = [self.head, *self.notes, *self.rows]
-        return "\n".join(words.printable(line) for whole in lines for line in whole.split("\n"))
+        return words.printable("\n".join(lines))
 
     def html(self) -> str:
         """HTML for a notebook; every value is escaped."""

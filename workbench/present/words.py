@@ -19,12 +19,19 @@ __all__ = [
     "setting",
     "signed",
 ]
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
 
 
 def printable(text: str) -> str:
-    """The text with control characters as spaces: a terminal would obey them."""
-    return _CONTROL.sub(" ", text)
+    """The text with visible signs for control characters (␛ for ESC), but for line ends and tabs:
+    a terminal would obey them. Overrides of the direction of writing and lone surrogates become
+    U+FFFD."""
+    return _CONTROL.sub(_sign, text)
+
+
+def _sign(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return chr(0x2400 + code) if code < 0x20 else "\u2421" if code == 0x7F else "\ufffd"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from pathlib import Path
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 from workbench.errors import ProfileError
 from workbench.profiles.environment import profile_from_environment, profiles_folder
 from workbench.profiles.profile import Profile
+from workbench.writing import replacing
 
 PRESETS: Final = {
     "default": Profile(),
@@ -67,11 +67,9 @@ def save_profile(profile: Profile, name: str, replace: bool) -> Path:
     text = profile.replace(name=name).to_toml()
     if path.is_file() and not replace and path.read_text("utf-8") != text:
         raise ProfileError(f"{path}: there is a profile {name!r} already; give replace=True")
-    work = path.with_suffix(f".{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        work.write_text(text, "utf-8")
-        os.replace(work, path)
+        with replacing(path) as stream:
+            stream.write(text)
     except OSError as error:
         raise ProfileError(
             f"{path}: cannot write here ({error.strerror}); set WORKBENCH_PROFILES to a folder "

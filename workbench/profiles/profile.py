@@ -12,7 +12,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, SupportsFloat
 
-from workbench.errors import ProfileError, WeightError
+from workbench.errors import ProfileError, WeightError, shown
 
 if TYPE_CHECKING:
     from workbench.profiles.diff import ProfileDiff
@@ -197,7 +197,7 @@ class Profile:
         path = Path(source)
         try:
             values = tomllib.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise ProfileError(f"{path}: not a readable TOML file ({error})") from error
         _check_names(values, str(path))
         return Profile(**{"name": path.stem, **values})
@@ -205,16 +205,27 @@ class Profile:
 
 def _check_whole(setting: str, value: Any, least: int, most: int) -> None:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ProfileError(f"{setting} is {value!r}; give a whole number")
+        raise ProfileError(f"{setting} is {shown(value)}; give a whole number")
     if not least <= value <= most:
-        raise ProfileError(f"{setting} is {value}; the limits are {least} and {most}")
+        raise ProfileError(f"{setting} is {shown(value)}; the limits are {least} and {most}")
 
 
 def _real(setting: str, value: Any, least: float, most: float) -> float:
-    number = isinstance(value, SupportsFloat) and not isinstance(value, bool)
-    if not number or not least <= float(value) <= most:
-        raise ProfileError(f"{setting} is {value!r}; give a number from {least:g} to {most:g}")
-    return float(value)
+    number = finite(value)
+    if number is None or not least <= number <= most:
+        raise ProfileError(f"{setting} is {shown(value)}; give a number from {least:g} to {most:g}")
+    return number
+
+
+def finite(value: Any) -> float | None:
+    """A number as a float; None for what is none, NaN, infinite, or beyond what a float holds."""
+    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+        return None
+    try:
+        number = float(value)
+    except (OverflowError, ValueError, TypeError):
+        return None
+    return number if math.isfinite(number) else None
 
 
 def _check_weights(weights: Any, setting: str = "weights") -> None:
@@ -222,9 +233,11 @@ def _check_weights(weights: Any, setting: str = "weights") -> None:
     if not isinstance(weights, Mapping):
         raise ProfileError(f"{setting} is {weights!r}; give a table of signal and number")
     for name, weight in weights.items():
-        number = isinstance(weight, SupportsFloat) and not isinstance(weight, bool)
-        if not number or not math.isfinite(weight) or weight < 0:
-            raise WeightError(f"weight of {name} is {weight!r}; give a finite number from 0 up")
+        number = finite(weight)
+        if not isinstance(name, str) or number is None or number < 0:
+            raise WeightError(
+                f"weight of {name} is {shown(weight)}; give a finite number from 0 up"
+            )
 
 
 def _check_first_pass(weights: Any) -> None:

@@ -11,11 +11,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, SupportsFloat
+from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import Engine
-from workbench.errors import QueryError
+from workbench.errors import QueryError, shown
+from workbench.profiles.profile import finite
 from workbench.records import Filters, Query
 
 if TYPE_CHECKING:
@@ -188,6 +189,8 @@ def _words_of(text: str, analyser: Analyser) -> dict[str, str]:
 
 
 def _words(name: str, given: Any) -> tuple[str, ...]:
+    if not isinstance(given, str | Iterable):
+        raise QueryError(f"{name} is {given!r}; give words")
     words = (given,) if isinstance(given, str) else tuple(given)
     if not all(isinstance(word, str) and word for word in words):
         raise QueryError(f"{name} is {given!r}; give words")
@@ -198,9 +201,10 @@ def _factors(name: str, given: Any) -> dict[str, float]:
     if not isinstance(given, Mapping):
         raise QueryError(f"{name} is {given!r}; give a mapping like {{'word': 2}}")
     for word, factor in given.items():
-        number = isinstance(factor, SupportsFloat) and not isinstance(factor, bool | str)
-        if not isinstance(word, str) or not number or not 0 < float(factor) <= MAX_FACTOR:
+        number = finite(factor)
+        if not isinstance(word, str) or number is None or not 0 < number <= MAX_FACTOR:
             raise QueryError(
-                f"{name} of {word!r} is {factor!r}; give a number above 0, at most {MAX_FACTOR:g}"
+                f"{name} of {shown(word)} is {shown(factor)}; give a number above 0, at most "
+                f"{MAX_FACTOR:g}"
             )
     return {word: float(factor) for word, factor in given.items()}

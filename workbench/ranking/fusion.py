@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ProfileError, WeightError
+from workbench.errors import ProfileError, WeightError, shown
 from workbench.records import Candidates
 
 Matrix = NDArray[np.float64]
@@ -26,8 +26,17 @@ STAGES = {
 }
 """Signals that a stage computes only where it is turned on, and how."""
 
+MOST = 1e300
+"""Largest weight: sums of scores stay within what a float holds."""
+
 ROUNDING = 1e-12
 """A span below this share of the column's magnitude is rounding noise, not a difference."""
+
+TINY = 1e-12
+"""A weight below this share of the largest is rounding of a sum, and counts as 0."""
+
+WHOLE = 1e-9
+"""Weights that miss 1 by this much or less are meant to sum to 1."""
 
 RRF_K = 60
 """Smoothing of reciprocal rank fusion (Cormack, Clarke and Buettcher, SIGIR 2009)."""
@@ -103,13 +112,15 @@ def normalise(candidates: Candidates, normaliser: str) -> Matrix:
 
 
 def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vector:
-    """Weights in the order of `signals`, float64; a signal without a weight gets 0.
+    """Weights in the order of `signals`, float64; a signal without a weight, or with one below
+    TINY of the largest, gets 0.
 
     Raises WeightError for an unknown signal, a negative, NaN or infinite weight, or all zero.
     """
     # A weight of 0 for a stage that is off asks for nothing.
     unknown = sorted(
-        name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0
+        (name for name in set(weights) - set(signals) if name not in STAGES or weights[name] != 0),
+        key=str,
     )
     if unknown:
         known = dict.fromkeys(STAGES[name] for name in unknown if name in STAGES)
@@ -120,16 +131,52 @@ def weight_vector(weights: Mapping[str, float], signals: Sequence[str]) -> Vecto
         )
     for name, weight in weights.items():
         if not isinstance(weight, int | float | np.number) or isinstance(weight, bool):
-            raise WeightError(f"weight of {name} is {weight!r}; it must be a number from 0 up")
-        if not math.isfinite(weight) or weight < 0:
-            raise WeightError(f"weight of {name} is {weight}; it must be finite and at least 0")
+            raise WeightError(f"weight of {name} is {shown(weight)}; it must be a number")
+        try:
+            number = float(weight)
+        except OverflowError:
+            number = float("inf")
+        if not 0 <= number <= MOST:
+            raise WeightError(
+                f"weight of {name} is {shown(weight)}; it must be finite and at least 0, at most "
+                f"{MOST:g}"
+            )
     vector = np.array([float(weights.get(name, 0.0)) for name in signals])
     if not vector.any():
         raise WeightError(
             f"every weight is 0, so no order is defined; give one of {', '.join(signals)} a "
             "weight above 0"
         )
+    vector[vector < TINY * vector.max()] = 0.0
     return vector
+
+
+def complete_weights(
+    given: Mapping[str, float], base: Mapping[str, float], signals: Sequence[str]
+) -> dict[str, float]:
+    """Weights for every signal from those that a person named.
+
+    Signals left out share what is missing to 1, in the proportions of `base`: with bm25 and dense
+    in use, {"dense": 0.7} means bm25 0.3. Named weights that sum to 1 or more leave them nothing,
+    and so do those that miss 1 by rounding only. Raises what `weight_vector` raises, and
+    WeightError for what is no mapping, or leaves every signal at 0.
+    """
+    if not isinstance(given, Mapping):
+        raise WeightError(f"weights are {given!r}; give a mapping like {{'dense': 0.7}}")
+    weight_vector({**dict.fromkeys(signals, 1.0), **given}, signals)
+    others = {name: base.get(name, 0.0) for name in signals if name not in given}
+    whole = sum(others.values())
+    missing = 1.0 - math.fsum(given.values())
+    if missing <= WHOLE:
+        missing = 0.0
+    shared = {name: missing * part / whole if whole else 0.0 for name, part in others.items()}
+    full = {name: float(given.get(name, shared.get(name, 0.0))) for name in signals}
+    if not any(full.values()):
+        raise WeightError(
+            f"weights {dict(given)} leave every signal at 0; give one of "
+            f"{', '.join(signals)} a weight above 0"
+        )
+    return dict(zip(signals, weight_vector(full, signals).tolist(), strict=True))
 
 
 def fuse(normalised: Matrix, weights: Vector) -> Vector:

@@ -18,6 +18,7 @@ from workbench.errors import CorpusError, ModelError
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.models.embedders.token_store import TokenStore, TokenVectors, quantised
 from workbench.ranking.rerank import passage_texts
+from workbench.terminal import terminal_safe
 
 Vectors = NDArray[np.float32]
 
@@ -53,6 +54,7 @@ class TokenCacheReport:
         """Whether every passage is kept."""
         return self.kept == self.passages
 
+    @terminal_safe
     def __str__(self) -> str:
         text = (
             f"token vectors of {self.kept:,} of {self.passages:,} passages kept, "

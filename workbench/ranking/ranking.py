@@ -13,14 +13,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
-from workbench.errors import QueryError, WeightError
+from workbench.errors import QueryError
 from workbench.present.view import Shown, View
 from workbench.profiles import Profile
+from workbench.ranking.balance import is_semantic
 from workbench.ranking.explain import Explanation, explain
-from workbench.ranking.fusion import Matrix, fuse, normalise, rank_papers, weight_vector
+from workbench.ranking.fusion import (
+    Matrix,
+    complete_weights,
+    fuse,
+    normalise,
+    rank_papers,
+    weight_vector,
+)
 from workbench.ranking.retriever import Retrieved
 from workbench.ranking.view import hits_view
-from workbench.records import Candidates, Hit, SignalShare
+from workbench.records import Candidates, Hit, Query, SignalShare
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,18 +54,22 @@ class Ranking(Shown, Sequence[Hit]):
         normalised: Matrix | None = None,
     ) -> None:
         started = time.perf_counter()
-        _check_k(k)
+        check_k(k)
         self.profile = profile
         self.candidates = retrieved.candidates
         self._retrieved = retrieved
         self._engine = engine
         self._k = k
-        weights = weight_vector(profile.weights, self.candidates.signals)
+        # What is added: a tiny weight in the profile is 0 here.
+        self._weights = weight_vector(profile.weights, self.candidates.signals)
         self._check_searchable()
+        check_vectors(
+            self.candidates, dict(zip(self.candidates.signals, self._weights, strict=True))
+        )
         if normalised is None:
             normalised = normalise(self.candidates, profile.normaliser)
         self._normalised = normalised
-        self.scores = fuse(normalised, weights)
+        self.scores = fuse(normalised, self._weights)
         self._rows, self.papers_found = rank_papers(self.candidates, self.scores, k)
         fused = time.perf_counter()
         self.hits: tuple[Hit, ...] = tuple(self._hits())
@@ -75,6 +87,11 @@ class Ranking(Shown, Sequence[Hit]):
     def notes(self) -> tuple[str, ...]:
         """What the person should know about this result, in sentences."""
         return self._retrieved.notes
+
+    @property
+    def expanded(self) -> Query | None:
+        """The query after feedback; None where the profile has none."""
+        return self._retrieved.expanded
 
     @property
     def engine(self) -> Engine:
@@ -193,7 +210,8 @@ class Ranking(Shown, Sequence[Hit]):
         """An order needs at least one weighted signal that the query can have a value in."""
         if self.candidates.query.terms or not len(self.candidates):
             return
-        if not any(w for name, w in self.profile.weights.items() if name not in LEXICAL):
+        weighted = zip(self.candidates.signals, self._weights, strict=True)
+        if not any(weight for name, weight in weighted if name not in LEXICAL):
             raise QueryError(
                 f"the query {self.query[:60]!r} has no searchable word, and only lexical signals "
                 "have a weight; use other words, or give dense a weight"
@@ -209,7 +227,7 @@ class Ranking(Shown, Sequence[Hit]):
             yield Hit(rank, float(self.scores[row]), paper, passage, self._shares(int(row)))
 
     def _shares(self, row: int) -> dict[str, SignalShare]:
-        weights = [float(self.profile.weights.get(name, 0.0)) for name in self.candidates.signals]
+        weights = self._weights.tolist()
         normalised = [float(v) for v in self._normalised[row]]
         parts = [value * weight for value, weight in zip(normalised, weights, strict=True)]
         whole = sum(abs(part) for part in parts)
@@ -227,40 +245,33 @@ class Ranking(Shown, Sequence[Hit]):
 
 def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
     """Ids of the best `k` papers under a profile, best first, without reading their texts."""
-    _check_k(k)
+    check_k(k)
+    check_vectors(candidates, profile.weights)
     weights = weight_vector(profile.weights, candidates.signals)
     scores = fuse(normalise(candidates, profile.normaliser), weights)
     rows, _ = rank_papers(candidates, scores, k)
     return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
 
 
-def _check_k(k: int) -> None:
+def check_k(k: int) -> int:
+    """k as an int. Raises QueryError for no whole number from 1 to MAX_K."""
     if isinstance(k, bool) or not isinstance(k, SupportsIndex) or not 1 <= int(k) <= MAX_K:
         raise QueryError(f"k is {k!r}; give a whole number from 1 to {MAX_K}")
+    return int(k)
 
 
-def complete_weights(
-    given: Mapping[str, float], base: Mapping[str, float], signals: Sequence[str]
-) -> dict[str, float]:
-    """Weights for every signal from those that a person named.
-
-    Signals left out share what is missing to 1, in the proportions of `base`: with bm25 and dense
-    in use, {"dense": 0.7} means bm25 0.3. Named weights that sum to 1 or more leave them nothing.
-    """
-    if not isinstance(given, Mapping):
-        raise WeightError(f"weights are {given!r}; give a mapping like {{'dense': 0.7}}")
-    weight_vector({**dict.fromkeys(signals, 1.0), **given}, signals)
-    others = {name: base.get(name, 0.0) for name in signals if name not in given}
-    whole = sum(others.values())
-    missing = max(0.0, 1.0 - sum(given.values()))
-    shared = {name: missing * part / whole if whole else 0.0 for name, part in others.items()}
-    full = {name: float(given.get(name, shared.get(name, 0.0))) for name in signals}
-    if not any(full.values()):
-        raise WeightError(
-            f"weights {dict(given)} leave every signal at 0; give one of "
-            f"{', '.join(signals)} a weight above 0"
+def check_vectors(candidates: Candidates, weights: Mapping[str, float]) -> None:
+    """Raises QueryError where only cosines have a weight and there is no vector to compare: every
+    paper would have 0, and the order would be that of the ids."""
+    weighted = [name for name in candidates.signals if weights.get(name)]
+    if not len(candidates) or not all(map(is_semantic, weighted)):
+        return
+    if not any(candidates.column(name).any() for name in weighted):
+        raise QueryError(
+            f"only {', '.join(weighted)} has a weight, and the index has no vectors to compare; "
+            "give bm25 a weight, or name the field of the vectors: "
+            "wb.Elasticsearch(vector_field=...)"
         )
-    return full
 
 
 def _row(hit: Hit) -> dict[str, Any]:

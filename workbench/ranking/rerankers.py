@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import threading
-
+from workbench.forking import Lock
 from workbench.models.cross_encoder.cross_encoder import CrossEncoder
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.profiles import LATE_INTERACTION, Profile
@@ -16,7 +15,7 @@ class Rerankers:
 
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._made: dict[tuple[str, ...], Reranker] = {}
 
     def chosen(self, profile: Profile) -> Reranker | None:

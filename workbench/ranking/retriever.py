@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
-from workbench.engines.base import FEEDBACK, Engine
+from workbench.engines.base import FEEDBACK, Ahead, Engine
 from workbench.errors import QueryError
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.models.onnx.session import cores
@@ -103,9 +103,11 @@ class Retriever:
         filters: Filters = Filters(),
         *,
         edits: QueryEdits | None = None,
+        read: int = 0,
     ) -> Retrieved:
         """The candidates for a query, through the stages of the profile. They do not depend on
-        its weights or normaliser."""
+        its weights or normaliser; nor on `read`, how many papers will be read afterwards, which
+        an engine far away may bring along."""
         clock = _Clock()
         query = self.prepare(text)
         if edits:
@@ -113,7 +115,12 @@ class Retriever:
             filters = edit_filters(filters, edits, self._analyser, self.engine)
         clock.lap("query")
         n, n_keyword = profile.n_retrieval, profile.n_keyword
-        candidates = self.engine.candidates(query, n, filters, n_keyword=n_keyword)
+        reranker, last = self._rerankers.chosen(profile), Ahead(profile.weights, read)
+        if reranker:
+            weights = _with_feedback(profile.first_pass, profile.feedback)
+            last = Ahead(weights, profile.n_rerank)
+        first = Ahead(profile.first_pass, PASSAGES, feedback=True) if profile.feedback else last
+        candidates = self.engine.candidates(query, n, filters, n_keyword=n_keyword, ahead=first)
         clock.lap("candidates")
         expanded = None
         if profile.feedback:
@@ -121,12 +128,11 @@ class Retriever:
             keys = row_keys(candidates, rows)
             expanded = expand(query, keys, scores, self.engine, self._analyser)
             candidates = self.engine.candidates(
-                query, n, filters, n_keyword=n_keyword, expanded=expanded
+                query, n, filters, n_keyword=n_keyword, expanded=expanded, ahead=last
             )
             clock.lap("feedback")
-        if reranker := self._rerankers.chosen(profile):
-            weights = _with_feedback(profile.first_pass, expanded is not None)
-            rows, _ = _best_rows(candidates, weights, profile.n_rerank)
+        if reranker:
+            rows, _ = _best_rows(candidates, last.weights, profile.n_rerank)
             candidates = rerank(candidates, rows, reranker, self.engine)
             clock.lap("rerank")
         notes = self._notes(candidates, filters)
@@ -147,12 +153,18 @@ class Retriever:
 
     def _notes(self, candidates: Candidates, filters: Filters) -> tuple[str, ...]:
         if not len(candidates):
-            return ("No paper passes the filters." if filters else "The corpus has no papers.",)
+            if filters:
+                return ("No paper passes the filters.",)
+            holds = self.engine.document_frequencies(())[1]
+            return ("No paper has a word of the query." if holds else "The corpus has no papers.",)
+        notes = []
         if not candidates.query.terms:
-            return ("The query has only stop words or signs: BM25 is 0 for every paper.",)
-        if not candidates.column("bm25").any():
-            return ("No word of the query occurs in the papers found: BM25 is 0 for all.",)
-        return ()
+            notes.append("The query has only stop words or signs: BM25 is 0 for every paper.")
+        elif not candidates.column("bm25").any():
+            notes.append("No word of the query occurs in the papers found: BM25 is 0 for all.")
+        if not candidates.column("dense").any():
+            notes.append("There are no vectors to compare: dense is 0 for every paper.")
+        return tuple(notes)
 
 
 class _Clock:

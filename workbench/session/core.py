@@ -12,13 +12,13 @@ from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import FolderKeeper, Keeper
-from workbench.errors import CorpusMismatch
+from workbench.errors import CorpusError, CorpusMismatch
 from workbench.models.embedders.onnx_embedder import Embedder, OnnxEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import QueryEdits
-from workbench.ranking.fusion import weight_vector
+from workbench.ranking.fusion import complete_weights, weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
-from workbench.ranking.ranking import Ranking, complete_weights
+from workbench.ranking.ranking import Ranking, check_k
 from workbench.ranking.retriever import Retriever
 
 
@@ -73,9 +73,10 @@ class Session:
         weights), WeightError, FilterError, ProfileError. A query of stop words only, or in a
         script that the papers do not use, is answered by the dense signal and says so in `notes`.
         """
+        check_k(k)
         profile = self._profile(profile, weights)
         filters = make_filters(year=year, venue=venue, author=author, field=field, ids=ids)
-        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits)
+        retrieved = self._retriever.retrieve(query, profile, filters, edits=edits, read=k)
         return Ranking(retrieved, profile, self.engine, k)
 
     def add(
@@ -142,6 +143,12 @@ class Session:
         tb: TracebackType | None,
     ) -> None:
         self.close()
+
+    def __reduce__(self) -> str:
+        raise CorpusError(
+            f"{self!r} holds open files and cannot be sent to another process; send the path and "
+            f"open it there, once a process: wb.open({str(self.folder)!r})"
+        )
 
     def __repr__(self) -> str:
         return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"

@@ -6,7 +6,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from workbench.session.measuring import Judgments, Measuring, Queries
+from workbench.evaluation.inputs import JudgmentInput, QueryInput
+from workbench.session.measuring import Measuring
 
 
 class Panels(Measuring):
@@ -21,7 +22,7 @@ class Panels(Measuring):
         """Search, query tuning and weights in a notebook; `k` and `profile` as in `search`."""
         return _widget("search_panel", "SearchPanel")(self, query, **options)
 
-    def weight_tuner(self, queries: Queries, judgments: Judgments, **options: Any) -> Any:
+    def weight_tuner(self, queries: QueryInput, judgments: JudgmentInput, **options: Any) -> Any:
         """The sliders beside a metric's exact curve. Options: `metric`, `k`, `profile`, `query`.
 
         Raises what `tune` raises.
@@ -38,7 +39,7 @@ class Panels(Measuring):
         pool = pool or getattr(self._embedder, "pool", None)
         return _widget("memory_plot", "memory_plot")(pool, recording=recording)
 
-    def judge(self, queries: Queries, judgments: Any, **options: Any) -> Any:
+    def judge(self, queries: QueryInput, judgments: Any, **options: Any) -> Any:
         """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
         `widgets.judging.judge`. Raises EvaluationError, MissingDependency."""
         return _widget("judging", "judge")(self, queries, judgments, **options)

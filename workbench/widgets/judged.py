@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from workbench.corpus.collection import read_queries
-from workbench.evaluation.judgments.judgments import read_judgments
+from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.tuning.between import CurveBetween, curve_between
 from workbench.profiles import Profile
 from workbench.ranking.balance import with_balance
 from workbench.session import Workbench
-from workbench.session.measuring import Judgments, Queries
 
 if TYPE_CHECKING:
     from workbench.evaluation.tuning.curve import WeightCurve
@@ -33,11 +30,15 @@ class Judged:
     """
 
     def __init__(
-        self, bench: Workbench, queries: Queries, judgments: Judgments, metric: str = "nDCG@10"
+        self,
+        bench: Workbench,
+        queries: QueryInput,
+        judgments: JudgmentInput,
+        metric: str = "nDCG@10",
     ) -> None:
         self.bench = bench
-        self.queries = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
-        self.judgments = read_judgments(judgments)
+        self.queries = as_queries(queries)
+        self.judgments = as_judgments(judgments)
         self.metric = metric
         self._grades = grades_by_query(self.judgments)
         self._text_ids = {query.text.strip(): query.id for query in self.queries}

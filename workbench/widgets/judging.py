@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import anywidget
 import traitlets
 
-from workbench.corpus.collection import read_queries
 from workbench.errors import EvaluationError
+from workbench.evaluation.inputs import QueryInput, as_queries
 from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
 from workbench.evaluation.judgments.judgments import Judgments
 from workbench.present.words import authors_line
@@ -254,7 +254,7 @@ class JudgingWidget(anywidget.AnyWidget):
 
 def judge(
     bench: Workbench,
-    queries: str | Path | Iterable[Query],
+    queries: QueryInput,
     judgments: str | Path | Judgments,
     *,
     depth: int = DEPTH,
@@ -262,12 +262,12 @@ def judge(
     seed: int = 0,
     who: str | None = None,
 ) -> JudgingWidget:
-    """Judge papers for queries (records or a file) into a file of judgments, or a `Judgments`.
+    """Judge papers for queries (`as_queries`) into a file of judgments, or a `Judgments`.
 
     For each query, the first `depth` papers of the ranking and of each of its signals alone.
     Raises EvaluationError for no query, a depth below 1, or a file that holds no judgments.
     """
-    asked = read_queries(queries) if isinstance(queries, str | Path) else list(queries)
+    asked = as_queries(queries)
     if not asked:
         raise EvaluationError("there is no query to judge for; give at least one")
     if depth < 1:

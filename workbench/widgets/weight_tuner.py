@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from workbench.evaluation.inputs import JudgmentInput, QueryInput
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.balance import balance_of
 from workbench.session import Workbench
-from workbench.session.measuring import Judgments, Queries
 from workbench.widgets.judged import Judged
 from workbench.widgets.search_panel import SearchPanel
 
 
 def weight_tuner(
     bench: Workbench,
-    queries: Queries,
-    judgments: Judgments,
+    queries: QueryInput,
+    judgments: JudgmentInput,
     metric: str = "nDCG@10",
     *,
     k: int = 10,

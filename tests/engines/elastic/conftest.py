@@ -51,8 +51,12 @@ def guarded() -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def crowded() -> Iterator[Server]:
-    """A server that lets only little be written at once, and answers 429 to the rest."""
-    settings = {"indexing_pressure.memory.limit": "60kb"}
+    """A server that lets only little be written or searched at once; 429 is for the rest."""
+    settings = {
+        "indexing_pressure.memory.limit": "60kb",
+        "thread_pool.search.size": 1,
+        "thread_pool.search.queue_size": 1,
+    }
     server = Server(server_archive(), heap="384m", settings=settings)
     try:
         yield server.start()
@@ -66,7 +70,7 @@ def corpus_on() -> Iterator[Callable[..., ElasticCorpus]]:
     made: list[ElasticCorpus] = []
 
     def make(url: str, **values: object) -> ElasticCorpus:
-        given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 5.0, **values}
+        given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 30.0, **values}
         made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))  # type: ignore[arg-type]
         return made[-1]
 

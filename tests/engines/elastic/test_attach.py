@@ -12,7 +12,7 @@ import pytest
 import workbench as wb
 from workbench.engines.elastic.attached.fields import cosine
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.errors import ClusterError, CorpusError, CorpusMismatch, FilterError
+from workbench.errors import ClusterError, CorpusError, CorpusMismatch, FilterError, QueryError
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.records import Filters, Query
 
@@ -198,6 +198,14 @@ def test_filters_use_their_fields(theirs: Theirs) -> None:
 def test_without_id_and_paper_field_a_document_is_a_paper(theirs: Theirs) -> None:
     with wb.open(engine=theirs.spec(id_field="", paper_field="")) as bench:
         assert bench.search("hunting birds at night").paper_ids[0] == "b-1"
+        assert bench.engine.known(["b-1", "b"]) == {"b-1"}
+
+
+def test_judged_papers_are_told_from_others(theirs: Theirs) -> None:
+    for fields in ({}, {"paper_field": ""}):
+        with wb.open(engine=theirs.spec(**fields)) as bench:
+            found = bench.search("hunting birds at night").paper_ids
+            assert bench.engine.known([*found, "nobody"]) == set(found)
 
 
 def test_without_vectors_the_words_answer(theirs: Theirs) -> None:
@@ -205,6 +213,15 @@ def test_without_vectors_the_words_answer(theirs: Theirs) -> None:
         ranking = bench.search("inverted files", weights={"bm25": 1})
         assert ranking.paper_ids[0] == "a"
         assert not ranking.candidates.column("dense").any()
+        assert any("no vectors" in note for note in ranking.notes)
+        for weights in ({"dense": 1}, {"dense": 0.5, "dense_feedback": 0.5}):
+            with pytest.raises(QueryError, match=r"no vectors.*vector_field"):
+                bench.search("inverted files", weights=weights)
+            with pytest.raises(QueryError, match=r"no vectors.*vector_field"):
+                ranking.reweigh(weights)
+        judged = [wb.Judgment("1", "a", 1)]
+        with pytest.raises(QueryError, match="no vectors"):
+            bench.evaluate([Query("inverted", id="1")], judged, "RR", weights={"dense": 1})
 
 
 @pytest.mark.parametrize(

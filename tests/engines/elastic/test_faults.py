@@ -29,6 +29,7 @@ from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.indices import Versions
 from workbench.engines.elastic.own.mapping import Layout
 from workbench.engines.elastic.wire import bulk
+from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import (
     ClusterBusy,
     ClusterDenied,
@@ -168,12 +169,10 @@ def test_queries_fail_typed_while_the_server_is_away_and_work_when_it_is_back(
         before = bench.search(QUERY).paper_ids
         fragile.kill()
         for _ in range(4):
-            started = time.monotonic()
             with pytest.raises(ClusterUnavailable, match=fragile.url):
                 bench.search(QUERY)
-            assert time.monotonic() - started < 15
         fragile.start()
-        time.sleep(1.1)  # the breaker's pause
+        wait_until(lambda: answered(bench))  # the breaker pauses
         assert bench.search(QUERY).paper_ids == before
 
 
@@ -303,6 +302,48 @@ def test_a_cluster_that_stays_busy_ends_the_patience(
         writer.write([bulk.Action("x", {"text": "long " * 50_000})])
 
 
+def test_searches_rejected_inside_a_request_are_asked_again(
+    crowded: Server, corpus_on: CorpusOn, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bulk, "BYTES", 25_000)
+    live = corpus_on(crowded.url).mirror(folder)
+    mine = corpus_on(crowded.url, timeout=60.0).connection
+    others = corpus_on(crowded.url, timeout=60.0).connection
+    rejected = threading.Event()
+    searched = Connection._searched
+
+    def seen(self: Connection, *given: Any, **options: Any) -> list[dict[str, Any]]:
+        found = searched(self, *given, **options)
+        if self is mine and any(response.get("status") == 429 for response in found):
+            rejected.set()
+        return found
+
+    monkeypatch.setattr(Connection, "_searched", seen)
+    heavy = {"size": 500, "query": {"match_all": {}}, "sort": ["paper_id"]}
+
+    def search_until_rejected() -> None:
+        for _ in range(500):
+            if rejected.is_set():
+                return
+            others._searched([heavy] * 4, live.name, gently=False)
+
+    crowd = [threading.Thread(target=search_until_rejected) for _ in range(8)]
+    for thread in crowd:
+        thread.start()
+    try:
+        for _ in range(500):
+            answers = mine.searches([heavy] * 4, live.name)
+            assert [len(answer["hits"]["hits"]) for answer in answers] == [500] * 4
+            if rejected.is_set():
+                break
+    finally:
+        rejected_in_time = rejected.is_set()
+        rejected.set()
+        for thread in crowd:
+            thread.join()
+    assert rejected_in_time, "nothing was rejected: this test tests nothing"
+
+
 def test_refused_documents_are_reported_by_id(fragile: Server, corpus_on: CorpusOn) -> None:
     corpus = corpus_on(fragile.url)
     name = corpus.connection.spec.index
@@ -427,7 +468,7 @@ def test_a_mapping_of_another_dimension_names_both(fragile: Server, corpus_on: C
     layout = Layout("a", "c", "other", "", 8, 0.9, 0.4, "flat")
     versions = Versions(corpus.connection)
     version, _ = versions.building(layout, "x")
-    versions.publish(version)
+    assert versions.publish(version, over=None)
     with pytest.raises(CorpusMismatch, match=r"(?s)dimension 8.*dimension 32"):
         opened_alone(corpus)
 
@@ -463,8 +504,7 @@ def test_one_of_three_nodes_may_die_at_any_time(
         corpus.connection.call("GET", health, params=query, timeout=40)
         three[2].kill()
         for _ in range(20):
-            # The other copy may have merged differently, and break ties at the cut differently.
-            assert bench.search(QUERY).paper_ids[:5] == before[:5]
+            assert bench.search(QUERY).paper_ids == before
         # Without two of three there is no master and no quorum: typed, not stuck.
         three[1].kill()
         time.sleep(1)
@@ -475,4 +515,4 @@ def test_one_of_three_nodes_may_die_at_any_time(
         three[1].start(wait=False)
         three[2].start(wait=False)
         wait_until(lambda: answered(bench), 120)
-        assert bench.search(QUERY).paper_ids[:5] == before[:5]
+        assert bench.search(QUERY).paper_ids == before

@@ -59,7 +59,10 @@ def test_a_folder_is_brought_to_the_cluster_once_and_answers_alike(
     before = versions(spec)
     with wb.open(landmarks.folder, engine=spec, progress=False) as again:
         assert again.engine.fingerprint == fingerprint
-    assert versions(spec) == before == [(f"{spec.index}-000001", True)]
+    assert versions(spec) == before
+    [(name, live)] = before
+    assert live
+    assert name.startswith(f"{spec.index}-000001-x")
     with wb.open(engine=spec) as alone:
         assert alone.search(QUERIES[0]).paper_ids == landmarks.search(QUERIES[0]).paper_ids
 
@@ -174,7 +177,7 @@ def test_opening_nothing_or_both_is_refused(spec: wb.Elasticsearch, tmp_path: Pa
         ({"url": "localhost:9200"}, "give one like http"),
         ({"url": "http://me:secret@host:9200"}, "holds credentials"),
         ({"index": "Papers"}, "lower case"),
-        ({"index": "a b"}, "lower case"),
+        ({"index": "a b"}, "without spaces"),
         ({"vectors": "hnsw9"}, "choose one of flat"),
         ({"shards": 0}, "limits are 1"),
         ({"timeout": 0}, "timeout is 0"),

@@ -15,11 +15,11 @@ import workbench as wb
 from tests.conftest import ROOT
 from workbench.cli.app import app
 from workbench.engines.elastic.ancestor import one_request
+from workbench.engines.elastic.counting import rounded_length
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import EvaluationError, WeightError
-from workbench.evaluation.likeness.causes import rounded_length
 from workbench.records import Filters
 
 DATA = ROOT / "data" / "landmarks"
@@ -98,6 +98,53 @@ def test_deleted_documents_are_told_apart(
     assert report.explained
 
 
+def test_what_was_replaced_in_the_index_is_not_explained_away(
+    landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
+) -> None:
+    spec = wb.Elasticsearch(elasticsearch_url, index=f"r-{uuid4().hex[:8]}", timeout=60)
+    corpus = ElasticCorpus(spec)
+    live = corpus.mirror(landmarks.folder)
+    call = corpus.connection.call
+    hits = [hit for query in queries[:4] for hit in landmarks.search(query.text, 8)]
+    passages = {(hit.paper.id, hit.passage.number) for hit in hits}
+    for paper_id, number in passages:
+        path = f"/{live.name}/_doc/{key(paper_id, number)}".replace("\t", "%09")
+        source = call("GET", path)["_source"]
+        source["vector"] = source["vector"][::-1]
+        call("PUT", path, source)
+    call("POST", f"/{live.name}/_forcemerge", params={"max_num_segments": 1}, timeout=60)
+    call("POST", f"/{live.name}/_refresh")
+    with wb.open(engine=spec) as bench:
+        report = wb.parity(landmarks, bench, queries[:4], profile=PLAIN)
+    # The vectors that are there now give the values that are there: that is the cause.
+    assert set(report.signals[2].causes) == {"other vectors"}
+    for paper_id, number in passages:
+        path = f"/{live.name}/_doc/{key(paper_id, number)}".replace("\t", "%09")
+        source = call("GET", path)["_source"]
+        source["tokens"] = " ".join(sorted(source["tokens"].split())[::2])
+        call("PUT", path, source)
+    call("POST", f"/{live.name}/_refresh")
+    with wb.open(engine=spec) as bench:
+        report = wb.parity(landmarks, bench, queries[:4], profile=PLAIN)
+    corpus.remove()
+    corpus.connection.close()
+    # Nothing that the engines hold explains terms that are not those of the text.
+    assert report.signals[0].causes["unexplained"] > 0
+    assert not report.explained
+    assert "none of the causes" in str(report)
+
+
+def test_feedback_of_each_engine_is_a_cause_where_it_is_one(
+    landmarks: wb.Workbench, there: wb.Workbench, queries: list[wb.Query]
+) -> None:
+    report = wb.parity(landmarks, there, queries, profile=wb.Profile(n_retrieval=40))
+    causes = {signal.name: signal.causes for signal in report.signals}
+    assert set(causes["bm25_feedback"]) <= {"own feedback", "length rounding", "statistics"}
+    assert set(causes["dense_feedback"]) <= {"own feedback"}
+    assert causes["bm25_feedback"]["own feedback"] > 0
+    assert report.explained
+
+
 def test_approximate_neighbours_are_told_apart(
     landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
 ) -> None:
@@ -126,18 +173,25 @@ def test_another_analyser_is_told_apart(
     )
     connection = Connection(spec)
     fields = {"title": {"type": "text"}, "abstract": {"type": "text"}}
+    changed = set(landmarks.search(queries[0].text, 5).paper_ids)
     connection.call("PUT", f"/{name}", {"mappings": {"properties": fields}})
     for line in (DATA / "papers.jsonl").read_text(encoding="utf-8").splitlines():
         paper = json.loads(line)
-        body = {"title": paper["title"], "abstract": paper.get("abstract", "")}
+        text = paper.get("abstract", "")
+        if paper["id"] in changed:
+            text = f"Volcanoes and lava. {text[:200]}"
+        body = {"title": paper["title"], "abstract": text}
         connection.call("PUT", f"/{name}/_doc/{paper['id']}", body)
     connection.call("POST", f"/{name}/_refresh")
     with wb.open(engine=spec) as bench:
+        assert not changed.isdisjoint(bench.search(queries[0].text).paper_ids)
         profile = PLAIN.replace(weights={"bm25": 1.0})
         report = wb.parity(landmarks, bench, queries[:4], profile=profile)
     connection.call("DELETE", f"/{name}")
     connection.close()
-    assert report.signals[0].causes["analyser"] > 0
+    causes = report.signals[0].causes
+    assert causes["analyser"] > 0
+    assert causes["other text"] > 0
     assert report.mean_overlap < 1
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,8 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.corpus.collection import read_qrels
 from workbench.errors import CorpusNotFound, EvaluationError, RecordError
-from workbench.evaluation.judgments.judgments import Judgments, read_judgments
+from workbench.evaluation.inputs import as_judgments
+from workbench.evaluation.judgments.judgments import Judgments
 from workbench.records import Hit, Judgment, Paper, Passage, Query
 
 EVIL = "<script>alert(1)</script>"
@@ -331,7 +333,9 @@ def test_csv_from_elsewhere_needs_three_columns_only(judgments: Judgments, tmp_p
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("query,paper,grade\n", "no column paper_id, query_id"),
+        ("query,doc,stars\nq,p,1\n", "line 1.*no column grade"),
+        ("query_id,paper_id,grade\nq,p,1,much,more\n", "line 2: 5 cells under 3 columns"),
+        ("query_id,paper_id,grade\nq,p,1_0\n", "line 2: grade '1_0'"),
         ("query_id,paper_id,grade\nq,p,1\nq,r,high\n", "line 3: grade 'high'"),
         ("query_id,paper_id,grade\nq,p,1\nq,p\n", "line 3"),
         ("query_id,paper_id,grade\nq,p,1\nq,p,2\n", "line 3.*grade 2 here and 1 before"),
@@ -350,11 +354,37 @@ def test_a_bad_csv_adds_nothing(
     assert judgments.history() == []
 
 
+def test_an_older_import_replaces_nothing_newer(tmp_path: Path) -> None:
+    kept = Judgments(tmp_path / "kept.jsonl", who="ann")
+    for paper in ("a", "b", "c"):
+        kept.add("q", paper, 1)
+    kept.export_csv(tmp_path / "old.csv")
+    time.sleep(0.002)  # times are kept in milliseconds
+    kept.add("q", "a", 2)
+    kept.retract("q", "b")
+    assert kept.import_csv(tmp_path / "old.csv") == 0
+    assert kept.current() == [Judgment("q", "a", 2), Judgment("q", "c", 1)]
+    assert "2 grades are older" in kept.notes[-1]
+    (tmp_path / "undated.csv").write_text("query_id,paper_id,grade\nq,a,0\n")
+    assert kept.import_csv(tmp_path / "undated.csv") == 1
+    assert kept.current()[0].grade == 0
+
+
+def test_ids_that_are_numbers_are_their_digits_everywhere(judgments: Judgments) -> None:
+    number: Any = 7
+    judgments.add(number, np.int64(8), 1)  # type: ignore[arg-type]
+    assert judgments.current() == [Judgment("7", "8", 1)]
+    assert len(judgments.history(number)) == 1
+    assert judgments.progress([number], 1, {"7": [8]}).judged == 1  # type: ignore[list-item]
+    judgments.retract("7", "8")
+    assert judgments.current() == []
+
+
 def test_bad_files_are_typed_errors(judgments: Judgments, tmp_path: Path) -> None:
-    with pytest.raises(EvaluationError, match=r"none\.csv.*cannot be read"):
+    with pytest.raises(EvaluationError, match=r"none\.csv.*check the path"):
         judgments.import_csv(tmp_path / "none.csv")
     (tmp_path / "latin.csv").write_bytes(b"query_id,paper_id,grade\nq,\xe9,1\n")
-    with pytest.raises(EvaluationError, match="no CSV in UTF-8"):
+    with pytest.raises(EvaluationError, match=r"latin\.csv line 2: not UTF-8 \(byte 0xe9\)"):
         judgments.import_csv(tmp_path / "latin.csv")
     (tmp_path / "bad.qrels").write_text("q 0 a 1\nq 0 a 2\n")
     with pytest.raises(RecordError, match="grade 2 here and 1 before"):
@@ -372,7 +402,7 @@ def test_a_grade_that_is_no_whole_number_is_refused(judgments: Judgments, grade:
     assert judgments.history() == []
 
 
-@pytest.mark.parametrize("value", [" ", 3, "a\ud800"])
+@pytest.mark.parametrize("value", [" ", 3.0, "a\ud800"])
 @pytest.mark.parametrize("field", ["query_id", "paper_id", "note", "who"])
 def test_what_is_no_text_is_refused(judgments: Judgments, field: str, value: Any) -> None:
     arguments = {"query_id": "q", "paper_id": "p", "grade": 1, field: value}
@@ -424,9 +454,9 @@ def test_all_kinds_of_judgments_are_read(judgments: Judgments, tmp_path: Path) -
     judgments.export_qrels(tmp_path / "q.qrels")
     expected = [Judgment("q", "p", 1)]
     for source in (judgments, judgments.path, str(judgments.path), tmp_path / "q.qrels", expected):
-        assert read_judgments(source) == expected
+        assert as_judgments(source) == expected
     with pytest.raises(CorpusNotFound, match=r"none\.jsonl"):
-        read_judgments(tmp_path / "none.jsonl")
+        as_judgments(tmp_path / "none.jsonl")
 
 
 def test_it_is_a_public_name() -> None:

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.errors import EvaluationError
+from workbench.evaluation.reports.bound_formulas import Measure, Ranked, bounds
 from workbench.evaluation.reports.bounds import find_bounds
 from workbench.evaluation.reports.metrics import per_query
 from workbench.evaluation.reports.report import Report, make_report
@@ -138,3 +139,71 @@ def test_large_grades_and_long_rankings_are_quick_enough_to_finish() -> None:
 def test_no_query_has_bounds_of_nothing() -> None:
     with pytest.raises(EvaluationError, match="no query"):
         find_bounds({}, {}, "AP")
+
+
+def ndcg(ranks: np.ndarray, grades: np.ndarray, judged: np.ndarray, cutoff: float) -> float:
+    """By the definition, plainly; `grades` at `ranks`, `judged` all grades of the query."""
+    ideal = np.sort(judged)[::-1]
+    places = np.arange(1, len(ideal) + 1)
+    best = (ideal / np.log2(places + 1))[places <= cutoff].sum()
+    return float((grades / np.log2(ranks + 1))[ranks <= cutoff].sum() / best) if best else 0.0
+
+
+@st.composite
+def many_grades(draw: st.DrawFn) -> tuple[Ranked, float]:
+    """Up to 150 judged papers with grades 0 to 8, some of them found, and up to 40 holes."""
+    seed, count = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, 150))
+    dice = np.random.default_rng(seed)
+    judged = dice.integers(0, draw(st.integers(1, 8)) + 1, count)
+    found = draw(st.integers(0, count))
+    holes = draw(st.one_of(st.integers(0, 3), st.integers(0, 40)))
+    ranks = dice.permutation(found + holes) + 1
+    cutoff = draw(st.sampled_from([5, 10, 100, np.inf]))
+    top = draw(st.integers(1, 8))
+    own = np.sort(ranks[:found])
+    return Ranked(own, judged[:found], judged, np.sort(ranks[found:]), top), cutoff
+
+
+@given(many_grades())
+@settings(max_examples=150, deadline=None)
+def test_the_bounds_of_ndcg_end_and_are_the_extremes(made: tuple[Ranked, float]) -> None:
+    ranked, cutoff = made
+    low, high = bounds(ranked, Measure("nDCG", cutoff, 1, 0.0))
+    holes, dice = len(ranked.holes), np.random.default_rng(1)
+    few = holes <= 3
+    fillings = (
+        np.array(list(product(range(ranked.top + 1), repeat=holes)), dtype=np.int64)
+        if few
+        else dice.integers(0, ranked.top + 1, (100, holes))
+    )
+    ranks = np.concatenate((ranked.ranks, ranked.holes))
+    values = [
+        ndcg(
+            ranks,
+            np.concatenate((ranked.grades, filling)),
+            np.concatenate((ranked.judged, filling)),
+            cutoff,
+        )
+        for filling in fillings
+    ]
+    assert 0 <= low <= min(values) + 1e-12
+    assert max(values) - 1e-12 <= high <= 1 + 1e-12
+    if few:
+        assert low == pytest.approx(min(values), abs=1e-12)
+        assert high == pytest.approx(max(values), abs=1e-12)
+
+
+def test_an_iteration_whose_gains_stay_above_rounding_ends() -> None:
+    ranks = np.array([1, 2, 4, 5, 6, 11, 16, 18, 24, 27, 30, 35, 55, 76])
+    grades = np.array([8, 1, 3, 4, 7, 2, 2, 1, 7, 4, 1, 1, 1, 2])
+    judged = np.array([4, 2, 7, 2, 1, 7, 2, 1, 8, 1, 1, 2, 1, 4, 3, 1, 1])
+    ranked = Ranked(ranks, grades, judged, np.array([3, 7, 8, 9, 10]), 8)
+    low, high = bounds(ranked, Measure("nDCG", 10, 1, 0.0))
+    # 9^5 fillings, each by the definition.
+    fillings = np.array(list(product(range(9), repeat=5)))
+    discounts = 1 / np.log2(np.arange(2, 12))
+    inside = grades[ranks <= 10] @ discounts[ranks[ranks <= 10] - 1]
+    every = np.hstack((np.tile(judged, (len(fillings), 1)), fillings))
+    ideal = np.sort(every, axis=1)[:, ::-1][:, :10] @ discounts
+    values = (inside + fillings @ discounts[ranked.holes - 1]) / ideal
+    assert (low, high) == pytest.approx((values.min(), values.max()), abs=1e-12)

@@ -132,9 +132,9 @@ def test_nothing_relevant_is_zero(metric: str) -> None:
     assert one(metric, ["a", "b"], {"a": 0, "b": -1}) == 0
 
 
-@pytest.mark.parametrize("name", ["a\ud800", "a\0b", " ", "", "é", "1"])
+@pytest.mark.parametrize("name", ["a\0b", "é", "1"])
 def test_any_text_is_an_id(name: str) -> None:
-    # pytrec_eval alone crashes on a lone surrogate and cuts at a zero.
+    # pytrec_eval alone cuts at a zero.
     frame = per_query(
         {name: ["0", name]}, judged(**{name: {name: 1}}), ["RR", "RR@10", "Judged@10"]
     )
@@ -218,9 +218,11 @@ def test_a_paper_twice_is_refused() -> None:
         per_query({"q": ["a", "b", "c", "b"]}, judged(q={"a": 1}), "AP")
 
 
-@pytest.mark.parametrize("papers", ["abc", [1, 2], [None]])
+@pytest.mark.parametrize(
+    "papers", ["abc", [1.0, 2.0], [None], [True], {"a", "b"}, [" "], ["a\ud800"]]
+)
 def test_a_ranking_of_other_things_is_refused(papers: Any) -> None:
-    with pytest.raises(EvaluationError, match="not a list of paper ids"):
+    with pytest.raises(EvaluationError, match=r"query 'q'.* not a list of paper ids"):
         per_query({"q": papers}, judged(q={"a": 1}), "AP")
 
 

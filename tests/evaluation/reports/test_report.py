@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import FrozenInstanceError
 from html.parser import HTMLParser
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +20,9 @@ from workbench.evaluation.reports.report import Interval, Report, make_report
 from workbench.evaluation.reports.trec import read_run, write_qrels
 from workbench.evaluation.statistics import (
     benjamini_hochberg,
-    bootstrap_mean,
     cohens_d,
     holm,
+    mean_interval,
     paired_t,
     randomisation,
     wilcoxon,
@@ -101,9 +103,9 @@ def test_means_equal_ir_measures(good: Report) -> None:
     )
 
 
-def test_intervals_are_the_bootstraps(good: Report) -> None:
+def test_intervals_are_those_of_the_means(good: Report) -> None:
     for name, interval in good.metrics.items():
-        assert interval == Interval(*bootstrap_mean(good.per_query[name].to_numpy()))
+        assert interval == Interval(*mean_interval(good.per_query[name].to_numpy()))
         assert interval.low < interval.mean < interval.high
 
 
@@ -335,7 +337,10 @@ def test_the_page_of_a_comparison(compared: Comparison) -> None:
     for contrast in compared.contrasts:
         assert f"{contrast.win} / {contrast.tie} / {contrast.loss}" in text
     assert str(compared).startswith("good against poor, other\n")
-    assert repr(compared) == "Comparison('good' against 'poor', 'other')"
+    first = compared.contrasts[0]
+    assert repr(compared) == (
+        f"Comparison('good' against 'poor', 'other': nDCG@10 {first.difference:+.4f}, p <0.0001)"
+    )
 
 
 def test_an_undefined_effect_size_is_a_dash() -> None:
@@ -354,9 +359,9 @@ def test_an_undefined_effect_size_is_a_dash() -> None:
         ({"x": ["a"]}, ["x"], r"none of 1 query \(x\) has a judgment; the judgments are for q00,"),
         ({}, [], "none of 0 queries"),
         ({}, ["q00", "q00"], "'q00' is there twice"),
-        ({}, [""], "has the id ''"),
-        ({}, [Query(text="words")], "has the id ''"),
-        ({}, [7], "has the id 7"),
+        ({}, [""], "a query's id, .* is ''"),
+        ({}, [Query(text="words")], "a query's id, .* is ''"),
+        ({}, [7.0], "a query's id, .* is 7.0"),
         ({}, "q00", "give a list of queries"),
     ],
 )
@@ -438,3 +443,65 @@ def test_settled_conflicts_are_counted_and_said(tmp_path: Path) -> None:
     report = make_report({"q": ["a"]}, ["q"], [Judgment("q", "a", 1)], "RR", settled=2)
     assert report.to_dict()["settled"] == 2
     assert "2 pairs judged differently" in str(report)
+
+
+# What makes a comparison unfair, and what differs
+
+
+def test_reports_of_the_same_name_are_told_apart(good: Report) -> None:
+    again = good.compare(good, good)
+    assert again.label == "good"
+    assert list(again.pairs) == ["good (2)", "good (3)"]
+    assert again.notes == ()
+
+
+def test_other_judgments_are_said_with_their_count(good: Report) -> None:
+    changed = [Judgment(j.query_id, j.paper_id, 2 if n < 3 else j.grade)
+               for n, j in enumerate(JUDGMENTS) if n != 5]  # fmt: skip
+    apart = sum(new.grade != old.grade for new, old in zip(changed[:3], JUDGMENTS, strict=False))
+    other = make_report(good_run(), QUERIES, changed, METRICS, "other")
+    [note] = good.compare(other).notes
+    assert note.startswith(f"other: not measured by the same judgments ({apart + 1} pairs of ")
+
+
+def test_settings_that_differ_are_in_the_title_and_another_k_is_a_note() -> None:
+    def at(k: int, weight: float) -> Report:
+        settings = {"weights.dense": weight, "feedback": True, "k": k, "corpus": "a"}
+        return make_report(
+            random_run(1), QUERIES, JUDGMENTS, ("AP", "P@5"), "default", settings=settings
+        )
+
+    compared = at(1000, 0.7).compare(at(10, 1.0))
+    said = ("weights.dense 0.7 against 1", "k 1000 against 10")
+    assert compared.differences == {"default (2)": said}
+    assert "weights.dense 0.7 against 1, k 1000 against 10" in str(compared)
+    assert "weights.dense 0.7 against 1" in Tags(compared._repr_html_()).text
+    [note] = compared.notes
+    assert "k is 1000 against 10, and AP look further" in note
+    assert at(10, 0.7).compare(at(10, 1.0)).notes == ()
+
+
+def test_a_grade_that_nobody_gave_is_said() -> None:
+    report = make_report(good_run(), QUERIES, JUDGMENTS, ("AP", "AP(rel=8)"))
+    assert report.metrics["AP(rel=8)"].mean == 0
+    assert set(report.without_grade) == {"AP(rel=8)"}
+    assert any("AP(rel=8)" in note and "40 queries" in note for note in report.notes)
+    assert report.to_dict()["without_grade"]["AP(rel=8)"][0] == "q00"
+
+
+def test_a_run_of_other_papers_is_said() -> None:
+    report = Report.from_run({"q": ["doc13"]}, {"q": {"13": 1}}, "AP")
+    assert any("no judged paper is in any ranking" in note for note in report.notes)
+
+
+def test_queries_and_judgments_of_a_report_may_be_anything(good: Report, tmp_path: Path) -> None:
+    nested: dict[str, dict[str, int]] = {}
+    for j in JUDGMENTS:
+        nested.setdefault(j.query_id, {})[j.paper_id] = j.grade
+    back = Report.from_run(good_run(), nested, iter(METRICS), queries=QUERIES, label="good")
+    assert back.to_dict() == good.to_dict()
+
+
+def test_reports_go_to_another_process(good: Report) -> None:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        assert pool.submit(Report.to_dict, good).result() == good.to_dict()

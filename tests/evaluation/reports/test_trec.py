@@ -133,7 +133,7 @@ def test_ir_measures_reads_our_judgments(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "bad", ["", " ", "a b", "a\t", "\n", "a\u00a0b", "a\u2028b", "a\0", "\ud800", 7]
+    "bad", ["", " ", "a b", "a\t", "\n", "a\u00a0b", "a\u2028b", "a\0", "\ud800"]
 )
 def test_ids_that_would_break_the_columns_are_refused(tmp_path: Path, bad: Any) -> None:
     path = tmp_path / "file"
@@ -144,7 +144,7 @@ def test_ids_that_would_break_the_columns_are_refused(tmp_path: Path, bad: Any) 
         lambda: write_qrels(path, [Judgment(bad, "a", 1)]),
         lambda: write_qrels(path, [Judgment("q", bad, 1)]),
     ):
-        with pytest.raises(EvaluationError, match="white"):
+        with pytest.raises(EvaluationError, match=r"white|not empty|no UTF-8"):
             write()
     assert not path.exists()
 

@@ -176,6 +176,52 @@ def test_the_bound_holds_everywhere(items: list[CurveItem], metric: str) -> None
     )
 
 
+def tied_items() -> list[CurveItem]:
+    """Papers that tie along a whole line of weights, on which rounding orders them."""
+    first = {"p3": (1.0, 0.25, 0.25), "p4": (1.0, 0.375, 0.125), "p7": (0.75, 0.375, 1.0)}
+    second = {"p0": (0.875, 1.0, 0.75), "p3": (0.875, 0.875, 0.875)}
+    return [
+        item(list(first), list(map(list, first.values())), {"p3": 3, "p8": 2}),
+        item(list(second), list(map(list, second.values())), {"p0": 3}),
+    ]
+
+
+def test_a_tie_along_a_line_is_no_optimum_and_no_proof() -> None:
+    items = tied_items()
+    search = search_weights(items, SIGNALS)
+    assert search.bound is not None
+    assert search.bound.proven
+    assert search.best.value == search.bound.value == search.at(search.best.weights)
+    dice = np.random.default_rng(0)
+    for weights in [*dice.dirichlet(np.ones(3), 300), *np.eye(3), *faces(dice)]:
+        assert brute_force_at(items, named(weights), "nDCG@10") <= search.best.value + 1e-12
+
+
+def faces(dice: np.random.Generator) -> list[np.ndarray]:
+    """Weights with one signal at 0."""
+    return [np.insert(dice.dirichlet(np.ones(2)), i, 0.0) for i in range(3) for _ in range(30)]
+
+
+@settings(max_examples=max(40, EXAMPLES // 10), deadline=None)
+@given(items=judged_items(), metric=st.sampled_from(METRICS))
+def test_what_is_claimed_is_what_ranking_anew_gives(items: list[CurveItem], metric: str) -> None:
+    search = search_weights(items, SIGNALS, metric, cells=2_000)
+    assert search.bound is not None
+    best = search.best
+    assert best.value == search.at(best.weights)
+    assert best.value == pytest.approx(brute_force_at(items, best.weights, metric), abs=1e-12)
+    assert search.bound.value == search.at(search.bound.weights)
+    assert search.bound.value <= best.value + 1e-12 <= search.bound.upper + 2e-12
+    dice = np.random.default_rng(0)
+    # Off the ties inside, and on the faces: no weights are better than the bound.
+    for weights in [*dice.dirichlet(np.ones(3), 30), *np.eye(3), *faces(dice)]:
+        if clear(items, weights):
+            value = brute_force_at(items, named(weights), metric)
+            assert value <= search.bound.upper + 1e-9
+    for row in search.reach:
+        assert row.low <= row.weight <= row.high
+
+
 def test_a_small_budget_leaves_a_bound_and_no_proof() -> None:
     items = random_items(np.random.default_rng(1), 20, 60)
     search = search_weights(items, SIGNALS, cells=1)

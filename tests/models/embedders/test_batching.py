@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from workbench.errors import ProfileError
 from workbench.models.embedders import batching
-from workbench.models.embedders.base import open_tokenizer
+from workbench.models.embedders.base import read_tokenizer
 from workbench.models.embedders.batching import (
     DeviceFull,
     Row,
@@ -114,7 +114,7 @@ def test_rows_are_all_texts_longest_first_within_chunks(monkeypatch: pytest.Monk
     monkeypatch.setattr(batching, "FIRST_CHUNK", 4)
     monkeypatch.setattr(batching, "CHUNK_TEXTS", 8)
     texts = ["word " * (n * 7 % 23) for n in range(50)]
-    tokenizer = open_tokenizer(find_model())
+    tokenizer = read_tokenizer(find_model(), 256)
     chunks = list(token_rows(texts, tokenizer))
     assert [len(chunk) for chunk in chunks] == [4, 8, 8, 8, 8, 8, 6]
     for chunk in chunks:
@@ -126,7 +126,7 @@ def test_rows_are_all_texts_longest_first_within_chunks(monkeypatch: pytest.Monk
 
 
 def test_rows_that_nobody_takes_are_no_threads_left() -> None:
-    rows = token_rows(["text"] * 5000, open_tokenizer(find_model()))
+    rows = token_rows(["text"] * 5000, read_tokenizer(find_model(), 256))
     assert len(next(rows)) == batching.FIRST_CHUNK
     rows.close()  # type: ignore[attr-defined]
 

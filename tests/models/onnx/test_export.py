@@ -35,11 +35,11 @@ def test_a_graph_is_made_once(
 ) -> None:
     monkeypatch.setenv("WORKBENCH_CACHE", str(tiny_cache))
     graph = int8_graph(find_model(str(tiny_folder)))
-    assert list((tiny_cache / "onnx").iterdir()) == [graph]
+    assert list((tiny_cache / "onnx").glob("*.onnx")) == [graph]
     assert graph.stat().st_size > 900_000
 
 
-def test_a_graph_is_found_by_the_weights_wherever_they_lie(
+def test_a_graph_is_found_by_content_wherever_they_lie(
     tiny_cache: Path,
     tiny_folder: Path,
     tmp_path: Path,
@@ -58,4 +58,4 @@ def test_a_failed_export_names_the_folder_and_the_reason(
     write_json(folder / "config.json", {**CONFIG, "model_type": "nonsense"})
     with pytest.raises(ModelRejected, match=rf"{folder}: could not be exported.*nonsense"):
         int8_graph(find_model(str(folder)))
-    assert list((cache / "onnx").iterdir()) == []
+    assert [path.name for path in (cache / "onnx").iterdir()] == ["export.lock"]

@@ -13,7 +13,7 @@ import pytest
 
 from tests.models.conftest import write_json
 from workbench.errors import ModelNotFound, ModelRejected
-from workbench.models.weights.find import DEFAULT_MODEL, WEIGHTS, ModelFolder, find_model
+from workbench.models.weights.find import DEFAULT_MODEL, WEIGHTS, ModelFolder, Published, find_model
 
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
@@ -70,7 +70,7 @@ def test_a_flipped_byte_is_refused_with_both_digests(cache: Path, tmp_path: Path
         stream.seek(50_000_000)
         stream.write(bytes([byte ^ 1]))
     with pytest.raises(ModelRejected, match=rf"sha256 is [0-9a-f]{{64}}, published is {PUBLISHED}"):
-        _ = ModelFolder("copy", tmp_path, PUBLISHED).sha256
+        _ = ModelFolder("copy", tmp_path, Published(PUBLISHED, "")).sha256
 
 
 def test_a_changed_file_of_the_same_size_gets_another_digest(cache: Path, tmp_path: Path) -> None:

@@ -8,9 +8,10 @@ import gzip
 import io
 import lzma
 import re
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, cast
+from typing import cast
 
 HEAD = 64 * 2**10
 """Bytes that tell what a file is."""
@@ -44,13 +45,17 @@ def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
 codecs.register_error(_RULE, _as_cp1252)
 
 
-def open_bytes(path: Path) -> IO[bytes]:
+DAMAGE = (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error)
+"""What reading a damaged archive raises."""
+
+
+def open_bytes(path: Path) -> io.BufferedReader:
     """The file's bytes; gzip, xz and bzip2, told by content, are unpacked on the way."""
     with open(path, "rb") as stream:
         start = stream.read(6)
     for magic, opener in _PACKED:
         if start.startswith(magic):
-            return cast(IO[bytes], opener(path, "rb"))
+            return cast(io.BufferedReader, opener(path, "rb"))
     return open(path, "rb")
 
 
@@ -80,18 +85,29 @@ def encoding_of(head: bytes) -> str:
     return "utf-8"
 
 
-def head_text(path: Path) -> str:
-    """The first 64 KiB of a file as text."""
+def head_bytes(path: Path) -> bytes:
+    """The first 64 KiB of a file; of a damaged archive, what comes before the damage."""
+    head = b""
     with open_bytes(path) as stream:
-        head = stream.read(HEAD)
+        try:
+            while len(head) < HEAD and (part := stream.read1(HEAD - len(head))):
+                head += part
+        except DAMAGE:
+            if not head:
+                raise
+    return head
+
+
+def head_text(path: Path) -> str:
+    """`head_bytes` as text with `\\n` at line ends."""
+    head = head_bytes(path)
     text = head.decode(encoding_of(head), errors="replace" if b"\0" in head else _RULE)
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def open_text(path: Path) -> io.TextIOWrapper:
     """The file as text with `\\n` at line ends, whichever it has."""
-    with open_bytes(path) as stream:
-        encoding = encoding_of(stream.read(HEAD))
+    encoding = encoding_of(head_bytes(path))
     errors = _RULE if encoding.startswith("utf-8") else "replace"
     return io.TextIOWrapper(open_bytes(path), encoding=encoding, errors=errors, newline=None)
 

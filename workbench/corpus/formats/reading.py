@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import gzip
-import lzma
-import zlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from workbench.corpus.cleaning.encoding import DAMAGE
+from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import json_record
 from workbench.corpus.formats.sniffing import sniff
 from workbench.corpus.formats.tables import read_frame
-from workbench.errors import CorpusNotFound, UnsupportedSource
+from workbench.corpus.readers import find_source
+from workbench.errors import CorpusError, CorpusNotFound, UnsupportedSource
 from workbench.records import Paper
-
-SOURCE_NAMES = ("papers.jsonl", "corpus.jsonl")
-"""Files that are a folder's papers, whatever else it holds: ours and BEIR's."""
 
 _IGNORED = (".git", "__pycache__", "node_modules", ".ipynb_checkpoints")
 
@@ -38,7 +35,7 @@ def read_source(source: Any, columns: Mapping[str, str] | None = None) -> Iterat
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
         return read_frame(source, named)
     if isinstance(source, str | Path):
-        return _read_path(Path(source).expanduser(), named)
+        return _read_path(as_path(source), named)
     if isinstance(source, Mapping) or is_dataclass(source):
         return _read_records([source], named)
     if isinstance(source, Iterable):
@@ -78,30 +75,26 @@ def _fields(paper: Paper) -> dict[str, Any]:
 
 
 def _read_path(path: Path, columns: Columns) -> Iterator[Entry]:
-    if path.is_dir():
+    if is_folder(path):
         files = folder_files(path)
         if not files:
             raise CorpusNotFound(f"{path}: an empty folder; put papers into it, or check the path")
-        return chain.from_iterable(read_file(file, columns) for file in files)
-    if not path.exists():
-        raise CorpusNotFound(f"{path}: no such file or folder; check the path")
-    return read_file(path, columns)
+        return chain.from_iterable(_read_inside(file, columns) for file in files)
+    if is_file(path):
+        return read_file(path, columns)
+    if exists(path):
+        raise UnsupportedSource(f"{path}: a pipe or device, not a file; write it to a file first")
+    raise CorpusNotFound(f"{path}: no such file or folder; check the path")
 
 
 def source_files(source: Any) -> list[Path]:
     """The files that `read_source` reads of a path, or of several; none for what is no path."""
     if isinstance(source, str | Path):
-        path = Path(source).expanduser()
-        return folder_files(path) if path.is_dir() else [path] if path.is_file() else []
+        path = as_path(source)
+        return folder_files(path) if is_folder(path) else [path] if is_file(path) else []
     if isinstance(source, list | tuple):
         return [file for item in source for file in source_files(item)]
     return []
-
-
-def find_source(folder: Path) -> Path | None:
-    """The file that is a corpus folder's papers, or None."""
-    names = (name + ending for name in SOURCE_NAMES for ending in ("", ".gz", ".xz"))
-    return next((folder / name for name in names if (folder / name).is_file()), None)
 
 
 def folder_files(folder: Path) -> list[Path]:
@@ -122,12 +115,21 @@ def folder_files(folder: Path) -> list[Path]:
     )
 
 
+def _read_inside(path: Path, columns: Columns) -> Iterator[Entry]:
+    """One file of a folder: what keeps it from being read does not keep the others."""
+    try:
+        yield from read_file(path, columns)
+    except CorpusError as error:
+        yield Entry(str(path), 1, None, str(error), "mend this file, or take it away")
+
+
 def read_file(path: Path, columns: Columns | Mapping[str, str] | None = None) -> Iterator[Entry]:
     """Entries of one file; a reject where it is none of the formats."""
     if not isinstance(columns, Columns):
         columns = Columns(columns or {})
     try:
-        kind = sniff(path)
+        with disk_faults(path):
+            kind = sniff(path)
         if kind.reader is None:
             yield Entry(str(path), 1, None, kind.problem, kind.cure, None, kind.name)
             return
@@ -138,8 +140,6 @@ def read_file(path: Path, columns: Columns | Mapping[str, str] | None = None) ->
         if not found:
             yield Entry(str(path), 1, None, f"{kind.name} without a record", "export it again",
                         None, kind.name)  # fmt: skip
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+    except DAMAGE as error:
         problem = f"damaged or cut-off archive ({error}); what came before is taken"
         yield Entry(str(path), 1, None, problem, "fetch the file again")
-    except PermissionError as error:
-        yield Entry(str(path), 1, None, f"cannot be read ({error.strerror})", "allow reading it")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.corpus.cleaning.encoding import HEAD, encoding_of, head_text, open_bytes
+from workbench.corpus.cleaning.encoding import encoding_of, head_bytes, head_text
 from workbench.corpus.formats.bibtex import read_bibtex
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
@@ -70,8 +70,7 @@ def sniff(path: Path) -> Kind:
     """What a file is. Raises OSError where it cannot be read."""
     if path.stat().st_size == 0:
         return Kind("empty", problem="an empty file", cure="export it again")
-    with open_bytes(path) as stream:
-        head = stream.read(HEAD)
+    head = head_bytes(path)
     return _binary(path, head) or _text(path, head)
 
 

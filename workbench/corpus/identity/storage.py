@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import CorpusDamaged
+from workbench.corpus.faults import sqlite_error
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records(
@@ -72,10 +72,7 @@ def connect(path: Path | None, write: bool) -> sqlite3.Connection:
         db.execute("PRAGMA synchronous = NORMAL")
         db.executescript(_SCHEMA)
     except sqlite3.DatabaseError as error:
-        raise CorpusDamaged(
-            f"{path}: not readable ({error}); restore it, or delete this file (papers stay, "
-            "what is known of their sources is lost)"
-        ) from error
+        raise sqlite_error(error, path or Path(":memory:")) from error
     return db
 
 

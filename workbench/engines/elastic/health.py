@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from workbench.engines.elastic.attached.content import content_of
 from workbench.engines.elastic.attached.fields import foreign_index
-from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, live_index
+from workbench.engines.elastic.own.indices import LiveIndex, live_index
 from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.elastic.wire.connection import SMILE, Connection
 from workbench.engines.elastic.wire.smile import document
@@ -90,8 +91,12 @@ def _smile(connection: Connection) -> str:
 
 def _foreign(connection: Connection) -> str:
     index = foreign_index(connection)
+    content = content_of(connection, index)
     vectors = f"{index.dimension} dimensions, {index.similarity}" if index.vectors else "no vectors"
-    return f"{index.name}: {', '.join(index.text_fields)}; {vectors}; never written to"
+    if not content.readable:
+        vectors += ", which cannot be read (kept out of _source): feedback leaves them out"
+    held = f"{content.documents:,} documents, {content.papers:,} papers"
+    return f"{index.name}: {held}; {', '.join(index.text_fields)}; {vectors}; never written to"
 
 
 def _index(live: LiveIndex) -> str:
@@ -125,8 +130,9 @@ def _state(connection: Connection, live: LiveIndex) -> Iterator[Finding]:
     blocks = [name for name, value in settings.items() if ".blocks." in name and value == "true"]
     remedy = f"remove {', '.join(blocks)}; a full disk sets it (flood-stage watermark)"
     yield Finding("writes", not blocks, "blocked" if blocks else "allowed", remedy)
-    version = Version(live.name, live.layout, "", live=True)
-    deleted = Versions(connection).deleted(version)
-    found = f"{deleted:,} still counted in BM25" if deleted else "none"
-    remedy = f"POST {live.name}/_forcemerge?only_expunge_deletes=true"
-    yield Finding("deleted documents", not deleted, found, remedy if deleted else "")
+    if live.deleted is None:
+        yield Finding("deleted documents", True, "not known without the privilege monitor")
+        return
+    found = f"{live.deleted:,} still counted in BM25" if live.deleted else "none"
+    remedy = f"POST {live.name}/_forcemerge?only_expunge_deletes=true" if live.deleted else ""
+    yield Finding("deleted documents", not live.deleted, found, remedy)

@@ -16,6 +16,9 @@ from workbench.records import Filters
 LIMIT = 10_000
 """Elasticsearch's bound on results of one search and on kNN candidates."""
 
+BY_SCORE: list[dict[str, str]] = [{"_score": "desc"}, {"paper_id": "asc"}, {"number": "asc"}]
+"""The order of an arm: without the last two, equal scores would stand as segments happen to lie."""
+
 _INT = 2**31 - 1
 Clause = dict[str, Any]
 

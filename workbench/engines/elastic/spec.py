@@ -23,7 +23,8 @@ class Elasticsearch:
     the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
     "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
     cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
-    a candidate are rescored where the type is approximate.
+    a candidate are rescored where the type is approximate. `bulk_bytes` is the size of a request
+    that loads papers, None 2 MiB; where a proxy takes less, requests are split and stay smaller.
 
     Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
     from `credentials`, a TOML file of the same names in lower case. They are never printed.
@@ -41,6 +42,7 @@ class Elasticsearch:
     replicas: int | None = None
     timeout: float = 10.0
     oversample: float = 3.0
+    bulk_bytes: int | None = None
     credentials: str = ""
     text_fields: Mapping[str, float] = field(default_factory=dict)
     vector_field: str = ""
@@ -48,14 +50,14 @@ class Elasticsearch:
     paper_field: str = ""
 
     def __post_init__(self) -> None:
-        for url in self.urls:
-            _check_url(url)
-        name = self.index
-        if not name or name != name.lower() or name[0] in "-_+." or _FORBIDDEN & set(name):
+        if "@" in self.url:  # also where it has no scheme, or a comma or # in the password
             raise ProfileError(
-                f"index is {name!r}; give a name in lower case without spaces or any of "
-                f"{' '.join(sorted(_FORBIDDEN - {' '}))}"
+                f"the URL of {self.url.rpartition('@')[2]!r} holds credentials; leave them out and "
+                "set WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
             )
+        for url in self.urls:
+            check_url(url)
+        _check_index(self.index, attached=self.attached)
         if self.vectors not in VECTOR_TYPES:
             raise ProfileError(
                 f"vectors is {self.vectors!r}; choose one of {', '.join(VECTOR_TYPES)}"
@@ -64,6 +66,7 @@ class Elasticsearch:
         _check_range("replicas", 0 if self.replicas is None else self.replicas, 0, 64)
         _check_range("timeout", self.timeout, 0.05, 3600)
         _check_range("oversample", self.oversample, 1, 10)
+        _check_range("bulk_bytes", self.bulk_bytes or 2**20, 1000, 100 * 2**20)
         for name, boost in self.text_fields.items():
             _check_range(f"boost of {name}", boost, 0, 1000)
         object.__setattr__(self, "text_fields", MappingProxyType(dict(self.text_fields)))
@@ -79,15 +82,35 @@ class Elasticsearch:
         return bool(self.text_fields or self.vector_field or self.id_field or self.paper_field)
 
 
-def _check_url(url: str) -> None:
-    parts = urlsplit(url)
-    if parts.password or parts.username:
+def check_url(url: str) -> None:
+    """Raises ProfileError for what is no URL of a cluster."""
+    try:
+        parts = urlsplit(url)
+        fit = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        plain = not (parts.query or parts.fragment)
+    except ValueError:
+        fit = plain = False
+    if not fit or not plain:  # what else is in it may be a secret
+        shown = url.partition("?")[0].partition("#")[0]
+        shown = shown if fit or ":" not in (shown.partition("://")[2] or shown) else "not one"
         raise ProfileError(
-            f"the URL of {parts.hostname} holds credentials; leave them out and set "
-            "WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
+            f"url is {shown!r}; give one like http://localhost:9200, without query and fragment"
         )
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ProfileError(f"url is {url!r}; give one like http://localhost:9200")
+
+
+def _check_index(name: str, *, attached: bool) -> None:
+    """Elasticsearch's rules; others' aliases may have capitals, and hidden indices a dot."""
+    if not name or _FORBIDDEN & set(name) or name in (".", "..") or len(name.encode()) > 255:
+        raise ProfileError(
+            f"index is {name!r}; give one name of at most 255 bytes, without spaces or any of "
+            f"{' '.join(sorted(_FORBIDDEN - {' '}))}"
+        )
+    if name[0] in "-_+" or (not attached and (name[0] == "." or name != name.lower())):
+        raise ProfileError(
+            f"index is {name!r}; what the workbench makes has a name in lower case that starts "
+            "with a letter or digit; an alias of your own with capitals is attached to by naming "
+            "its fields (text_fields=...)"
+        )
 
 
 def _check_range(name: str, value: float, low: float, high: float) -> None:

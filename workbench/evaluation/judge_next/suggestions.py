@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 from workbench.evaluation.judge_next.weight_grid import weights_text
 from workbench.evaluation.statistics import ROUNDING
 from workbench.evaluation.tables import rendered, suggestions_text
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,6 +109,7 @@ class Suggestions(Sequence[Suggestion]):
     def __repr__(self) -> str:
         return f"Suggestions({len(self)} of {self.considered} unjudged pairs, {self.metric})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return suggestions_text(self)
 

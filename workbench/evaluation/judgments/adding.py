@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
+from workbench.corpus.identifiers import identifier, plain_text
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, new_id
 from workbench.evaluation.judgments.journal import Journal, write_snapshot
 from workbench.evaluation.judgments.standing import Pair, Standing, fingerprint
 from workbench.evaluation.reports.metrics import whole_grade
+from workbench.forking import Lock
 from workbench.profiles import person
 
 
@@ -21,10 +21,10 @@ class Ledger:
     """What of `Judgments` adds entries and replays them."""
 
     def __init__(self, path: str | Path, who: str | None = None) -> None:
-        self.who = check_text("who", person() if who is None else who)
+        self.who = plain_text("who", person() if who is None else who)
         self._journal = Journal(Path(path).expanduser())
         self._standing = Standing()
-        self._mutex = threading.Lock()
+        self._mutex = Lock()
         stated = self._journal.header.get("snapshot")
         if stated is not None and stated != self.fingerprint:
             raise EvaluationError(
@@ -64,7 +64,7 @@ class Ledger:
         entry = self._entry("retract", query_id, paper_id, None, who, note)
 
         def make(entries: Sequence[Entry]) -> list[Entry]:
-            if entry.who not in self._replayed(entries).get((query_id, paper_id), {}):
+            if entry.who not in self._replayed(entries).get((entry.query_id, entry.paper_id), {}):
                 raise EvaluationError(
                     f"{entry.who!r} has no grade for query {query_id!r}, paper {paper_id!r}, so "
                     "there is nothing to retract"
@@ -81,7 +81,7 @@ class Ledger:
 
         def make(entries: Sequence[Entry]) -> list[Entry]:
             self._replayed(entries)
-            last = self._standing.undoable(self.who if who is None else check_text("who", who))
+            last = self._standing.undoable(self.who if who is None else plain_text("who", who))
             if last is None:
                 return []
             undone.append(last)
@@ -97,6 +97,8 @@ class Ledger:
 
     def history(self, query_id: str | None = None, paper_id: str | None = None) -> list[Entry]:
         """Everything that was ever entered, oldest first; of one query, paper or pair if named."""
+        query_id = None if query_id is None else identifier("query_id", query_id)
+        paper_id = None if paper_id is None else identifier("paper_id", paper_id)
         return [
             entry
             for entry in self._journal.entries()
@@ -143,34 +145,38 @@ class Ledger:
         now = datetime.now(UTC)
         return Entry(
             kind=kind,
-            query_id=check_text("query_id", query_id),
-            paper_id=check_text("paper_id", paper_id),
+            query_id=identifier("query_id", query_id),
+            paper_id=identifier("paper_id", paper_id),
             grade=grade,
-            who=self.who if who is None else check_text("who", who),
+            who=self.who if who is None else plain_text("who", who),
             at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as the file keeps it
-            note=check_text("note", note) if note else "",
+            note=plain_text("note", note) if note else "",
             id=new_id(),
         )
 
-    def _import(self, entries: list[Entry]) -> int:
-        """Add those entries that change something, all in one write."""
+    def _import(self, entries: list[Entry], source: str) -> int:
+        """Add those entries that change something and are no older than what the person did last
+        for the pair, all in one write; `notes` say how many were older."""
+        older: list[Entry] = []
 
         def make(known: Sequence[Entry]) -> list[Entry]:
             grades = self._replayed(known)
-            new = []
+            new: list[Entry] = []
             for entry in entries:
-                old = grades.get((entry.query_id, entry.paper_id), {}).get(entry.who)
-                if old is None or (old.grade, old.note) != (entry.grade, entry.note or old.note):
-                    new.append(entry)
+                pair = entry.query_id, entry.paper_id
+                old = grades.get(pair, {}).get(entry.who)
+                if old and (old.grade, old.note) == (entry.grade, entry.note or old.note):
+                    continue
+                last = self._standing.last_change.get((pair, entry.who))
+                (older if last is not None and entry.at < last else new).append(entry)
             return new
 
-        return len(self._journal.append(make))
-
-
-def check_text(name: str, value: Any) -> str:
-    """The value. Raises EvaluationError where it is no text, empty, or no UTF-8."""
-    if not isinstance(value, str) or not value.strip():
-        raise EvaluationError(f"{name} is {value!r}; give a text that is not empty")
-    if value.encode("utf-8", "ignore").decode() != value:
-        raise EvaluationError(f"{name} {value!r} is no UTF-8; take the lone surrogates out")
-    return value
+        added = len(self._journal.append(make))
+        if older:
+            first = older[0]
+            self._journal.notes.append(
+                f"{source}: {len(older)} grades are older than what stands here and were not taken "
+                f"(first query {first.query_id!r}, paper {first.paper_id!r}, by {first.who!r} at "
+                f"{first.at.isoformat(timespec='minutes')}); `add` them if they count"
+            )
+        return added

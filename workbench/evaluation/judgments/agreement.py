@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.tables import agreement_text, rendered
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,6 +85,7 @@ class Agreement:
             f"{self.alpha['ordinal']:.3f})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         return agreement_text(self)
 

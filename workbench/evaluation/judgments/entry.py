@@ -67,7 +67,7 @@ def parse_entry(record: Any, where: str) -> Entry:
             undoes=record.get("undoes", ""),
             id=record["id"],
         )
-    except (KeyError, TypeError, ValueError, AttributeError) as problem:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as problem:
         raise EvaluationError(
             f"{where}: no judgment ({type(problem).__name__}: {problem}); a line needs id, at, "
             "who, query_id, paper_id and grade"
@@ -75,11 +75,18 @@ def parse_entry(record: Any, where: str) -> Entry:
     if entry.kind == "judge":
         whole_grade(entry.query_id, entry.paper_id, entry.grade, where)
     texts = (entry.query_id, entry.paper_id, entry.who, entry.id)
-    targets = entry.kind == "undo" and not entry.undoes
-    named = all(isinstance(text, str) and text for text in texts)
-    if entry.kind not in KINDS or targets or not named or not isinstance(entry.note, str):
+    targets = entry.kind == "undo" and entry.undoes in ("", entry.id)
+    named = all(_is_text(text) and text for text in texts)
+    noted = _is_text(entry.note) and _is_text(entry.undoes)
+    if entry.kind not in KINDS or targets or not named or not noted:
         raise EvaluationError(
             f"{where}: no judgment (kind {entry.kind!r}, ids {texts}, note {entry.note!r}); kinds "
-            f"are {', '.join(KINDS)}, ids and notes are texts, an undo names what it undoes"
+            f"are {', '.join(KINDS)}, ids and notes are texts, an undo names "
+            "what it undoes, another line, and all is UTF-8; mend the line or take it out"
         )
     return entry
+
+
+def _is_text(value: Any) -> bool:
+    """Whether a value is a text that can be written as UTF-8: JSON may escape half a character."""
+    return isinstance(value, str) and value.encode("utf-8", "ignore").decode() == value

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -18,6 +17,8 @@ from typing import Any, BinaryIO
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, parse_entry
+from workbench.forking import Lock
+from workbench.writing import replacing
 
 WAIT = 20.0
 """Seconds to wait for another process that is writing; an append takes milliseconds."""
@@ -37,7 +38,7 @@ class Journal:
         self._entries: list[Entry] = []
         self._read = self._lines = 0
         self._file: tuple[int, int] | None = None
-        self._mutex = threading.RLock()
+        self._mutex = Lock(again=True)
         self._open()
 
     def entries(self) -> Sequence[Entry]:
@@ -114,7 +115,7 @@ class Journal:
         where = f"{self.path} line {number}"
         try:
             record = json.loads(line)
-        except ValueError as problem:
+        except (ValueError, RecursionError) as problem:
             raise EvaluationError(
                 f"{where}: no JSON ({problem}); mend the line or take it out"
             ) from problem
@@ -210,6 +211,22 @@ class Journal:
         )
 
 
+def is_journal(path: Path) -> bool:
+    """Whether a file is one that `Judgments` keeps, by its first line; where that is none or torn,
+    by the name .jsonl. False where no file is."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        first = next((line for line in stream if line.strip()), b"").removeprefix(_BOM)
+    try:
+        record = json.loads(first)
+    except ValueError:
+        record = None
+    if isinstance(record, dict):
+        return "snapshot" in record or record.keys() >= {"id", "at", "who", "query_id"}
+    return path.suffix == ".jsonl" and (not first or first.startswith(b'{"id"'))
+
+
 def write_snapshot(path: Path, entries: Sequence[Entry], fingerprint: str, of: str) -> None:
     """Entries under a line that says what they are; the file is there whole or not at all.
 
@@ -217,26 +234,19 @@ def write_snapshot(path: Path, entries: Sequence[Entry], fingerprint: str, of: s
     """
     header = {"snapshot": fingerprint, "of": of, "at": datetime.now(UTC).isoformat()}
     records = [header, *(entry.to_dict() for entry in entries)]
-    part = path.with_name(f"{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with part.open("w", encoding="utf-8", newline="\n") as stream:
+        with replacing(path) as stream:
             stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.replace(part, path)
         _sync_folder(path.parent)
     except OSError as problem:
         raise EvaluationError(f"{path}: cannot write the snapshot ({problem})") from problem
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _is_whole(tail: bytes) -> bool:
     """Whether a line without an end is a whole record all the same: somebody's editor."""
     try:
         parse_entry(json.loads(tail.removeprefix(_BOM)), "")
-    except (ValueError, EvaluationError):
+    except (ValueError, RecursionError, EvaluationError):
         return False
     return True
 

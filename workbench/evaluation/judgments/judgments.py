@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.collection import read_qrels
+from workbench.corpus.identifiers import plain_text
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments.adding import Ledger, check_text
+from workbench.evaluation.judgments.adding import Ledger
 from workbench.evaluation.judgments.agreement import Agreement, agreement
 from workbench.evaluation.judgments.entry import Entry
 from workbench.evaluation.judgments.exchange import read_csv, write_csv
@@ -19,6 +20,7 @@ from workbench.evaluation.judgments.standing import Pair, check_rule, one_grade
 from workbench.evaluation.reports.trec import write_qrels
 from workbench.evaluation.tables import judgments_text, rendered
 from workbench.records import Hit, Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -134,14 +136,18 @@ class Judgments(Ledger):
         """
         judged = read_qrels(path)
         return self._import(
-            [self._entry("judge", j.query_id, j.paper_id, j.grade, who, "") for j in judged]
+            [self._entry("judge", j.query_id, j.paper_id, j.grade, who, "") for j in judged],
+            str(path),
         )
 
     def import_csv(self, path: str | Path, *, who: str | None = None) -> int:
-        """The same for a CSV file with columns query_id, paper_id, grade, and who, at, note where
-        they are there. Raises EvaluationError with the line for a bad file."""
-        name = self.who if who is None else check_text("who", who)
-        return self._import(list(read_csv(Path(path), name, datetime.now(UTC))))
+        """The same for a CSV file (or any that `read_qrels` reads) with columns query_id, paper_id,
+        grade, and who, at, note where they are there. A grade that is older than what its person
+        did last for the pair is not taken; `notes` count them. Raises EvaluationError with the line
+        for a bad file."""
+        name = self.who if who is None else plain_text("who", who)
+        path = Path(path).expanduser()
+        return self._import(list(read_csv(path, name, datetime.now(UTC))), str(path))
 
     def export_qrels(self, path: str | Path) -> int:
         """Write `current()` as TREC qrels; returns how many lines. Raises what `current` and
@@ -188,40 +194,13 @@ class Judgments(Ledger):
     def __repr__(self) -> str:
         return f"Judgments({str(self.path)!r}, {len(self)} pairs, {len(self.people)} people)"
 
+    @terminal_safe
     def __str__(self) -> str:
         return judgments_text(self)
 
     def _repr_html_(self) -> str:
         newest_last = self._by_age(self.entries())
         return rendered("judgments.html", judgments=self, facts=self.to_dict(), entries=newest_last)
-
-
-def read_judgments(source: str | Path | Iterable[Judgment]) -> list[Judgment]:
-    """Judgments from wherever they are: a file of `Judgments` (.jsonl), qrels (`read_qrels`), a
-    `Judgments`, or records. Raises CorpusNotFound for no such file, and what reading raises."""
-    given = open_judgments(source) if isinstance(source, str | Path) else source
-    return read_qrels(given) if isinstance(given, Path) else list(given)
-
-
-def open_judgments(path: str | Path, conflicts: str = "error") -> Judgments | Path:
-    """The `Judgments` of a .jsonl file that is there; the path of anything else, as it is.
-
-    Raises EvaluationError for a rule that cannot be meant: qrels know nothing of people.
-    """
-    path = Path(path).expanduser()
-    if path.is_file() and path.suffix == ".jsonl":
-        return Judgments(path, conflicts=conflicts)
-    if check_rule(conflicts) != "error":
-        raise EvaluationError(
-            f"conflicts is {conflicts!r}, but {path} is no .jsonl file of judgments: qrels do not "
-            "say who judged, so there is nothing to settle"
-        )
-    return path
-
-
-def settled(source: str | Path | Iterable[Judgment]) -> int:
-    """How many pairs people judge differently, so that one grade was made by the rule."""
-    return len(source.conflicts()) if isinstance(source, Judgments) else 0
 
 
 def _grade(entry: Entry) -> int:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 
+from workbench.corpus.identifiers import identifier
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry
 from workbench.evaluation.judgments.standing import Pair
@@ -44,7 +45,8 @@ def measure(
     counts: dict[str, tuple[int, int]] = {}
     left: list[Pair] = []
     for query in queries:
-        query_id = query.id if isinstance(query, Query) else query
+        named = query.id if isinstance(query, Query) else query
+        query_id = identifier("query_id", named)
         if query_id not in run:
             raise EvaluationError(f"query {query_id!r} has no ranking in the run; add it")
         pool = [(query_id, _paper_id(hit)) for hit in run[query_id][:depth]]
@@ -60,7 +62,7 @@ def _judged(people: Mapping[str, Entry], who: str | None) -> bool:
 
 
 def _paper_id(hit: str | Hit) -> str:
-    return hit.paper.id if isinstance(hit, Hit) else hit
+    return hit.paper.id if isinstance(hit, Hit) else identifier("paper_id", hit)
 
 
 def _lot(pair: Pair, seed: int) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from datetime import datetime
 from hashlib import sha256
 
 from workbench.errors import EvaluationError
@@ -17,7 +18,8 @@ CONFLICTS = ("error", "median", "latest", "lowest", "highest")
 
 
 class Standing:
-    """Entries replayed in the file's order; `grades` maps pair -> person -> the entry that counts.
+    """Entries replayed in the file's order; `grades` maps pair -> person -> the entry that counts,
+    `last_change` pair and person -> when the newest of their entries was made.
 
     Pairs stand in the order in which they were first judged. An entry whose id was there before is
     the same line once more (files were concatenated) and counts once.
@@ -30,6 +32,7 @@ class Standing:
         self.grades: dict[Pair, dict[str, Entry]] = {}
         self.order: dict[str, int] = {}
         self.undone: set[str] = set()
+        self.last_change: dict[tuple[Pair, str], datetime] = {}
         self._cells: dict[tuple[Pair, str], list[Entry]] = {}
         self._by_id: dict[str, Entry] = {}
         self._source: Sequence[Entry] = ()
@@ -57,11 +60,13 @@ class Standing:
     def _take(self, entry: Entry) -> None:
         self.order[entry.id] = len(self.order)
         self._by_id[entry.id] = entry
+        changed = (entry.query_id, entry.paper_id), entry.who
+        self.last_change[changed] = max(entry.at, self.last_change.get(changed, entry.at))
         if entry.kind == "undo":
             target = self._by_id.get(entry.undoes)
             self.undone.add(entry.undoes)
-            if target is None:
-                return
+            if target is None or target.kind == "undo":
+                return  # what it undoes comes later, or is an undo: those stand
             entry = target
         else:
             cell = (entry.query_id, entry.paper_id), entry.who

@@ -1,29 +1,29 @@
-"""Why a passage's value differs between two engines: each cause is tested, not assumed.
+"""Why a passage's value differs between two engines: each cause is swapped in, not assumed.
 
-Lucene keeps a document's length in one byte (org.apache.lucene.util.SmallFloat): exact below 24,
-then 24 and four significant bits of the rest. Whether that explains a difference is computed from
-the exact engine's parts and the passage's own terms.
+A value is computed anew from what the first engine counts; then one ingredient after the other is
+taken from the second. A cause is named only where that gives the second engine's value.
 """
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from workbench.corpus.analysis import Analyser
-from workbench.engines.base import Engine
+from workbench.engines.base import Counted
+from workbench.engines.elastic.counting import rounded_length
+from workbench.engines.indexing import K1, B
 from workbench.records import Query
 
 EQUAL = 1e-5
 """Relative and absolute: float32 sums in another order."""
-
-STATISTICS = 2e-3
-"""Of a value, at most, where the engines count slightly different collections."""
-
-K1, B = 0.9, 0.4
 
 CAUSES = {
     "length rounding": "Lucene keeps a passage's length in one byte, so long passages count as "
@@ -32,110 +32,178 @@ CAUSES = {
     "deleted documents": "documents that were deleted or replaced still count in BM25's "
     "statistics until the cluster merges them away",
     "analyser": "the two engines take the text apart into different terms",
+    "other text": "the second engine's passage has another text, or is cut elsewhere",
     "other vectors": "the passages' vectors are not the same",
-    "unexplained": "none of the causes tested explains it",
+    "other query vector": "the query's vectors are not the same",
+    "own feedback": "each engine expands the query from its own first pass, so the expanded "
+    "queries, and with them values and lists, differ",
+    "unexplained": "none of the causes, swapped in, gives the second engine's value or list",
 }
+
+Key = tuple[str, int]
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What two engines say of themselves that can be a cause."""
+    """What two engines say of themselves."""
 
     same_analyser: bool
-    deleted: int
     exact: bool
 
     @staticmethod
-    def of(first: Engine, second: Engine) -> Facts:
+    def of(first: Any, second: Any) -> Facts:
         """The facts of a pair; what an engine does not say counts as nothing unusual."""
         own = [getattr(getattr(e, "manifest", None), "analyser", "") for e in (first, second)]
         return Facts(
             same_analyser=own[0] == own[1],
-            deleted=int(getattr(second, "deleted", 0)),
             exact=bool(getattr(first, "exact", True) and getattr(second, "exact", True)),
         )
 
 
-def rounded_length(length: int) -> int:
-    """The length that Lucene counts with."""
-    rest = max(0, length - 24)
-    lost = max(0, rest.bit_length() - 4)
-    return length if length < 24 else 24 + (rest >> lost << lost)
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One query as both engines asked it: analysed, and after feedback where there was any."""
+
+    first: Query
+    second: Query
+    first_expanded: Query | None = None
+    second_expanded: Query | None = None
+
+    def of(self, signal: str) -> tuple[Query, Query]:
+        """The two queries of a signal."""
+        if signal.endswith("_feedback") and self.first_expanded and self.second_expanded:
+            return self.first_expanded, self.second_expanded
+        return self.first, self.second
 
 
-@dataclass(slots=True)
-class Lengths:
-    """Predicts a lexical value under rounded lengths from an exact engine's parts."""
+def alike(first: float, second: float) -> bool:
+    """Whether two values are equal, up to float32."""
+    return abs(first - second) <= EQUAL * max(1.0, abs(first))
 
-    engine: Engine
-    facts: Facts
-    _analyser: Analyser = field(default_factory=Analyser)
-    _average: dict[str, float] = field(default_factory=dict)
 
-    def cause(
-        self, query: Query, key: tuple[str, int], signal: str, first: float, second: float
-    ) -> str:
+def swapped(
+    value: Callable[[frozenset[str]], float], causes: Sequence[str], first: float, second: float
+) -> str:
+    """The cause of a difference. `value` computes the first engine's value with the ingredients
+    of these causes taken from the second.
+
+    The fewest that give the second's value are its causes; of several, the one that changes it
+    most is named. "unexplained" where none do, or where without any the first's is not met.
+    """
+    plain = value(frozenset())
+    if not alike(plain, first):
+        return "unexplained"
+    for size in range(1, len(causes) + 1):
+        for chosen in combinations(causes, size):
+            if alike(value(frozenset(chosen)), second):
+                return max(chosen, key=lambda name: abs(value(frozenset([name])) - plain))
+    return "unexplained"
+
+
+class Causes:
+    """Tests the differences of one pair of engines, value by value."""
+
+    def __init__(self, first: Any, second: Any) -> None:
+        self.first, self.second = first, second
+        self.facts = Facts.of(first, second)
+        self._analyser = Analyser()
+        self._counts = lru_cache(maxsize=4096)(self._read_counts)
+        self._counted = lru_cache(maxsize=32)(self._read_counted)
+        scored = getattr(second, "scored_text", None)
+        self._scored = None if scored is None else lru_cache(maxsize=4096)(scored)
+
+    def of(self, asked: Asked, key: Key, signal: str, first: float, second: float) -> str:
         """The cause of one difference; "" where there is none."""
-        if abs(first - second) <= EQUAL * max(1.0, abs(first)):
+        if alike(first, second):
             return ""
         if signal.startswith("dense"):
-            return "other vectors"
-        if not self.facts.same_analyser or not (first and second):
-            return "analyser"
-        return self._lexical_cause(query, key, signal, first, second)
+            return self._dense(asked, key, signal, first, second)
+        if signal not in ("bm25", "title", "bm25_feedback"):
+            return "unexplained"
+        if not self.facts.same_analyser:
+            return self._analysed(asked, key, signal, second)
+        return self._lexical(asked, key, signal, first, second)
 
-    def _lexical_cause(
-        self, query: Query, key: tuple[str, int], signal: str, first: float, second: float
-    ) -> str:
-        missed = abs(second - self._predicted(query, key, signal))
-        if missed <= max(0.15 * abs(first - second), EQUAL * first):
-            return "length rounding"
-        if self.facts.deleted:
-            return "deleted documents"
-        if missed <= STATISTICS * first:
-            return "statistics"
+    def _dense(self, asked: Asked, key: Key, signal: str, first: float, second: float) -> str:
+        one, other = (query.vector for query in asked.of(signal))
+        if one is None or other is None:
+            return "unexplained"
+        engines = self.first, self.second
+        vectors = [engine.vectors([key])[0].astype(np.float64) for engine in engines]
+        moved = "own feedback" if signal.endswith("_feedback") else "other query vector"
+
+        def value(taken: frozenset[str]) -> float:
+            query = other if moved in taken else one
+            return float(vectors["other vectors" in taken] @ query)
+
+        return swapped(value, (moved, "other vectors"), first, second)
+
+    def _lexical(self, asked: Asked, key: Key, signal: str, first: float, second: float) -> str:
+        queries = asked.of(signal)
+        field = "title" if signal == "title" else "bm25"
+        terms = tuple(dict.fromkeys(term for query in queries for term in query.terms))
+        here, there = (self._counted(place, field, terms) for place in (0, 1))
+        if here is None:
+            return "unexplained"
+        counts = self._counts(key, field)
+        statistics = "statistics" if there is None else _statistics(here, there)
+
+        def value(taken: frozenset[str]) -> float:
+            rounded = there.rounded if there and "length rounding" in taken else here.rounded
+            counted = there if there and statistics in taken else here
+            return bm25(queries["own feedback" in taken].terms, counts, counted, rounded=rounded)
+
+        causes = ["length rounding", statistics] if there is not None else []
+        if signal.endswith("_feedback"):
+            causes.insert(0, "own feedback")
+        return swapped(value, causes, first, second)
+
+    def _analysed(self, asked: Asked, key: Key, signal: str, second: float) -> str:
+        """The first engine's text, then the second's, through the second's analysis."""
+        if self._scored is None or signal.endswith("_feedback"):
+            return "unexplained"
+        for cause, engine in (("analyser", self.first), ("other text", self.second)):
+            [paper], [passage] = engine.papers([key[0]]), engine.passages([key])
+            text = "" if passage.text == paper.title else passage.text
+            values = self._scored(asked.first.text, paper.title, text)
+            if values is not None and alike(values[signal], second):
+                return cause
         return "unexplained"
 
-    def _predicted(self, query: Query, key: tuple[str, int], signal: str) -> float:
-        """The exact engine's value, had it rounded the length."""
-        name = "title" if signal == "title" else "bm25"
-        parts = {t: p for t, p in self.engine.term_scores(query, *key)[name].items() if p}
-        counts = self._counts(key, name)
-        length = sum(counts.values())
-        average = self._average_length(query, parts, counts, name)
-        total = 0.0
-        for term, part in parts.items():
-            exact, rounded = (
-                counts[term] + K1 * (1 - B + B * n / average)
-                for n in (length, rounded_length(length))
-            )
-            total += part * exact / rounded
-        return total
+    def _read_counted(self, place: int, field: str, terms: tuple[str, ...]) -> Counted | None:
+        """What an engine's BM25 counts, if it tells."""
+        tells = getattr((self.first, self.second)[place], "counted", None)
+        found: Counted | None = tells(field, terms) if tells is not None else None
+        return found
 
-    def _counts(self, key: tuple[str, int], name: str) -> Counter[str]:
-        [paper] = self.engine.papers([key[0]])
+    def _read_counts(self, key: Key, field: str) -> Counter[str]:
+        [paper] = self.first.papers([key[0]])
         title = self._analyser.counts(paper.title)
-        if name == "title":
+        if field == "title":
             return title
-        [passage] = self.engine.passages([key])
-        text = "" if paper.text == paper.title else passage.text
-        return title + self._analyser.counts(text)
+        [passage] = self.first.passages([key])
+        return title + self._analyser.counts("" if paper.text == paper.title else passage.text)
 
-    def _average_length(
-        self, query: Query, parts: Mapping[str, float], counts: Counter[str], name: str
-    ) -> float:
-        """Solved from a part of BM25 whose document frequency is known. For titles, whose
-        frequencies no engine tells, their usual length; it matters little there."""
-        if name == "title":
-            return 10.0
-        if name not in self._average:
-            frequencies, n = self.engine.document_frequencies(list(parts))
-            term = max(parts, key=lambda t: parts[t])
-            idf = float(np.log(1 + (n - frequencies[term] + 0.5) / (frequencies[term] + 0.5)))
-            most = query.terms[term] * idf * counts[term]
-            share = ((most / parts[term] - counts[term]) / K1 - (1 - B)) / B
-            self._average[name] = sum(counts.values()) / share
-        return self._average[name]
+
+def bm25(
+    weights: Mapping[str, float], counts: Mapping[str, int], counted: Counted, *, rounded: bool
+) -> float:
+    """BM25 of one document, variant "lucene" (Kamphuis et al., ECIR 2020)."""
+    length = sum(counts.values())
+    norm = K1 * (1 - B + B * (rounded_length(length) if rounded else length) / counted.average)
+    total = 0.0
+    for term, weight in weights.items():
+        tf, df = counts.get(term, 0), counted.frequencies.get(term, 0)
+        if tf and df and weight > 0:
+            idf = math.log(1 + (counted.documents - df + 0.5) / (df + 0.5))
+            total += weight * idf * tf / (tf + norm)
+    return total
+
+
+def _statistics(here: Counted, there: Counted) -> str:
+    """What other statistics mean: more than the papers that both hold have been deleted."""
+    more = any(df > here.frequencies.get(term, 0) for term, df in there.frequencies.items())
+    return "deleted documents" if more or there.documents > here.documents else "statistics"
 
 
 def tally(causes: Sequence[str]) -> dict[str, int]:

@@ -18,6 +18,7 @@ from workbench.evaluation.likeness.overlap import (
 )
 from workbench.evaluation.tables import lists_text, rendered
 from workbench.records import Hit
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -112,6 +113,7 @@ class ListComparison:
             f"{self.shared} of {len(self.moves)} papers in both)"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         return lists_text(self)
 

@@ -9,14 +9,16 @@ regret of taking one engine's best weights to the other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.likeness.causes import CAUSES, Facts, Lengths, tally
+from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
+from workbench.evaluation.likeness.causes import CAUSES, Causes, tally
+from workbench.evaluation.likeness.lost import LOST
 from workbench.evaluation.likeness.parity_text import parity_html, parity_text
 from workbench.evaluation.likeness.parity_watch import SignalParity, Watch
 from workbench.evaluation.reports.metrics import grades_by_query
@@ -25,6 +27,7 @@ from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise
 from workbench.ranking.ranking import Ranking, ranked_ids
 from workbench.records import Candidates, Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -107,7 +110,8 @@ class ParityReport:
 
     @property
     def explained(self) -> bool:
-        """Whether every difference that was examined has a known cause."""
+        """Whether every difference that was examined has a cause that, swapped in, gives the second
+        engine's value or list."""
         return "unexplained" not in self.causes
 
     def to_dict(self) -> dict[str, Any]:
@@ -137,6 +141,7 @@ class ParityReport:
     def __repr__(self) -> str:
         return f"ParityReport({len(self.overlap)} queries, overlap {self.mean_overlap:.3f})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return parity_text(self)
 
@@ -144,21 +149,14 @@ class ParityReport:
         return parity_html(self)
 
 
-_MEANINGS = {
-    **CAUSES,
-    "approximate kNN": "the second engine's vector index looks at a part of the vectors only",
-    "own feedback": "each engine expands the query from its own first pass, so the expanded "
-    "queries differ",
-    "cut of an arm": "a passage at the end of an arm's candidates fell on the other side",
-    "score differences": "both have the paper, and small differences of its signals moved it",
-}
+_MEANINGS = {**CAUSES, **LOST}
 
 
 def parity(
     first: Searched,
     second: Searched,
-    queries: Iterable[Query],
-    judgments: Iterable[Judgment] = (),
+    queries: QueryInput,
+    judgments: JudgmentInput = (),
     *,
     metric: str = "nDCG@10",
     k: int = 10,
@@ -173,12 +171,11 @@ def parity(
     from tqdm.auto import tqdm
 
     chosen = profile or first.profile
-    asked = list(queries)
+    asked, judged = as_queries(queries), as_judgments(judgments)
     if not asked:
         raise EvaluationError("no queries to compare on; give at least one")
     _check_same_papers(first, second)
-    facts = Facts.of(first.engine, second.engine)
-    watch = Watch(Lengths(first.engine, facts), facts, chosen, k)
+    watch = Watch(Causes(first.engine, second.engine), chosen, k)
     found: list[tuple[Query, Candidates, Candidates]] = []
     for query in tqdm(asked, desc="Parity", unit=" queries", delay=2, disable=not progress):
         one, other = (bench.search(query.text, k, profile=chosen) for bench in (first, second))
@@ -193,7 +190,7 @@ def parity(
         signals=watch.signals(),
         lost=tally(watch.lost),
         recall={name: float(np.mean(shares)) for name, shares in watch.recall.items()},
-        weights=_weights(found, list(judgments), metric, chosen),
+        weights=_weights(found, judged, metric, chosen),
     )
 
 
@@ -248,7 +245,8 @@ def _name(bench: Searched) -> str:
 
 def _check_same_papers(first: Searched, second: Searched) -> None:
     counts = [getattr(bench.engine.manifest, "papers", 0) for bench in (first, second)]
-    if counts[0] != counts[1]:
+    error = max(getattr(bench.engine, "papers_error", 0.0) for bench in (first, second))
+    if abs(counts[0] - counts[1]) > error * max(counts):
         raise EvaluationError(
             f"the engines hold {counts[0]:,} and {counts[1]:,} papers; bring the second up to "
             "date with wb.open(folder, engine=...) first"

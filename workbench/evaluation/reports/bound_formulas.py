@@ -17,8 +17,8 @@ Integers = NDArray[np.int64]
 Vector = NDArray[np.float64]
 Bound = tuple[float, float]
 
-_ENOUGH = 1e-15
-"""Gains below this are rounding: Dinkelbach's iteration ends."""
+STEPS = 64
+"""Of Dinkelbach's iteration, which takes 3 to 6: it converges faster than linearly."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -77,13 +77,16 @@ def _ndcg(ranked: Ranked, measure: Measure) -> Bound:
     def extreme(gains: Vector, sign: int) -> float:
         gained, ideals = levels[:, None] * gains[None, :], levels[:, None] * ideal[reach]
         ratio = _ratio(base, rest + float(ideals[:, 0].sum()))
-        while True:
+        for _ in range(STEPS):
             chosen = _chain(sign * (gained - ratio * ideals))
             picked = np.arange(len(levels)), chosen
             upper, lower = base + gained[picked].sum(), rest + ideals[picked].sum()
-            if sign * (upper - ratio * lower) <= _ENOUGH:
-                return ratio
-            ratio = _ratio(float(upper), float(lower))
+            better = _ratio(float(upper), float(lower))
+            # A gain below rounding never gets small enough to stop at; a ratio stops changing.
+            if sign * (better - ratio) <= 0:
+                break
+            ratio = better
+        return ratio
 
     low = extreme(_sums(discounts[::-1]), -1) if len(positive) else 0.0
     return low, extreme(_sums(discounts), 1)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +10,7 @@ import numpy as np
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.reports.bound_formulas import FORMULAS, Measure, Ranked, bounds
-from workbench.evaluation.reports.metrics import MAX_GRADE, Run, parse_metrics, whole_grade
+from workbench.evaluation.reports.metrics import MAX_GRADE, parse_metrics, whole_grade
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -62,7 +62,7 @@ _FIELDS = tuple(Bounds.__dataclass_fields__)
 
 
 def find_bounds(
-    run: Run,
+    run: Mapping[str, Sequence[str]],
     grades: Grades,
     metrics: str | Iterable[str],
     *,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.reports.present import comparison_html, comparison_text
+from workbench.evaluation.reports.fairness import setting_differences, unfair
+from workbench.evaluation.reports.present import comparison_html, comparison_text, p_value
 from workbench.evaluation.statistics import (
     ROUNDING,
     Vector,
@@ -20,6 +21,7 @@ from workbench.evaluation.statistics import (
     wilcoxon,
     win_tie_loss,
 )
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,13 +65,16 @@ class Comparison:
     """What `Report.compare` returns: a contrast for every other report and metric.
 
     `pairs` maps the other report's label to both values a query (this, other), each float64
-    (shared queries, shared metrics). In a notebook it shows as a table; `str()` gives plain text.
+    (shared queries, shared metrics). `differences` says by label in which settings the two differ,
+    `notes` what makes a comparison unfair or smaller. In a notebook it shows as a table; `str()`
+    gives plain text.
     """
 
     label: str
     contrasts: tuple[Contrast, ...]
     pairs: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
     notes: tuple[str, ...] = ()
+    differences: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def moved(self, metric: str, n: int = 10, other: str | None = None) -> pd.DataFrame:
         """The `n` queries whose value differs most: columns this, other, difference.
@@ -99,11 +104,22 @@ class Comparison:
         rows = [_row(contrast) for contrast in self.contrasts]
         for row in rows:
             row["effect_size"] = None if math.isnan(row["effect_size"]) else row["effect_size"]
-        return {"label": self.label, "contrasts": rows, "notes": list(self.notes)}
+        differences = {label: list(said) for label, said in self.differences.items()}
+        return {
+            "label": self.label,
+            "contrasts": rows,
+            "notes": list(self.notes),
+            "differences": differences,
+        }
 
     def __repr__(self) -> str:
-        return f"Comparison({self.label!r} against {', '.join(map(repr, self.pairs))})"
+        first = self.contrasts[0]
+        return (
+            f"Comparison({self.label!r} against {', '.join(map(repr, self.pairs))}: "
+            f"{first.metric} {first.difference:+.4f}, p {p_value(first.p['randomisation'])})"
+        )
 
+    @terminal_safe
     def __str__(self) -> str:
         return comparison_text(self)
 
@@ -134,9 +150,12 @@ def compare(
         raise EvaluationError("no report to compare with; give at least one")
     pairs: dict[str, tuple[pd.DataFrame, pd.DataFrame]] = {}
     notes: list[str] = []
+    differences: dict[str, tuple[str, ...]] = {}
     for other in others:
-        label = _free(other.label or "other", pairs)
+        label = _free(other.label or "other", {*pairs, report.label})
         pairs[label] = _shared(report.per_query, other.per_query, label)
+        differences[label] = setting_differences(report.settings, other.settings)
+        notes += [f"{label}: {note}" for note in unfair(report, other, pairs[label][0])]
         notes += _left_out(report.per_query, other.per_query, label)
     tests: dict[str, Callable[[Vector], float]] = {
         "t": paired_t,
@@ -149,6 +168,7 @@ def compare(
         contrasts=tuple(_contrasts(pairs, raw)),
         pairs=pairs,
         notes=tuple(notes),
+        differences=differences,
     )
 
 
@@ -216,7 +236,7 @@ def _left_out(this: pd.DataFrame, that: pd.DataFrame, label: str) -> Iterator[st
         yield f"{label}: metrics not in both, not compared: {', '.join(alone)}"
 
 
-def _free(label: str, taken: Mapping[str, Any]) -> str:
+def _free(label: str, taken: Collection[str]) -> str:
     """The label, with a number where another report has the same."""
     name, number = label, 1
     while name in taken:

@@ -9,29 +9,28 @@ from __future__ import annotations
 import ast
 import operator
 import re
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
+from workbench.corpus.identifiers import identifier
 from workbench.errors import EvaluationError, MissingDependency
+from workbench.evaluation.metric_names import EXAMPLES, metric_names, nearest_name
+from workbench.evaluation.reports.runs import Run, as_run, ids_of
 from workbench.records import Judgment
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Run = Mapping[str, Sequence[str]]
+Rankings = Mapping[str, Sequence[str]]
 """Query id -> paper ids, best first."""
 
 DEFAULT_METRICS = ("nDCG@10", "AP", "RR", "P@10", "R@100")
 JUDGED = "Judged@10"
 
-EXAMPLES = "nDCG@10, AP, RR, RR@10, P@5, R@100, Success@5, RBP(p=0.8), Judged@10"
 MAX_GRADE = 1_000
 """trec_eval counts the papers of every grade up to the largest one, in one array a query."""
 
 _NAME = re.compile(r"(?P<name>\w+)(?:\((?P<arguments>[^()]*)\))?(?:@(?P<at>[1-9]\d{0,8}))?")
-_COMMA = re.compile(r",(?![^(]*\))")
 
 
 def per_query(
@@ -50,10 +49,10 @@ def per_query(
 
     measures = parse_metrics(metrics)
     grades = grades_by_query(judgments)
-    _check_run(run)
-    ids = [query_id for query_id in run if query_id in grades]
+    found = ids_of(as_run(run))
+    ids = [query_id for query_id in found if query_id in grades]
     qrels = {i: {paper: max(grade, 0) for paper, grade in grades[i].items()} for i in ids}
-    rankings = {i: list(run[i]) for i in ids}
+    rankings = {i: found[i] for i in ids}
     values = _measured(rankings, qrels, [m for m in measures.values() if m.NAME != "RBP"])
     columns = {
         name: _rbp(rankings, qrels, measure)
@@ -71,13 +70,7 @@ def parse_metrics(metrics: str | Iterable[str]) -> dict[str, Any]:
     One text may hold several names with commas between. Raises EvaluationError for none, or for
     one that is unknown or has wrong arguments; MissingDependency without ir_measures.
     """
-    given = _COMMA.split(metrics) if isinstance(metrics, str) else list(metrics)
-    if not all(isinstance(name, str) for name in given):
-        raise EvaluationError(f"metrics are {given!r}; give names such as {EXAMPLES}")
-    names = [name.strip() for name in given]
-    if not any(names):
-        raise EvaluationError(f"no metric is named; give one or more of {EXAMPLES}")
-    return {name: _measure(name) for name in names}
+    return {name: _measure(name) for name in metric_names(metrics)}
 
 
 def deepest_cutoff(metrics: str | Iterable[str]) -> int:
@@ -89,24 +82,29 @@ def deepest_cutoff(metrics: str | Iterable[str]) -> int:
 def grades_by_query(judgments: Iterable[Judgment]) -> dict[str, dict[str, int]]:
     """Query id -> paper id -> grade, in the order given; a repeated judgment counts once.
 
-    Raises EvaluationError for a grade that is no whole number up to 1,000, and for two judgments
-    of one pair that disagree.
+    Ids that are whole numbers become text. Raises EvaluationError for an id that is none
+    (`identifier`), a grade that is no whole number up to 1,000, and two judgments of one pair that
+    disagree.
     """
     grades: dict[str, dict[str, int]] = {}
     for judgment in judgments:
-        grade = whole_grade(judgment.query_id, judgment.paper_id, judgment.grade)
-        known = grades.setdefault(judgment.query_id, {}).setdefault(judgment.paper_id, grade)
+        query_id = identifier("a judgment's query_id", judgment.query_id)
+        paper_id = identifier("a judgment's paper_id", judgment.paper_id)
+        grade = whole_grade(query_id, paper_id, judgment.grade)
+        known = grades.setdefault(query_id, {}).setdefault(paper_id, grade)
         if known != grade:
             raise EvaluationError(
-                f"query {judgment.query_id!r}, paper {judgment.paper_id!r} is judged {known} and "
-                f"{grade}; keep one of the two"
+                f"query {query_id!r}, paper {paper_id!r} is judged {known} and {grade}; keep one "
+                "of the two"
             )
     return grades
 
 
 def whole_grade(query_id: str, paper_id: str, grade: Any, where: str = "") -> int:
-    """The grade as an int. Raises EvaluationError for no whole number, or one above 1,000."""
+    """The grade as an int, 1.0 too. Raises EvaluationError for no whole number, or one above
+    1,000."""
     try:
+        grade = int(grade) if isinstance(grade, float) and grade.is_integer() else grade
         whole = MAX_GRADE + 1 if isinstance(grade, bool) else operator.index(grade)
     except TypeError:
         whole = MAX_GRADE + 1
@@ -118,32 +116,24 @@ def whole_grade(query_id: str, paper_id: str, grade: Any, where: str = "") -> in
     return whole
 
 
-def _check_run(run: Run) -> None:
-    for query_id, papers in run.items():
-        if isinstance(papers, str) or not all(isinstance(paper, str) for paper in papers):
-            raise EvaluationError(
-                f"the ranking of query {query_id!r} is not a list of paper ids; give "
-                "{query id: [paper id, ...]}, best first"
-            )
-        if len(set(papers)) < len(papers):
-            twice = Counter(papers).most_common(1)[0][0]
-            raise EvaluationError(
-                f"the ranking of query {query_id!r} holds paper {twice!r} twice; keep the better "
-                "rank only"
-            )
-
-
 def _measure(name: str) -> Any:
     registry = _ir_measures().measures.registry
     parts = _NAME.fullmatch(name)
     if parts is None or parts["name"] not in registry:
-        raise EvaluationError(f"unknown metric {name!r}{_hint(name, registry)}; known: {EXAMPLES}")
+        near = nearest_name(name, registry)
+        raise EvaluationError(f"unknown metric {name!r}{near}; known: {EXAMPLES}")
     try:
         # Parsed here: ir_measures 0.4 needs parts of `ast` that Python 3.14 no longer has.
         arguments = _arguments(parts["arguments"] or "")
         base = registry[parts["name"]]
         if parts["at"]:
             arguments[base.AT_PARAM] = int(parts["at"])
+        needed = [key for key, info in base.SUPPORTED_PARAMS.items() if info.required]
+        if base.AT_PARAM in needed and base.AT_PARAM not in arguments:
+            at = 10 if base.AT_PARAM == "cutoff" else 0.1
+            raise EvaluationError(
+                f"metric {name!r} needs a {base.AT_PARAM}: {name}@{at}; known: {EXAMPLES}"
+            )
         measure = base(**arguments)
         measure.validate_params()
     except (ValueError, SyntaxError, AssertionError) as problem:
@@ -177,14 +167,6 @@ def _arguments(text: str) -> dict[str, Any]:
     return {str(keyword.arg): ast.literal_eval(keyword.value) for keyword in call.keywords}
 
 
-def _hint(name: str, registry: Mapping[str, Any]) -> str:
-    base = re.split(r"[@(]", name)[0]
-    # The registry also has aliases in capitals; the first spelling is the usual one.
-    by_case = {known.lower(): known for known in reversed(list(registry))}
-    close = get_close_matches(base.lower(), by_case, n=1)
-    return f" (did you mean {by_case[close[0]]}?)" if close and base not in registry else ""
-
-
 def _ir_measures() -> Any:
     try:
         import ir_measures
@@ -205,7 +187,9 @@ def _pipeline() -> Any:
 
 
 def _measured(
-    rankings: Run, qrels: Mapping[str, Mapping[str, int]], measures: Sequence[Any]
+    rankings: Mapping[str, Sequence[str]],
+    qrels: Mapping[str, Mapping[str, int]],
+    measures: Sequence[Any],
 ) -> dict[tuple[str, Any], float]:
     """(query id, measure) -> value, for every query in `qrels`."""
     if not measures or not qrels:
@@ -226,7 +210,9 @@ def _measured(
     return {(ids[int(metric.query_id)], metric.measure): float(metric.value) for metric in found}
 
 
-def _rbp(rankings: Run, qrels: Mapping[str, Mapping[str, int]], measure: Any) -> list[float]:
+def _rbp(
+    rankings: Mapping[str, Sequence[str]], qrels: Mapping[str, Mapping[str, int]], measure: Any
+) -> list[float]:
     """Rank-biased precision (Moffat and Zobel, TOIS 2008): sum of (1 - p) p^(rank - 1).
 
     Computed here because ir_measures leaves it to a package of its own (cwl-eval).

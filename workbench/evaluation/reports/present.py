@@ -51,6 +51,7 @@ def _bounds_text(bounds: Bounds | None) -> str:
 def comparison_text(comparison: Comparison) -> str:
     """Plain text, two lines a contrast."""
     lines = [f"{comparison.label or 'Report'} against {', '.join(comparison.pairs)}"]
+    lines += [f"  {label}: {', '.join(s)}" for label, s in comparison.differences.items() if s]
     for c in comparison.contrasts:
         lines += [
             f"  {c.metric} - {c.other}: {c.mean:.4f} - {c.other_mean:.4f} = {c.difference:+.4f} "
@@ -82,6 +83,12 @@ def first_ids(ids: Sequence[str], most: int = 5) -> str:
     """Ids with commas; after `most` of them how many more there are."""
     more = len(ids) - most
     return ", ".join(ids[:most]) + (f" and {more:,} more" if more > 0 else "")
+
+
+def unknown_papers_note(ids: Sequence[str]) -> str:
+    """How many judged papers the corpus does not have, with examples."""
+    papers = "1 judged paper is" if len(ids) == 1 else f"{len(ids):,} judged papers are"
+    return f"{papers} not in the corpus, so no search finds them: {first_ids(ids)}"
 
 
 def p_value(p: float) -> str:

@@ -3,27 +3,35 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.corpus.identifiers import identifier
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments.judgments import read_judgments
+from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
 from workbench.evaluation.reports.bounds import Bounds, Grades, Unjudged, find_bounds
 from workbench.evaluation.reports.comparison import Comparison, compare
 from workbench.evaluation.reports.metrics import (
     DEFAULT_METRICS,
     JUDGED,
-    Run,
     grades_by_query,
     parse_metrics,
     per_query,
 )
-from workbench.evaluation.reports.present import count_queries, first_ids, report_html, report_text
-from workbench.evaluation.reports.trec import read_run, write_run
-from workbench.evaluation.statistics import bootstrap_mean
+from workbench.evaluation.reports.present import (
+    count_queries,
+    first_ids,
+    report_html,
+    report_text,
+    unknown_papers_note,
+)
+from workbench.evaluation.reports.runs import Run, Scored, as_run, ids_of
+from workbench.evaluation.reports.trec import read_scores, write_scored
+from workbench.evaluation.statistics import mean_interval
 from workbench.records import Judgment, Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,7 +39,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean over queries and the ends of its 95 % bootstrap interval."""
+    """A mean over queries and the ends of its 95 % interval (`statistics.mean_interval`)."""
 
     mean: float
     low: float
@@ -57,6 +65,12 @@ class Report:
     - `negative_grades`: how many judgments of the evaluated queries are negative; they count as 0
     - `settled`: how many pairs several people judged differently, one grade taken by the rule of
       their `Judgments`
+    - `unknown_papers`: judged papers of the evaluated queries that the corpus does not have
+    - `without_grade`: by metric that wants grades above 1, as AP(rel=2), the queries that have no
+      such grade, though relevant papers; kept, with value 0
+
+    `settings` says what made the run, as plain values by dotted name ("weights.dense", "k",
+    "corpus"); empty for a run made elsewhere. `compare` shows in which of them two reports differ.
 
     `bounds` says between which values each mean lies, whatever the unjudged papers are worth;
     `unjudged()` has them a query and under other assumptions. `run` holds what was ranked.
@@ -73,8 +87,17 @@ class Report:
     label: str = ""
     settled: int = 0
     bounds: Mapping[str, Bounds] = field(default_factory=dict)
-    run: Run = field(default_factory=dict)
+    run: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    unknown_papers: tuple[str, ...] = ()
+    without_grade: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     _grades: Grades = field(default_factory=dict)
+    _scored: Mapping[str, Scored] = field(default_factory=dict)
+
+    @property
+    def grades(self) -> Grades:
+        """Query id -> paper id -> grade, of the evaluated queries."""
+        return self._grades
 
     @property
     def queries(self) -> int:
@@ -99,14 +122,30 @@ class Report:
         if self.settled:
             pairs = "pair" if self.settled == 1 else "pairs"
             notes.append(f"{self.settled:,} {pairs} judged differently, settled by the rule")
+        if self.unknown_papers:
+            notes.append(unknown_papers_note(self.unknown_papers))
+        notes += [
+            f"{metric}: {count_queries(len(ids))} without a grade that it counts, counted as 0: "
+            f"{first_ids(ids)}"
+            for metric, ids in self.without_grade.items()
+        ]
+        if not self._any_judged():
+            notes.append("no judged paper is in any ranking: check that the paper ids match")
         return tuple(notes)
+
+    def _any_judged(self) -> bool:
+        return any(
+            paper in given for query, given in self._grades.items() for paper in self.run[query]
+        )
 
     def compare(self, *others: Report, flips: int = 100_000, seed: int = 0) -> Comparison:
         """This report against others, query by query; a difference above 0 means this is better.
 
-        Reports over different queries are compared on the ones in both, and the comparison says so
-        in `notes`. `flips` and `seed` are of the randomisation test. Raises EvaluationError for no
-        other report, and for one that shares no query or no metric with this.
+        The comparison says in which settings the reports differ. Reports over different queries are
+        compared on the ones in both; that, other judgments, another k where a metric sees it, and
+        another index are said in `notes`. `flips` and `seed` are of the randomisation test. Raises
+        EvaluationError for no other report, and for one that shares no query or no metric with
+        this.
         """
         return compare(self, others, flips=flips, seed=seed)
 
@@ -124,28 +163,29 @@ class Report:
 
         ranx knows the format by a name that ends in .trec, of qrels too.
         """
-        write_run(path, self.run, tag)
+        write_scored(path, self._scored, tag)
 
     @staticmethod
     def from_run(
         run: Run | str | Path,
-        judgments: str | Path | Iterable[Judgment],
+        judgments: JudgmentInput,
         metrics: str | Iterable[str] = DEFAULT_METRICS,
         *,
-        queries: Iterable[Query | str] | None = None,
+        queries: QueryInput | None = None,
         label: str = "",
     ) -> Report:
-        """The report of a run made elsewhere: a TREC file, or query id -> paper ids, best first.
+        """The report of a run made elsewhere: a TREC file, or as in `as_run` query id -> paper ids,
+        best first, or paper id -> score.
 
-        `queries` are those asked; without them, every query of the run or with a judgment. Raises
-        what `read_run`, `read_judgments` and `make_report` raise.
+        `queries` are those asked, records or their ids; without them, every query of the run or
+        with a judgment. Raises what `read_run`, `as_run`, `as_judgments` and `make_report` raise.
         """
-        ranked = read_run(run) if isinstance(run, str | Path) else run
-        judged = read_judgments(judgments)
-        if queries is None:
-            queries = dict.fromkeys((*ranked, *(judgment.query_id for judgment in judged)))
+        ranked = as_run(read_scores(run) if isinstance(run, str | Path) else run)
+        judged = as_judgments(judgments)
+        ids = [*ranked, *(judgment.query_id for judgment in judged)]
+        asked = list(dict.fromkeys(ids)) if queries is None else as_queries(queries)
         name = label or (Path(run).stem if isinstance(run, str | Path) else "")
-        return make_report(ranked, queries, judged, metrics, label=name)
+        return make_report(ranked, asked, judged, metrics, label=name)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a metric: mean, low, high, and lowest and highest of the bounds."""
@@ -176,12 +216,16 @@ class Report:
             "negative_grades": self.negative_grades,
             "settled": self.settled,
             "bounds": {name: bound.to_dict() for name, bound in self.bounds.items()},
+            "unknown_papers": list(self.unknown_papers),
+            "without_grade": {name: list(ids) for name, ids in self.without_grade.items()},
+            "settings": dict(self.settings),
         }
 
     def __repr__(self) -> str:
         means = ", ".join(f"{name} {value.mean:.4f}" for name, value in self.metrics.items())
         return f"Report({self.label!r}, {self.queries} queries, {means})"
 
+    @terminal_safe
     def __str__(self) -> str:
         return report_text(self)
 
@@ -197,29 +241,34 @@ def make_report(
     label: str = "",
     *,
     settled: int = 0,
+    unknown_papers: Sequence[str] = (),
+    settings: Mapping[str, Any] | None = None,
     resamples: int = 1_000,
     seed: int = 0,
 ) -> Report:
-    """Evaluate a run: query id -> paper ids, best first.
+    """Evaluate a run (`as_run`): query id -> paper ids, best first, or paper id -> score.
 
     `queries` are those asked for, records or ids; one that the run lacks counts as a query for
-    which nothing was found. `settled` is only reported. The same input gives the same report, bit
-    for bit.
+    which nothing was found. `settled`, `unknown_papers` and `settings` are only reported. The same
+    input gives the same report, bit for bit.
 
     Raises EvaluationError for a query without id or given twice, a run of other queries, no
     judgment for any query, and what `per_query` raises.
     """
     ids = _query_ids(queries)
-    names = tuple(parse_metrics(metrics))
+    measures = parse_metrics(metrics)
+    names = tuple(measures)
     judgments = list(judgments)
     grades = grades_by_query(judgments)
-    _check_ids(run, ids, grades)
-    asked = {query_id: run.get(query_id, ()) for query_id in ids}
+    found = as_run(run)
+    _check_ids(found, ids, grades)
+    scored = {query_id: found.get(query_id, []) for query_id in ids}
+    asked = ids_of(scored)
     frame = per_query(asked, judgments, dict.fromkeys((*names, JUDGED)))
     evaluated = list(frame.index)
     of_evaluated = {query_id: grades[query_id] for query_id in evaluated}
     intervals = {
-        name: Interval(*bootstrap_mean(frame[name].to_numpy(), resamples, seed)) for name in names
+        name: Interval(*mean_interval(frame[name].to_numpy(), resamples, seed)) for name in names
     }
     return Report(
         per_query=frame[list(names)],
@@ -234,25 +283,41 @@ def make_report(
         settled=settled,
         bounds=find_bounds(asked, of_evaluated, names).bounds,
         run=asked,
+        unknown_papers=tuple(unknown_papers),
+        without_grade=_without_grade(measures, of_evaluated),
+        settings=settings or {},
         _grades=of_evaluated,
+        _scored=scored,
     )
+
+
+def _without_grade(measures: Mapping[str, Any], grades: Grades) -> dict[str, tuple[str, ...]]:
+    """By metric with `rel` above 1, the queries that have relevant papers, but none that counts."""
+    missed = {
+        name: tuple(
+            query_id
+            for query_id, given in grades.items()
+            if 0 < max(given.values()) < measure.params.get("rel", 1)
+        )
+        for name, measure in measures.items()
+    }
+    return {name: ids for name, ids in missed.items() if ids}
 
 
 def _query_ids(queries: Iterable[Query | str]) -> list[str]:
     if isinstance(queries, str):
         raise EvaluationError(f"queries are the text {queries!r}; give a list of queries or ids")
-    ids = [query.id if isinstance(query, Query) else query for query in queries]
+    named = (query.id if isinstance(query, Query) else query for query in queries)
+    ids = [identifier("a query's id, which judgments need,", query_id) for query_id in named]
     seen: set[str] = set()
     for query_id in ids:
-        if not isinstance(query_id, str) or not query_id:
-            raise EvaluationError(f"a query has the id {query_id!r}; judgments need one, a text")
         if query_id in seen:
             raise EvaluationError(f"query {query_id!r} is there twice; remove one")
         seen.add(query_id)
     return ids
 
 
-def _check_ids(run: Run, ids: list[str], grades: Mapping[str, Any]) -> None:
+def _check_ids(run: Mapping[str, Any], ids: list[str], grades: Mapping[str, Any]) -> None:
     known = set(ids)
     others = [query_id for query_id in run if query_id not in known]
     if others:

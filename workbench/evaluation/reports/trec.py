@@ -6,21 +6,21 @@ Reading qrels is `workbench.read_qrels`, which knows BEIR's columns too.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
 
-from workbench.errors import EvaluationError
+from workbench.corpus.text_files import read_text
+from workbench.errors import CorpusError, EvaluationError
 from workbench.evaluation.reports.metrics import grades_by_query
-from workbench.records import Hit, Judgment
+from workbench.evaluation.reports.runs import LARGEST, Run, Scored, as_run, ids_of
+from workbench.records import Judgment
+from workbench.writing import replacing
 
-Ranked = Sequence[str | Hit]
-"""Best first: paper ids, or hits with their scores (a `Ranking` is a sequence of hits)."""
 
-
-def write_run(path: str | Path, run: Mapping[str, Ranked], tag: str = "workbench") -> None:
-    """Write `query Q0 paper rank score tag`, ranks from 1; replaces the file.
+def write_run(path: str | Path, run: Run, tag: str = "workbench") -> None:
+    """Write `query Q0 paper rank score tag`, ranks from 1; replaces the file. `run` as in `as_run`.
 
     trec_eval ignores the rank and orders by score, as float32, ties by paper id. So that it sees
     the same order, a score that does not fall is written one float32 step below the one before.
@@ -30,6 +30,11 @@ def write_run(path: str | Path, run: Mapping[str, Ranked], tag: str = "workbench
     is no UTF-8, a paper twice in one ranking, or a score that is no finite float32; OSError where
     the file cannot be written.
     """
+    write_scored(path, as_run(run), tag)
+
+
+def write_scored(path: str | Path, run: Mapping[str, Scored], tag: str = "workbench") -> None:
+    """The same for a run that is in order already, as `as_run` returns it."""
     _check_id("tag", tag)
     lines = [line for query_id, ranked in run.items() for line in _run_lines(query_id, ranked, tag)]
     _write(Path(path), lines)
@@ -37,13 +42,19 @@ def write_run(path: str | Path, run: Mapping[str, Ranked], tag: str = "workbench
 
 def read_run(path: str | Path) -> dict[str, list[str]]:
     """Query id -> paper ids, best first: by score (float32), ties by falling id, as in trec_eval.
+    `read_scores` has the scores too.
 
     Queries stand in the order of their first line. The rank column is not read. Raises
     EvaluationError with file and line for no such file, not six columns, a score that is no finite
     number, or a paper twice for one query.
     """
+    return ids_of(as_run(read_scores(path)))
+
+
+def read_scores(path: str | Path) -> dict[str, dict[str, float]]:
+    """Query id -> paper id -> score, in the order of the lines. Raises what `read_run` raises."""
     found: dict[str, dict[str, float]] = {}
-    for where, line in _lines(Path(path)):
+    for where, line in _lines(Path(path).expanduser()):
         cells = line.split()
         if len(cells) != 6:
             raise EvaluationError(
@@ -56,10 +67,7 @@ def read_run(path: str | Path) -> dict[str, list[str]]:
                 f"{where}: paper {paper_id!r} is there twice for query {query_id!r}; keep one"
             )
         papers[paper_id] = _score(score, where)
-    return {
-        query_id: sorted(papers, key=lambda paper: (papers[paper], paper), reverse=True)
-        for query_id, papers in found.items()
-    }
+    return found
 
 
 def write_qrels(path: str | Path, judgments: Iterable[Judgment]) -> None:
@@ -78,32 +86,14 @@ def write_qrels(path: str | Path, judgments: Iterable[Judgment]) -> None:
     _write(Path(path), lines)
 
 
-def _run_lines(query_id: str, ranked: Ranked, tag: str) -> Iterator[str]:
+def _run_lines(query_id: str, ranked: Scored, tag: str) -> Iterator[str]:
     _check_id("query id", query_id)
-    scores = [
-        hit.score if isinstance(hit, Hit) else len(ranked) - n for n, hit in enumerate(ranked)
-    ]
-    seen: set[str] = set()
     last = np.float32(np.inf)
-    for rank, (hit, score) in enumerate(zip(ranked, scores, strict=True), start=1):
-        paper_id = hit.paper.id if isinstance(hit, Hit) else hit
+    for rank, (paper_id, given) in enumerate(ranked, start=1):
         _check_id("paper id", paper_id)
-        if paper_id in seen:
-            raise EvaluationError(
-                f"the ranking of query {query_id!r} holds paper {paper_id!r} twice; keep the "
-                "better rank only"
-            )
-        seen.add(paper_id)
-        if not math.isfinite(score) or abs(score) > _LARGEST:
-            raise EvaluationError(
-                f"query {query_id!r}, paper {paper_id!r} has score {score}; give a finite float32"
-            )
+        score = len(ranked) - rank + 1 if given is None else given
         last = min(np.float32(score), np.nextafter(last, np.float32(-np.inf)))
         yield f"{query_id} Q0 {paper_id} {rank} {last!s} {tag}\n"
-
-
-_LARGEST = 1e38
-"""Just inside float32, with room for the steps that keep a run in order."""
 
 
 def _score(text: str, where: str) -> float:
@@ -112,7 +102,7 @@ def _score(text: str, where: str) -> float:
         score = float(text)
     except ValueError:
         score = math.nan
-    if not math.isfinite(score) or abs(score) > _LARGEST:
+    if not math.isfinite(score) or abs(score) > LARGEST:
         raise EvaluationError(f"{where}: score {text!r} is no finite number; give one")
     return float(np.float32(score))
 
@@ -129,16 +119,14 @@ def _check_id(kind: str, value: str) -> None:
 def _lines(path: Path) -> Iterator[tuple[str, str]]:
     """(file and line number, text) of every line that is not blank."""
     try:
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, start=1):
-                if line.strip():
-                    yield f"{path} line {number}", line
-    except OSError as problem:
-        raise EvaluationError(f"{path}: cannot be read ({problem}); check the path") from problem
-    except UnicodeDecodeError as problem:
-        raise EvaluationError(f"{path}: not UTF-8 text ({problem}); convert it") from problem
+        text = read_text(path)
+    except CorpusError as problem:
+        raise EvaluationError(str(problem)) from problem
+    for number, line in enumerate(text.split("\n"), start=1):
+        if line.strip():
+            yield f"{path} line {number}", line
 
 
 def _write(path: Path, lines: Iterable[str]) -> None:
-    with path.open("w", encoding="utf-8", newline="\n") as stream:
+    with replacing(path) as stream:
         stream.writelines(lines)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,8 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.statistics import ROUNDING, bootstrap_mean, randomisation
+from workbench.evaluation.statistics import (
+    ROUNDING,
+    difference_interval,
+    mean_interval,
+    randomisation,
+)
 from workbench.evaluation.tuning.exact.step_functions import UNIT, Steps, best_run
+from workbench.terminal import terminal_safe
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -30,10 +36,11 @@ FLIPS = 10_000
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Bootstrap:
-    """95 % percentile intervals over queries drawn with replacement.
+    """95 % intervals over queries.
 
-    `interval`: of the best weight. `value`: of the mean metric at the curve's own best weight (a
-    resample's maximum would be too high). `weights` and `values`, shape (resamples,), are behind.
+    `interval`: of the best weight, the middle of what queries drawn with replacement give. `value`:
+    of the mean metric at the curve's own best weight (`statistics.mean_interval`; a resample's
+    maximum would be too high). `weights` and `values`, shape (resamples,), are the resamples'.
     """
 
     interval: tuple[float, float]
@@ -50,8 +57,8 @@ class CrossValidation:
     - `value`: the honest mean, each query under weights tuned without it
     - `optimism`: the first minus the second
     - `default`: the mean under the weights that tuning started from
-    - `difference`: `value` minus `default`, `low` and `high` its 95 % bootstrap interval over
-      queries, `p` of the randomisation test
+    - `difference`: `value` minus `default`, `low` and `high` its 95 % interval over queries
+      (`statistics.difference_interval`), `p` of the randomisation test
     - `nested`: the honest mean of a careful person, who takes the tuned weights only where an inner
       cross-validation, on the tuning queries alone, prefers them to the default; None if not asked
     - `kept`: in which share of the outer folds that person kept the default; None if not asked
@@ -140,6 +147,7 @@ class CrossValidation:
             f"queries not tuned on, optimism {self.optimism:+.4f}, default {self.default:.4f})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_tuning import checked_text
 
@@ -166,7 +174,8 @@ def resample(steps: Steps, edges: Vector, own: int, resamples: int, seed: int) -
         start, stop = best_run(sums, edges)
         weights[i] = (edges[start] + edges[stop]) / 2
         values[i] = sums[own] / UNIT / count
-    return Bootstrap(percentiles(weights), percentiles(values), weights, values)
+    _, low, high = mean_interval(steps.at(own) / UNIT, resamples, seed)
+    return Bootstrap(percentiles(weights), (low, high), weights, values)
 
 
 def cross_validate(
@@ -190,11 +199,8 @@ def cross_validate(
             "2 folds, 1 repeat and 2 queries"
         )
     folds = min(folds, count)
-    rng = np.random.default_rng(seed)
     honest, careful, kept, weights = np.zeros(count), np.zeros(count), 0, []
-    for _ in range(repeats):
-        # Fold numbers as even as they can be, in random order.
-        fold = rng.permutation(np.arange(count) % folds)
+    for fold in fold_numbers(count, folds, repeats, seed):
         for held in range(folds):
             out = fold == held
             chosen, values = choose((~out).astype(np.int64))
@@ -206,7 +212,7 @@ def cross_validate(
                 careful[out] += (default if keeps else values)[out]
     honest, careful = honest / repeats, careful / repeats
     difference = honest - default
-    _, low, high = bootstrap_mean(difference, seed=seed)
+    _, low, high = difference_interval(difference, seed=seed)
     return CrossValidation(
         queries=count,
         folds=folds,
@@ -223,6 +229,13 @@ def cross_validate(
         per_query=honest,
         spread=float(difference.std(ddof=1)),
     )
+
+
+def fold_numbers(count: int, folds: int, repeats: int, seed: int) -> Iterator[Integers]:
+    """A fold for each query, (count,), as even as they can be, in random order; `repeats` times."""
+    rng = np.random.default_rng(seed)
+    for _ in range(repeats):
+        yield rng.permutation(np.arange(count) % folds)
 
 
 def percentiles(values: Vector) -> tuple[float, float]:

@@ -23,7 +23,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +51,7 @@ from workbench.evaluation.tuning.exact.step_functions import (
 from workbench.evaluation.tuning.left_out import LeftOut
 from workbench.evaluation.tuning.result import Tuned
 from workbench.profiles import Profile
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,8 @@ class WeightCurve(Tuned):
     each open interval. `base` is the profile that tuning started from, `left_out` what it did not
     use. Made by `weight_curve`; shows as a table in a notebook, `str()` gives plain text.
     """
+
+    _repeats: ClassVar[int] = 3
 
     metric: str
     signals: tuple[str, str]
@@ -232,6 +235,7 @@ class WeightCurve(Tuned):
             f"at {self.signals[1]} {best.weight}, from {best.low:.4f} to {best.high:.4f})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_tuning import curve_text
 
@@ -254,6 +258,12 @@ class WeightCurve(Tuned):
         start, stop = best_run(sums, edges)
         weight = steadiest(sums, edges) if steady else float(edges[start] + edges[stop]) / 2
         return weight, self._on_interval(weight)
+
+    def _weights_of(self, chosen: Any) -> dict[str, float]:
+        return self.weights(chosen)
+
+    def _best_weights(self) -> dict[str, float]:
+        return self.weights(self.best.weight)
 
     def _interval(self, weight: float) -> int:
         return int(np.searchsorted(self.breakpoints, weight, side="right"))

@@ -8,10 +8,12 @@ how much the two signals agree.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import EvaluationError
 from workbench.ranking.fusion import fuse, weight_vector
 from workbench.records import Candidates
 
@@ -19,6 +21,27 @@ Vector = NDArray[np.float64]
 Frequencies = Callable[[Sequence[str]], tuple[Mapping[str, int], int]]
 """In how many passages each term occurs, and how many passages there are: an engine's
 `document_frequencies`."""
+
+
+class DocumentFrequencies:
+    """An engine's `document_frequencies`. Sent to another process it stays behind with the corpus,
+    and asking there says so: guessing how rare words are would predict other weights."""
+
+    def __init__(self, ask: Frequencies | None) -> None:
+        self._ask = ask
+
+    def __call__(self, terms: Sequence[str]) -> tuple[Mapping[str, int], int]:
+        """Raises EvaluationError in another process than the one that has the corpus."""
+        if self._ask is None:
+            raise EvaluationError(
+                "this curve came from another process, and its predictor needs the corpus to know "
+                "which words are rare; call predictor() where it was tuned, or tune here"
+            )
+        return self._ask(terms)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return DocumentFrequencies, (None,)
+
 
 MIXES = (0.0, 0.25, 0.5, 0.65, 0.8, 1.0)
 """Weights of the second signal at which the fused scores are looked at."""

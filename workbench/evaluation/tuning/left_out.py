@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.evaluation.reports.present import count_queries, first_ids
+from workbench.evaluation.reports.present import count_queries, first_ids, unknown_papers_note
 from workbench.evaluation.tuning.exact.sample import CurveItem
 from workbench.records import Query
 
@@ -22,6 +22,8 @@ class LeftOut:
     - `without_results`: judged, but nothing was retrieved; kept, with value 0
     - `unknown_queries`: how many judged query ids are not among the queries; left out
     - `negative_grades`: how many judgments of the queries are negative; they count as 0
+    - `without_candidates`: a paper is relevant, but none such was retrieved; kept, with value 0
+    - `unknown_papers`: judged papers of the queries that the corpus does not have
     - `constant`: signal -> in how many queries it is the same for every candidate; there it orders
       nothing, and its weight only shrinks the others'
     """
@@ -32,6 +34,8 @@ class LeftOut:
     unknown_queries: int = 0
     negative_grades: int = 0
     constant: Mapping[str, int] = field(default_factory=dict)
+    without_candidates: tuple[str, ...] = ()
+    unknown_papers: tuple[str, ...] = ()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -40,6 +44,10 @@ class LeftOut:
             (self.without_judgments, "without any judgment, left out"),
             (self.without_relevant, "without a relevant paper, counted as 0 at every weight"),
             (self.without_results, "for which nothing was found, counted as 0"),
+            (
+                self.without_candidates,
+                "with no relevant paper among the candidates, counted as 0 at every weight",
+            ),
         )
         notes = [
             f"{count_queries(len(ids))} {what}: {first_ids(ids)}" for ids, what in lists if ids
@@ -48,6 +56,8 @@ class LeftOut:
             notes.append(f"judgments for {count_queries(self.unknown_queries)} not asked, left out")
         if self.negative_grades:
             notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
+        if self.unknown_papers:
+            notes.append(unknown_papers_note(self.unknown_papers))
         notes += [
             f"{signal} is the same for every candidate of {count_queries(count)}: there it orders "
             "nothing"
@@ -65,6 +75,8 @@ class LeftOut:
             "unknown_queries": self.unknown_queries,
             "negative_grades": self.negative_grades,
             "constant": dict(self.constant),
+            "without_candidates": list(self.without_candidates),
+            "unknown_papers": list(self.unknown_papers),
         }
 
 
@@ -73,8 +85,12 @@ def what_is_left_out(
     grades: Mapping[str, Mapping[str, int]],
     items: Sequence[CurveItem],
     signals: Sequence[str],
+    unknown_papers: Sequence[str] = (),
+    least: int | None = 1,
 ) -> LeftOut:
-    """`asked` are all queries, `grades` all judgments by query id, `items` the judged queries."""
+    """`asked` are all queries, `grades` all judgments by query id, `items` the judged queries,
+    `unknown_papers` those judged that the corpus does not have, `least` the lowest grade that
+    counts, None for any."""
     ids = {query.id for query in asked}
     used = [query.id for query in asked if query.id in grades]
     return LeftOut(
@@ -84,7 +100,16 @@ def what_is_left_out(
         unknown_queries=len(grades.keys() - ids),
         negative_grades=sum(grade < 0 for i in used for grade in grades[i].values()),
         constant={name: sum(_constant(item, name) for item in items) for name in signals},
+        without_candidates=tuple(item.name for item in items if _out_of_reach(item, least)),
+        unknown_papers=tuple(unknown_papers),
     )
+
+
+def _out_of_reach(item: CurveItem, least: int | None) -> bool:
+    """Whether papers count for the query, something was retrieved, and none of them is in it."""
+    counted = [paper for paper, grade in item.grades.items() if least is None or grade >= least]
+    found = item.candidates.paper_ids
+    return bool(counted) and len(found) > 0 and not np.isin(found, counted).any()
 
 
 def _constant(item: CurveItem, signal: str) -> bool:

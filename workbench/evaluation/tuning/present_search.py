@@ -7,7 +7,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.evaluation.reports.present import count_queries, render
-from workbench.evaluation.tuning.present_tuning import facts_text, honest_facts, named, notes_of
+from workbench.evaluation.tuning.present_tuning import (
+    facts_text,
+    honest_facts,
+    named,
+    notes_of,
+    recommended_fact,
+)
 
 if TYPE_CHECKING:
     from workbench.evaluation.tuning.weight_search import WeightSearch
@@ -35,6 +41,7 @@ def search_dict(search: WeightSearch) -> dict[str, Any]:
             "interval": {signal: list(ends) for signal, ends in best.intervals.items()},
             "value": best.value,
         },
+        "recommended": search.recommended.to_dict(),
         "default": {"weights": dict(search.base.weights), "value": search.default},
         "bootstrap": {
             "interval": {signal: list(ends) for signal, ends in sure.interval.items()},
@@ -56,6 +63,7 @@ def search_facts(search: WeightSearch) -> list[tuple[str, str, str]]:
     """Name, value and explanation of what a person wants to know first."""
     best, sure = search.best, search.bootstrap()
     facts = [
+        recommended_fact(search),
         ("best", f"{best.value:.4f}", f"{named(best.weights)}; {proof(search)}"),
         ("default", f"{search.default:.4f}", named(search.base.weights)),
         ("95 % interval", f"{sure.value[0]:.4f} to {sure.value[1]:.4f}", "of the best value"),
@@ -81,7 +89,7 @@ def proof(search: WeightSearch) -> str:
     if search.bound is None:
         return f"no line through them is better ({search.lines} line searches)"
     if search.bound.proven:
-        return "no weights are better: proven over the whole simplex"
+        return "no weights are better: proven over the whole simplex, single ties inside it aside"
     return f"no weights are better than {search.bound.upper:.4f}"
 
 

@@ -32,6 +32,7 @@ def curve_dict(curve: WeightCurve) -> dict[str, Any]:
             "interval": [best.low, best.high],
             "value": best.value,
         },
+        "recommended": curve.recommended.to_dict(),
         "tolerance": list(curve.tolerance),
         "steady": {"weights": curve.weights(curve.steady), "value": curve.at(curve.steady)},
         "default": {"weights": dict(curve.base.weights), "value": curve.default},
@@ -50,6 +51,7 @@ def curve_facts(curve: WeightCurve) -> list[tuple[str, str, str]]:
     first, second = curve.signals
     sure = curve.bootstrap()
     facts = [
+        recommended_fact(curve),
         (
             "best",
             f"{best.value:.4f}",
@@ -67,6 +69,12 @@ def curve_facts(curve: WeightCurve) -> list[tuple[str, str, str]]:
         ),
     ]
     return [*facts, *honest_facts(curve), *_steady_facts(curve)]
+
+
+def recommended_fact(tuned: Any) -> tuple[str, str, str]:
+    """What to use, and why."""
+    found = tuned.recommended
+    return "recommended", f"{found.value:.4f}", f"{named(found.weights)}; {found.reason}"
 
 
 def honest_facts(curve: Any) -> list[tuple[str, str, str]]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from workbench.evaluation.statistics import ROUNDING
 from workbench.evaluation.tuning.exact.step_functions import UNIT, Steps
 from workbench.records import Query
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,6 +101,7 @@ class Regret:
             f"weight, {self.oracle:.4f} with each query's own)"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_tuning import regret_text
 

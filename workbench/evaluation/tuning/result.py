@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.evaluation.tuning.exact.sample import Sample
+from workbench.evaluation.tuning.recommendation import (
+    Recommendation,
+    between,
+    rounded,
+    supported_share,
+)
 from workbench.profiles import Profile
 from workbench.records import Query
 
 Vector = NDArray[np.float64]
 Kept = TypeVar("Kept")
+
+FOLDS = 5
+"""Of the queries, that a recommendation rests on."""
 
 PLAIN = Profile(weights=Profile().first_pass, feedback=False)
 """What curves made without a profile start from: the signals that every engine has."""
@@ -24,6 +33,7 @@ class Tuned(ABC):
     """Base of `WeightCurve` and `WeightSearch`, frozen dataclasses that hold these."""
 
     __slots__ = ()
+    _repeats: ClassVar[int]
     base: Profile
     _sample: Sample
     _kept: dict[Any, Any]
@@ -48,6 +58,46 @@ class Tuned(ABC):
         """Of the mean at the best weights, over the queries; 0 for a single query."""
         values = self._at_best()
         return float(values.std(ddof=1) / np.sqrt(len(values))) if len(values) > 1 else 0.0
+
+    @property
+    def recommended(self) -> Recommendation:
+        """The weights to use: as far from the default to the best weights as queries not tuned on
+        support. The best weights themselves stay in `best` and `profile`."""
+        return self._once("recommended", self._recommend)
+
+    def _recommend(self) -> Recommendation:
+        default, best = self.base.weights, self._best_weights()
+        queries, measure = self._sample.queries, self._sample.measure
+        share, gain, error = supported_share(
+            self._choose,
+            lambda weights, some: np.array([queries[i].value(weights, measure) for i in some]),
+            self._weights_of,
+            default,
+            self.default_values,
+            FOLDS,
+            self._repeats,
+            seed=0,
+        )
+        weights = dict(default)
+        if share == 1:
+            weights = dict.fromkeys(default, 0.0) | dict(best)
+        elif share:
+            weights = rounded(between(default, best, share), tuple(default))
+        value = float(self._sample.per_query(weights).mean())
+        profile = self.base.replace(name="tuned", weights=weights)
+        return Recommendation(weights, share, value, gain, error, profile)
+
+    @abstractmethod
+    def _choose(self, counts: NDArray[np.int64]) -> tuple[Any, Vector]:
+        """The best for the queries counted, and every query's value there."""
+
+    @abstractmethod
+    def _weights_of(self, chosen: Any) -> Mapping[str, float]:
+        """The weights that `_choose` gave."""
+
+    @abstractmethod
+    def _best_weights(self) -> Mapping[str, float]:
+        """The best weights of all queries."""
 
     @abstractmethod
     def _at_best(self) -> Vector:

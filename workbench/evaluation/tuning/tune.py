@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError, WeightError
+from workbench.evaluation.reports.present import first_ids
 from workbench.evaluation.tuning.curve import WeightCurve, weight_curve
 from workbench.evaluation.tuning.exact.branch_and_bound import cost, maximum
 from workbench.evaluation.tuning.exact.line_search import Climb, Line, axis, proper
-from workbench.evaluation.tuning.exact.many_lines import make_batch
+from workbench.evaluation.tuning.exact.many_lines import Batch, make_batch
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.evaluation.tuning.exact.sample import CurveItem, Sample, prepare
 from workbench.evaluation.tuning.exact.step_functions import UNIT, around
@@ -44,16 +45,19 @@ def tune(
     metric: str,
     base: Profile,
     frequencies: Frequencies | None = None,
+    unknown_papers: Sequence[str] = (),
 ) -> WeightCurve | WeightSearch:
     """A curve for two signals, a search for more. `found`: the candidates of each judged query;
-    `asked`: all queries; `grades`: by query id and paper id.
+    `asked`: all queries; `grades`: by query id and paper id; `unknown_papers`: judged papers that
+    the corpus does not have, which is only said.
 
-    Raises EvaluationError for no judged query, and what `weight_curve` and `search_weights` raise.
+    Raises EvaluationError for no judged query, no relevant paper among any query's candidates, and
+    what `weight_curve` and `search_weights` raise.
     """
     if isinstance(signals, str):
         raise WeightError(f"signals are the text {signals!r}; give names, like ('bm25', 'dense')")
     signals = tuple(signals)
-    parse_metric(metric)
+    measure = parse_metric(metric)
     items = [
         CurveItem(
             _named(candidates, query.id), normalise(candidates, base.normaliser), grades[query.id]
@@ -67,7 +71,15 @@ def tune(
         )
     for known in {item.candidates.signals for item in items}:
         weight_vector(dict.fromkeys(signals, 1.0), known)
-    left_out = what_is_left_out(asked, grades, items, signals)
+    left_out = what_is_left_out(asked, grades, items, signals, unknown_papers, measure.least)
+    if left_out.without_candidates and len(left_out.without_candidates) == sum(
+        any(map(measure.sees, item.grades.values())) for item in items
+    ):
+        raise EvaluationError(
+            f"no relevant paper ({measure.counted}) is among the candidates of any query, so every "
+            f"weight gives 0, first {first_ids(left_out.without_candidates)}; check that the paper "
+            "ids match, or retrieve more (n_retrieval of the profile)"
+        )
     if len(signals) > 2:
         return search_weights(items, signals, metric, base=base, left_out=left_out)
     return weight_curve(
@@ -90,7 +102,7 @@ def search_weights(
 
     Starts from the weights of `base`, equal weights, the best two signals alone (so it is never
     worse than those), and `restarts` random weights. Then up to `cells` cells of the whole simplex
-    are looked through for anything better (`simplex.maximum`; None means EXACT_CELLS for three
+    are looked through for anything better (`maximum`; None means EXACT_CELLS for three
     signals and none for more), unless its cost is above its limit. Raises what `weight_curve`
     raises.
     """
@@ -110,13 +122,13 @@ def search_weights(
         start = np.array([bound.weights[signal] for signal in signals])
         move = max(move, climb.run([start], len(climb.moves)), key=lambda found: found.total)
         path.add(move.start)
-    weights, value = _short(sample, signals, move.weights, move.total / UNIT / len(sample))
+    weights, value = _short(sample, batch, move.weights, move.total / UNIT / len(sample))
     named = dict(zip(signals, weights.tolist(), strict=True))
     axes = {name: climb.draw(*axis(weights, i), weights[i]) for i, name in enumerate(signals)}
     return WeightSearch(
         metric=metric,
         signals=tuple(signals),
-        best=BestWeights(value, named, _intervals(axes, climb)),
+        best=BestWeights(value, named, _intervals(axes, climb, batch.total(weights, climb.counts))),
         path=tuple(step for step in climb.moves if step.start in path),
         lines=climb.lines,
         bound=bound,
@@ -142,21 +154,19 @@ def _starts(climb: Climb, base: Profile, restarts: int, seed: int) -> list[Vecto
     return [climb.best_edge(), proper(own) if own.any() else even, even, *random]
 
 
-def _short(
-    sample: Sample, signals: Sequence[str], weights: Vector, value: float
-) -> tuple[Vector, float]:
-    """The weights in as few decimals as keep their value, with sum 1, and that value by ranking
-    anew."""
+def _short(sample: Sample, batch: Batch, weights: Vector, value: float) -> tuple[Vector, float]:
+    """The weights in as few decimals as keep their value, with sum 1, where no papers tie, and
+    that value by ranking anew."""
     for decimals in range(1, 16):
         short = np.round(weights, decimals)
         largest = int(np.argmax(short))
         short[largest] = round(1.0 - (short.sum() - short[largest]), decimals)
-        if short.min() < 0 or not short.any():
+        if short.min() < 0 or not short.any() or not batch.clear(short):
             continue
-        here = _mean(sample, signals, short)
+        here = _mean(sample, batch.signals, short)
         if here >= value - SAME:
             return short, here
-    return weights, _mean(sample, signals, weights)
+    return weights, _mean(sample, batch.signals, weights)
 
 
 def _mean(sample: Sample, signals: Sequence[str], weights: Vector) -> float:
@@ -164,11 +174,14 @@ def _mean(sample: Sample, signals: Sequence[str], weights: Vector) -> float:
     return float(sample.per_query(named).mean())
 
 
-def _intervals(axes: Mapping[str, Line], climb: Climb) -> dict[str, tuple[float, float]]:
-    """From where to where each weight can move on its line with the same value."""
+def _intervals(
+    axes: Mapping[str, Line], climb: Climb, total: int
+) -> dict[str, tuple[float, float]]:
+    """From where to where each weight can move on its line with the same sum, `total`; a weight of
+    0 whose signal would change it at once cannot."""
     intervals = {}
     for name, line in axes.items():
-        sums = line.steps.sums(climb.counts)
-        same = sums == sums[line.interval(line.here)]
-        intervals[name] = around(same, line.edges, line.here)
+        same = line.steps.sums(climb.counts) == total
+        stays = bool(same[line.interval(line.here)])
+        intervals[name] = around(same, line.edges, line.here) if stays else (float(line.here),) * 2
     return intervals

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError, WeightError
+from workbench.evaluation.statistics import mean_interval
 from workbench.evaluation.tuning.certainty import CrossValidation, cross_validate, percentiles
 from workbench.evaluation.tuning.exact.branch_and_bound import CELLS, Cost, Maximum, cost, maximum
 from workbench.evaluation.tuning.exact.line_search import Climb, Line, Move
@@ -19,6 +20,7 @@ from workbench.evaluation.tuning.exact.step_functions import UNIT, around, best_
 from workbench.evaluation.tuning.left_out import LeftOut
 from workbench.evaluation.tuning.result import Tuned
 from workbench.profiles import Profile
+from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,11 +57,12 @@ class Reach:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SearchBootstrap:
-    """95 % percentile intervals over queries drawn with replacement.
+    """95 % intervals over queries.
 
-    `interval`: signal -> of its best weight on the line through the optimum on which the others
-    keep their proportions (a whole search for each resample would take hours). `value`: of the
-    mean metric at the best weights.
+    `interval`: signal -> of its best weight, the middle of what queries drawn with replacement
+    give, on the line through the optimum on which the others keep their proportions (a whole
+    search for each resample would take hours). `value`: of the mean metric at the best weights
+    (`statistics.mean_interval`).
     """
 
     interval: Mapping[str, tuple[float, float]]
@@ -75,6 +78,8 @@ class WeightSearch(Tuned):
     where it was not made. `base` is the profile that tuning started from,
     `left_out` what it did not use. Shows as a table in a notebook; `str()` gives plain text.
     """
+
+    _repeats: ClassVar[int] = 1
 
     metric: str
     signals: tuple[str, ...]
@@ -182,6 +187,7 @@ class WeightSearch(Tuned):
             f"searches: best {self.best.value:.4f} at {weights})"
         )
 
+    @terminal_safe
     def __str__(self) -> str:
         from workbench.evaluation.tuning.present_search import search_text
 
@@ -205,18 +211,27 @@ class WeightSearch(Tuned):
         count, own = len(self._sample), self.per_query()
         draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
         weights = {signal: np.empty(resamples) for signal in self.signals}
-        values = np.empty(resamples)
         for i, draw in enumerate(draws):
             counts = np.bincount(draw, minlength=count)
-            values[i] = own @ counts / count
             for signal, line in self._axes.items():
                 start, stop = best_run(line.steps.sums(counts), line.edges)
                 weights[signal][i] = (line.edges[start] + line.edges[stop]) / 2
         intervals = {signal: percentiles(drawn) for signal, drawn in weights.items()}
-        return SearchBootstrap(intervals, percentiles(values))
+        return SearchBootstrap(intervals, mean_interval(own, resamples, seed)[1:])
+
+    def _weights_of(self, chosen: Any) -> dict[str, float]:
+        found: dict[str, float] = chosen
+        return found
+
+    def _best_weights(self) -> Mapping[str, float]:
+        return self.best.weights
 
     def _choose(self, counts: Integers) -> tuple[dict[str, float], Vector]:
-        """The best weights for the queries counted, from fewer starts, and every query's value."""
+        """The best weights for the queries counted, from fewer starts, and every query's value.
+        Cross-validation and recommendation have the same folds: a search is made once."""
+        return self._once(("fold", counts.tobytes()), lambda: self._search(counts))
+
+    def _search(self, counts: Integers) -> tuple[dict[str, float], Vector]:
         climb = Climb(self._batch, counts)
         even = np.full(len(self.signals), 1 / len(self.signals))
         found = climb.run([climb.best_edge(), even])

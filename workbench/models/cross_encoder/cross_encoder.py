@@ -6,7 +6,6 @@ safetensors, by name or folder: bge-reranker, ms-marco-MiniLM.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected, OutOfMemory
+from workbench.forking import abandon
 from workbench.models.cross_encoder.export import VERSION
 from workbench.models.cross_encoder.run import OnnxPairs, Pairs, TorchPairs
 from workbench.models.embedders.base import check_finite
@@ -23,8 +23,9 @@ from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Usage
 from workbench.models.onnx.session import cores
-from workbench.models.weights.find import ModelFolder, find_model
+from workbench.models.weights.find import LARGEST_ID, ModelFolder, find_model
 from workbench.models.weights.header import numbers
+from workbench.models.weights.settings import whole, within
 from workbench.present.words import human_bytes
 
 if TYPE_CHECKING:
@@ -73,11 +74,11 @@ class CrossEncoder(LazyModel):
     def fingerprint(self) -> str:
         """Equal for two cross-encoders that give the same scores."""
         runtime = f"onnx-{VERSION}" if self.device == "cpu" else "fp16"
-        return f"cross-encoder-{self.folder.sha256[:16]}-{runtime}"
+        return f"cross-encoder-{self.folder.fingerprint}-{runtime}"
 
     def need(self) -> Usage:
         cpu = self.device == "cpu"
-        pair = self._longest * WIDE * int(self._config.get("hidden_size") or 768)
+        pair = self._longest * WIDE * self._whole("hidden_size", 768)
         activations = pair * (4 * self._threads if cpu else 2)
         return Usage(numbers(self.folder.tensors) * (1 if cpu else 2), activations)
 
@@ -101,10 +102,14 @@ class CrossEncoder(LazyModel):
     @property
     def _longest(self) -> int:
         """Tokens that a pair may have. RoBERTa's kind counts positions from its padding id + 1."""
-        positions = int(self._config.get("max_position_embeddings") or LONGEST)
+        positions = self._whole("max_position_embeddings", LONGEST)
         if self._config.get("model_type") in ("roberta", "xlm-roberta", "camembert"):
-            positions -= int(self._config.get("pad_token_id") or 0) + 1
+            positions -= self._whole("pad_token_id", 0) + 1
         return min(LONGEST, positions)
+
+    def _whole(self, key: str, default: int) -> int:
+        path = self.folder.path / "config.json"
+        return whole(self._config, key, path, 0, LARGEST_ID, default)
 
     def _open(self) -> None:
         if self.device == "cpu":
@@ -120,6 +125,10 @@ class CrossEncoder(LazyModel):
                         'other processes that use it, or give device="cpu"'
                     ) from None
         self.pool.ledger.set(self.key, self.device, self.held())
+
+    def _abandon(self) -> None:
+        abandon(self._pairs)
+        self._pairs = None
 
     def _close(self) -> None:
         pairs, self._pairs = self._pairs, None
@@ -146,13 +155,13 @@ def gpu_offered() -> bool:
 
 def _checked_config(folder: ModelFolder) -> dict[str, Any]:
     """Refuse before loading what would give a score that means nothing."""
-    path = folder.path / "config.json"
-    try:
-        config: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
-    kinds = [str(kind) for kind in config.get("architectures") or ()]
-    labels = config.get("num_labels") or len(config.get("id2label") or (0,))
+    config, path = folder.config, folder.path / "config.json"
+    kinds = config.get("architectures") or []
+    if not isinstance(kinds, list) or not all(isinstance(kind, str) for kind in kinds):
+        raise ModelRejected(f"{path}: architectures are no list of names; fetch the model again")
+    labels = config.get("num_labels") or len(
+        within(path, "id2label", config.get("id2label")) or (0,)
+    )
     classifies = any(kind.endswith("ForSequenceClassification") for kind in kinds)
     if not classifies or labels != 1:
         raise ModelRejected(

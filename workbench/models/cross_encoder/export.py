@@ -9,17 +9,14 @@ fp32 where int8 would order the samples otherwise.
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
-import tempfile
 from pathlib import Path
 from typing import Any
 
-from workbench.errors import ModelError, ModelRejected
-from workbench.models.onnx.export import _quantise
+from workbench.models.onnx.cache import graph_path, made_graph
+from workbench.models.onnx.export import _quantise, check_whole
 from workbench.models.onnx.session import open_session
 from workbench.models.weights.find import ModelFolder
-from workbench.profiles import cache_folder
 
 VERSION = 1
 LEAST_CORRELATION = 0.97
@@ -34,33 +31,14 @@ SAMPLES = (
 
 
 def cross_encoder_graph(folder: ModelFolder) -> Path:
-    """The graph's file, made on first use (some seconds) and kept by the weights' sha256.
+    """The graph's file, made on first use (some seconds), and anew where it is damaged.
 
     Raises ModelRejected where the weights cannot be exported, ModelError where the cache cannot
     be written.
     """
-    target = cache_folder() / "onnx" / f"{folder.sha256[:16]}-cross-encoder-{VERSION}.onnx"
-    if target.is_file():
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(
-            f"{target.parent}: cannot keep the exported model here ({error.strerror}); set "
-            "WORKBENCH_CACHE to a folder that you may write to"
-        ) from error
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work:
-        made = Path(work) / "model.onnx"
-        command = [sys.executable, "-m", __name__, str(folder.path), str(made)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not made.is_file():
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ModelRejected(
-                f"{folder.path}: could not be exported to ONNX ({reason}); fetch the model again, "
-                "or use device='cuda', which needs no export"
-            )
-        os.replace(made, target)
-    return target
+    remedy = "fetch the model again, or use device='cuda', which needs no export"
+    target = graph_path(folder, f"cross-encoder-{VERSION}")
+    return made_graph(folder, target, __name__, remedy=remedy)
 
 
 def export(folder: Path, output: Path) -> None:
@@ -68,10 +46,16 @@ def export(folder: Path, output: Path) -> None:
     import torch
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-    model = AutoModelForSequenceClassification.from_pretrained(
-        folder, use_safetensors=True, attn_implementation="sdpa"
-    ).eval()
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model, found = AutoModelForSequenceClassification.from_pretrained(
+        folder,
+        trust_remote_code=False,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        output_loading_info=True,
+    )
+    check_whole(folder, found)
+    model.eval()
+    tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
     takes_types = model.config.model_type in ("bert", "electra")
     names = ["input_ids", "token_type_ids"] if takes_types else ["input_ids"]
     pairs = [tokenizer(*pair, return_tensors="pt", return_token_type_ids=True) for pair in SAMPLES]

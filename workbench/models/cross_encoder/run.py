@@ -9,14 +9,14 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import ModelRejected
 from workbench.models.cross_encoder.export import cross_encoder_graph
+from workbench.models.embedders.base import read_tokenizer
 from workbench.models.embedders.batching import DeviceFull, out_of_memory
 from workbench.models.memory.cuda import Cuda, import_torch
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.retry import make_room
-from workbench.models.onnx.session import open_session
+from workbench.models.onnx.session import open_session, run_session
 from workbench.models.weights.find import ModelFolder
 
 Scores = NDArray[np.float64]
@@ -41,10 +41,11 @@ class OnnxPairs:
 
     def __init__(self, folder: ModelFolder, longest: int, threads: int) -> None:
         graph = cross_encoder_graph(folder)
+        self._name = folder.name
         self.weights = graph.stat().st_size
         self._session = open_session(graph)
         self._inputs = {given.name for given in self._session.get_inputs()}
-        self._tokenizer = pair_tokenizer(folder, longest)
+        self._tokenizer = read_tokenizer(folder, longest, pairs=True)
         self._threads = threads
 
     def scores(self, query: str, passages: Sequence[str]) -> Scores:
@@ -62,7 +63,7 @@ class OnnxPairs:
             for name, values in inputs.items()
             if name in self._inputs
         }
-        return float(self._session.run(None, feeds)[0].ravel()[0])
+        return float(run_session(self._session, feeds, self._name)[0])
 
 
 class TorchPairs:
@@ -74,7 +75,7 @@ class TorchPairs:
         self._owner = model
         self._folder = folder
         self._batch_size = batch_size
-        self._tokenizer = pair_tokenizer(folder, longest)
+        self._tokenizer = read_tokenizer(folder, longest, pairs=True)
         self._cuda = cast("Cuda", device_of(model.device)) if model.device != "cpu" else None
         self._model: Any = None
         self.weights = 0
@@ -116,7 +117,7 @@ class TorchPairs:
         before = self._reserved()
         with out_of_memory():
             model = AutoModelForSequenceClassification.from_pretrained(
-                self._folder.path, use_safetensors=True, dtype=kind
+                self._folder.path, trust_remote_code=False, use_safetensors=True, dtype=kind
             )
             self._model = model.to(self._owner.device).eval()
         self.weights = self._reserved() - before
@@ -160,17 +161,3 @@ class TorchPairs:
         kept = self._cuda.kept() if self._cuda else 0
         self._owner.pool.note("batch", self._owner, kept, f"{len(rows)} pairs")
         return found
-
-
-def pair_tokenizer(folder: ModelFolder, longest: int) -> Any:
-    """The folder's tokenizer for pairs of at most `longest` tokens."""
-    from tokenizers import Tokenizer
-
-    path = folder.path / "tokenizer.json"
-    try:
-        tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
-        raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(longest, strategy="longest_first")
-    return tokenizer

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from abc import abstractmethod
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelRejected
+from workbench.forking import Lock
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
 
@@ -38,16 +38,20 @@ class LazyEmbedder(LazyModel):
     ) -> None:
         self.folder = find_model(model) if isinstance(model, str) else model
         super().__init__(self.folder.name, device, pool)
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._tokenizer: Any = None
         self._queries: OrderedDict[str, Vectors] = OrderedDict()
+
+    def after_fork(self) -> None:
+        super().after_fork()
+        self._tokenizer = None
 
     @property
     def fingerprint(self) -> str:
         """Equal for two embedders that give the same vectors."""
         prompts = self.folder.prompt("query"), self.folder.prompt("document")
         mark = f"-{sha256(repr(prompts).encode()).hexdigest()[:8]}" if any(prompts) else ""
-        return f"{self.folder.sha256[:16]}-{self.folder.pooling}-{self.label}{mark}"
+        return f"{self.folder.fingerprint}-{self.folder.pooling}-{self.label}{mark}"
 
     @property
     def dimension(self) -> int:
@@ -95,7 +99,7 @@ class LazyEmbedder(LazyModel):
         """The folder's tokenizer (Rust), loaded on first use: small, needs no lease."""
         with self._lock:
             if self._tokenizer is None:
-                self._tokenizer = open_tokenizer(self.folder)
+                self._tokenizer = read_tokenizer(self.folder, self.folder.window)
             return self._tokenizer
 
     def _prompted(self, texts: Sequence[str], kind: str) -> list[str]:
@@ -120,15 +124,19 @@ def check_finite(vectors: Vectors, name: str) -> Vectors:
     return vectors
 
 
-def open_tokenizer(folder: ModelFolder) -> Any:
-    """The tokenizer of a folder, cutting off at its window, without padding."""
+def read_tokenizer(folder: ModelFolder, longest: int, pairs: bool = False) -> Any:
+    """The tokenizer of a folder for texts or for pairs of them, without padding, cutting off at
+    `longest` tokens, of a pair the longer text first. Raises ModelRejected where it is none."""
     from tokenizers import Tokenizer
 
     path = folder.path / "tokenizer.json"
     try:
         tokenizer = Tokenizer.from_file(str(path))
-    except Exception as error:  # tokenizers raises nothing narrower
+        tokenizer.no_padding()
+        tokenizer.enable_truncation(longest, strategy="longest_first")
+        tokenizer.encode("a", "a" if pairs else None)  # templates are only looked at here
+    except BaseException as error:  # tokenizers raises nothing narrower, and panics beside
+        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
+            raise
         raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
-    tokenizer.no_padding()
-    tokenizer.enable_truncation(folder.window)
     return tokenizer

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.errors import ModelRejected
+from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite, unit_rows
 from workbench.models.memory.ledger import Usage
 from workbench.models.onnx.export import VERSION as EXPORT_VERSION
 from workbench.models.onnx.export import Precision, graph_file, onnx_graph
-from workbench.models.onnx.session import Provider, check_provider, cores, open_session
+from workbench.models.onnx.session import Provider, check_provider, cores, open_session, run_session
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
 
@@ -78,6 +80,12 @@ class OnnxEmbedder(LazyEmbedder):
     ) -> None:
         check_provider(provider, precision)
         super().__init__(model, "cpu" if provider == "cpu" else "cuda:0", pool)
+        others = sorted(set(self.folder.modules) - {"Transformer", "Pooling", "Normalize"})
+        if others:
+            raise ModelRejected(
+                f"{self.name}: it has a module {', '.join(others)}, which an ONNX graph of the "
+                'encoder lacks; use runtime="sentence-transformers"'
+            )
         self.precision, self.provider = precision, provider
         self.label = f"{'' if precision == 'int8' else 'onnx-'}{precision}-{EXPORT_VERSION}"
         self._session: Any = None
@@ -159,6 +167,10 @@ class OnnxEmbedder(LazyEmbedder):
         onnx_graph(self.folder, self.precision)
         _ = self.tokenizer
 
+    def _abandon(self) -> None:
+        abandon(self._session, self._query_session)
+        self._session = self._query_session = None
+
     def _close(self) -> None:
         with self._lock:
             self._session = self._query_session = None
@@ -199,5 +211,6 @@ class OnnxEmbedder(LazyEmbedder):
         return vector
 
     def _tokens(self, session: Any, ids: list[int]) -> Vectors:
-        tokens: Vectors = session.run(None, {"input_ids": np.array([ids], dtype=np.int64)})[0][0]
+        ids_of_one = np.array([ids], dtype=np.int64)
+        tokens: Vectors = run_session(session, {"input_ids": ids_of_one}, self.name)
         return tokens

@@ -9,11 +9,13 @@ from typing import TYPE_CHECKING, Any, cast
 import numpy as np
 
 from workbench.errors import MissingDependency, ModelError, ModelRejected, OutOfMemory
+from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
 from workbench.models.embedders.batching import (
     DeviceFull,
     Row,
     TokenBudget,
+    is_out_of_memory,
     out_of_memory,
     run_batches,
     token_rows,
@@ -24,8 +26,10 @@ from workbench.models.memory.cuda import Cuda, import_torch
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.retry import make_room
+from workbench.models.onnx.session import first_line
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
+from workbench.models.weights.settings import whole
 from workbench.profiles import max_batch_tokens
 
 if TYPE_CHECKING:
@@ -65,12 +69,14 @@ class SentenceTransformerEmbedder(LazyEmbedder):
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.folder.sha256[:16]}-{self.label}"
+        return f"{self.folder.fingerprint}-{self.label}"
 
     def need(self) -> Usage:
         count = numbers(self.folder.tensors)
         itemsize = 4 if self.dtype == "fp32" else 2
-        wide = int(self.folder.config.get("intermediate_size") or 4 * self.dimension)
+        path = self.folder.path / "config.json"
+        default = 4 * self.dimension
+        wide = whole(self.folder.config, "intermediate_size", path, 1, 2**20, default)
         return Usage(count * itemsize, 2 * self.window * (4 * self.dimension + 2 * wide) * itemsize)
 
     def held(self) -> Usage:
@@ -175,7 +181,7 @@ class SentenceTransformerEmbedder(LazyEmbedder):
         return result
 
     def _open(self) -> None:
-        _ = self.tokenizer
+        _ = self.tokenizer, self.folder.modules  # refuses classes that are not known
         try:
             self._submit(self._load).result()
         except DeviceFull as full:
@@ -200,11 +206,15 @@ class SentenceTransformerEmbedder(LazyEmbedder):
                     str(self.folder.path),
                     device=self.device,
                     local_files_only=True,
+                    trust_remote_code=False,
                     model_kwargs={"dtype": dtype, "use_safetensors": True},
                 )
-            except (ValueError, KeyError, OSError, TypeError) as error:
+            except Exception as error:  # whatever the classes that it names raise
+                if is_out_of_memory(error):
+                    raise
                 raise ModelRejected(
-                    f"{self.folder.path}: sentence-transformers could not load it ({error})"
+                    f"{self.folder.path}: sentence-transformers could not load it "
+                    f"({first_line(error)}); fetch the model again, or take another"
                 ) from error
             if self.device == "cpu":
                 self._weights = self.need().weights
@@ -212,6 +222,10 @@ class SentenceTransformerEmbedder(LazyEmbedder):
                 self._weights = device.kept_now() - kept
                 cast("Cuda", device).add_weights(self._weights)
             self._keeper.weights(self._weights)
+
+    def _abandon(self) -> None:
+        abandon(self._model)
+        self._model, self._weights = None, 0
 
     def _close(self) -> None:
         self._submit(self._unload).result()

@@ -8,7 +8,6 @@ that was being written.
 from __future__ import annotations
 
 import sqlite3
-import threading
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.forking import Lock, abandon, renew_in_children
 from workbench.profiles import cache_folder
 
 LIMIT = 2 * 2**30
@@ -63,9 +63,15 @@ class TokenStore:
         self.path = (folder or cache_folder() / "token-vectors") / f"{model}.sqlite"
         self._dimension = dimension
         self._limit = limit
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._db: sqlite3.Connection | None = None
         self._hopeless = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """A connection must not be used, nor closed, in two processes."""
+        abandon(self._db)
+        self._db = None
 
     @property
     def size(self) -> int:

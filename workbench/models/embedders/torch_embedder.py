@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelError, OutOfMemory
+from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite
 from workbench.models.embedders.batching import (
     DeviceFull,
@@ -184,7 +185,7 @@ class TorchEmbedder(LazyEmbedder):
 
     def _key(self) -> str:
         name = device_of(self.device).name
-        return f"{self.folder.sha256} {self.dtype} {VERSION} {name}"
+        return f"{self.folder.fingerprint} {self.dtype} {VERSION} {name}"
 
     def _need(self, dtype: str) -> Usage:
         _, weights = layout(self.shape, 4 if dtype == "fp32" else 2)
@@ -216,6 +217,10 @@ class TorchEmbedder(LazyEmbedder):
         assert isinstance(self._run, CudaRun)  # a CPU's memory is counted from the shapes
         length = min(self.window, tokens)
         return self._run.peak([np.full(length, 5, np.int32)] * max(1, tokens // length))
+
+    def _abandon(self) -> None:
+        abandon(self._run)
+        self._run = None
 
     def _close(self) -> None:
         run, self._run = self._run, None

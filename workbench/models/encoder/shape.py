@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from workbench.errors import ModelRejected
-from workbench.models.weights.find import ModelFolder
+from workbench.errors import ModelRejected, shown
+from workbench.models.weights.find import LARGEST_ID, LONGEST, WIDEST, ModelFolder
 from workbench.models.weights.header import TensorInfo
+from workbench.models.weights.settings import whole
 
 BERT, MPNET = "bert", "mpnet"
 FAMILIES = {"bert": BERT, "roberta": BERT, "xlm-roberta": BERT, "camembert": BERT, "mpnet": MPNET}
@@ -19,6 +20,16 @@ NO_PADDING = -1
 ALIGNMENT = 256
 BUCKETS = 32
 """Buckets of MPNet's relative distances."""
+
+SIZES = {
+    "layers": ("num_hidden_layers", 1000),
+    "hidden": ("hidden_size", WIDEST),
+    "heads": ("num_attention_heads", 1000),
+    "inner": ("intermediate_size", 2**20),
+    "vocabulary": ("vocab_size", LARGEST_ID),
+    "positions": ("max_position_embeddings", LONGEST),
+}
+"""Sizes of a shape: their names in config.json, and the most that is taken for one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,24 +64,28 @@ def shape_of(folder: ModelFolder) -> Shape:
             f"{folder.name}: {problem}, which the workbench's own encoder does not run; use "
             'runtime="sentence-transformers"'
         )
-    kind = config["model_type"]
+    kind, path = config["model_type"], folder.path / "config.json"
+    sizes = {name: whole(config, key, path, 1, most) for name, (key, most) in SIZES.items()}
+    eps = config.get("layer_norm_eps", 1e-12)
+    if isinstance(eps, bool) or not isinstance(eps, int | float) or not 0 <= eps <= 1:
+        raise ModelRejected(f"{path}: layer_norm_eps is {shown(eps)}; fetch the model again")
+    if sizes["hidden"] % sizes["heads"]:
+        raise ModelRejected(
+            f"{path}: hidden_size {sizes['hidden']} is no multiple of num_attention_heads "
+            f"{sizes['heads']}; fetch the model again"
+        )
     return Shape(
         family=FAMILIES[kind],
-        layers=int(config["num_hidden_layers"]),
-        hidden=int(config["hidden_size"]),
-        heads=int(config["num_attention_heads"]),
-        inner=int(config["intermediate_size"]),
-        vocabulary=int(config["vocab_size"]),
-        positions=int(config["max_position_embeddings"]),
-        eps=float(config.get("layer_norm_eps", 1e-12)),
+        **sizes,
+        eps=float(eps),
         activation=str(config.get("hidden_act", "gelu")),
-        padding=NO_PADDING if kind == "bert" else int(config.get("pad_token_id") or 1),
+        padding=NO_PADDING if kind == "bert" else folder.padding,
     )
 
 
 def _problem(folder: ModelFolder, config: dict[str, Any]) -> str:
     kind = config.get("model_type")
-    if kind not in FAMILIES:
+    if not isinstance(kind, str) or kind not in FAMILIES:
         return f"its model_type is {kind!r} (known: {', '.join(FAMILIES)})"
     if config.get("position_embedding_type", "absolute") != "absolute":
         return f"its position_embedding_type is {config['position_embedding_type']!r}"

@@ -16,6 +16,7 @@ from functools import cached_property
 from typing import Any, TypeVar
 
 from workbench.errors import MissingDependency, ModelError
+from workbench.forking import abandon, came_with_fork, renew_in_children
 from workbench.models.embedders.batching import DeviceFull, out_of_memory, without_frames
 
 Result = TypeVar("Result")
@@ -41,6 +42,14 @@ class Cuda:
         self._workspaces = 0
         self._weights = 0
         self._arena = 0
+        self._lost = False
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """A forked child has neither the thread nor the context."""
+        abandon(self._executor)
+        self._executor = ThreadPoolExecutor(1, thread_name_prefix=self._name)
+        self._lost = self._lost or self._workspaces != 0
 
     @cached_property
     def torch(self) -> Any:
@@ -56,6 +65,11 @@ class Cuda:
 
     def submit(self, job: Callable[..., Result], *given: Any) -> Future[Result]:
         """Run a function on the GPU's thread, after what was submitted before."""
+        if self._lost:
+            raise ModelError(
+                f"cuda:{self.index} was in use when this process was forked, and CUDA does not "
+                'go along; start it with multiprocessing\'s "spawn", or use device="cpu"'
+            )
         return self._executor.submit(self._on_thread, job, *given)
 
     def run(self, job: Callable[..., Result], *given: Any) -> Result:
@@ -185,6 +199,8 @@ def import_torch() -> Any:
         import torch
     except ImportError:
         raise MissingDependency("this runtime needs PyTorch; pip install torch") from None
+    if came_with_fork("torch") and torch.get_num_threads() > 1:
+        torch.set_num_threads(1)  # OpenMP's other threads stayed in the parent
     return torch
 
 

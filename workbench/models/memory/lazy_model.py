@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import threading
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from workbench.forking import Lock, renew_in_children
 from workbench.models.memory.ledger import Usage
 
 if TYPE_CHECKING:
@@ -30,8 +30,9 @@ class LazyModel(ABC):
         self.key = name
         """Its name in the pool's ledger; another model of the same name gets another."""
         self._pool = pool
-        self._gate = threading.Lock()
+        self._gate = Lock()
         self._loaded = False
+        renew_in_children(self)
 
     def __repr__(self) -> str:
         state = "loaded" if self._loaded else "not loaded"
@@ -93,6 +94,14 @@ class LazyModel(ABC):
             if self._loaded:
                 self._loaded = False
                 self._close()
+
+    def after_fork(self) -> None:
+        """In a forked child: not loaded, whatever the parent had."""
+        self._loaded = False
+        self._abandon()
+
+    def _abandon(self) -> None:  # noqa: B027, most of what is not native needs nothing
+        """Forget what has native threads without freeing it: see `forking.abandon`."""
 
     @abstractmethod
     def _open(self) -> None:

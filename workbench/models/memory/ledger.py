@@ -1,17 +1,18 @@
 """The ledger: which model holds how many bytes on which device, and what happened when.
 
-Models and pools write it; the monitor reads it. Standard library only.
+Models and pools write it; the monitor reads it.
 """
 
 from __future__ import annotations
 
-import threading
 import time
 from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal
+
+from workbench.forking import Lock, renew_in_children
 
 Kind = Literal["load", "release", "evict", "batch", "oom_retry"]
 
@@ -46,11 +47,16 @@ class Ledger:
 
     def __init__(self, budgets: Mapping[str, int] | None = None) -> None:
         self.budgets: dict[str, int] = dict(budgets or {})
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._usage: dict[tuple[str, str], Usage] = {}
         self._events: deque[MemoryEvent] = deque(maxlen=EVENTS)
         self._number = 0
         self._moves = self._open_moves = 0
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """In a forked child no model is loaded, and nothing moves."""
+        self._usage, self._open_moves = {}, 0
 
     @contextmanager
     def moving(self) -> Iterator[None]:

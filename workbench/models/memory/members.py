@@ -80,6 +80,12 @@ class Members:
             self._all.append(found)
         return found
 
+    def only(self, thread: int) -> None:
+        """Every other thread is gone, and its leases with it."""
+        for member in self._all:
+            member.leases = Counter({thread: member.leases[thread]} if member.leases else {})
+            member.leases += Counter()  # drops what is 0
+
     def forget_gone(self) -> list[Member]:
         """Drop the members whose models nobody refers to any more, and return them."""
         gone = []

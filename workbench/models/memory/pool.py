@@ -10,6 +10,7 @@ from functools import cache
 from typing import Literal, TypeVar, cast
 
 from workbench.errors import ModelNotFound, OutOfMemory
+from workbench.forking import renew_in_children
 from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.lazy_model import LazyModel
@@ -47,6 +48,7 @@ class ModelPool:
         self._members = Members()
         self._waiting: dict[int, LazyModel] = {}
         self._timer: threading.Timer | None = None
+        renew_in_children(self)
 
     def __repr__(self) -> str:
         with self._changed:
@@ -137,6 +139,12 @@ class ModelPool:
         with self._changed:
             loaded = self._loaded(device)
         return any(self._close(member, "evict", "least recently used") for member in loaded)
+
+    def after_fork(self) -> None:
+        """In a forked child: nothing is loaded, and no other thread is there."""
+        self._changed = threading.Condition(threading.RLock())
+        self._loading, self._waiting, self._timer = set(), {}, None
+        self._members.only(threading.get_ident())
 
     # Leases
 

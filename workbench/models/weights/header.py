@@ -11,7 +11,7 @@ import struct
 from dataclasses import dataclass
 from pathlib import Path
 
-from workbench.errors import ModelRejected
+from workbench.errors import ModelRejected, shown
 
 LARGEST_HEADER = 100_000_000
 """The format's own limit, bytes."""
@@ -44,17 +44,25 @@ def read_header(path: Path) -> dict[str, TensorInfo]:
             entries = json.loads(stream.read(length))
         entries.pop("__metadata__", None)
         tensors = {
-            name: TensorInfo(entry["dtype"], tuple(entry["shape"]))
+            name: TensorInfo(entry["dtype"], tuple(map(_side, entry["shape"])))
             for name, entry in entries.items()
         }
         wanted = sum(tensor.count * SIZES[tensor.dtype] for tensor in tensors.values())
         if wanted != size - 8 - length:
             raise ValueError(f"{size - 8 - length} bytes of data where the header says {wanted}")
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, struct.error) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, AttributeError, struct.error, RecursionError
+    ) as error:  # fmt: skip
         raise ModelRejected(
             f"{path}: not a whole safetensors file ({error}); fetch the model again"
         ) from error
     return tensors
+
+
+def _side(value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 2**63:
+        raise ValueError(f"a side of {shown(value)}")
+    return value
 
 
 def numbers(tensors: dict[str, TensorInfo]) -> int:

@@ -2,14 +2,16 @@
 
 Nothing is written. `bm25` is a multi_match over the text fields with their boosts, `title` a match
 on the one with "title" in its name (0 where there is none), `dense` the cosine. Every candidate
-has its true value in each. A document is a passage; with `paper_field` those of one paper are
-grouped, numbered in the order in which this engine meets them.
+has its true value in each. A document is a passage; those that share `paper_field`, or without one
+`id_field`, are grouped, numbered in the order in which this engine meets them. An alias is searched
+as an alias, under its filter and its routing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import Any
 
 import numpy as np
@@ -17,16 +19,18 @@ from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS, Ahead
+from workbench.engines.elastic.attached.content import UNIT, Content, content_of
 from workbench.engines.elastic.attached.fields import ForeignIndex, cosine, foreign_index
-from workbench.engines.elastic.attached.records import Documents
+from workbench.engines.elastic.attached.filtering import clauses_of
+from workbench.engines.elastic.attached.records import Documents, Name
+from workbench.engines.elastic.attached.rescoring import scored_text
 from workbench.engines.elastic.own.engine import LOWER
-from workbench.engines.elastic.queries import LIMIT, year_bounds
 from workbench.engines.elastic.terms import parts_of
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.elastic.wire.version import check_at_start
 from workbench.engines.filters import check_filters
-from workbench.errors import CorpusMismatch, FilterError, ProfileError
+from workbench.errors import CorpusMismatch, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 Vectors = NDArray[np.float32]
@@ -40,7 +44,7 @@ class _Column:
     signal: str
     size: int
     ask: Callable[[list[Clause], int], Clause] | None
-    scores: dict[str, float] = field(default_factory=dict)
+    scores: dict[Name, float] = field(default_factory=dict)
     complete: bool = False
 
 
@@ -53,7 +57,9 @@ class AttachedEngine:
         self._connection = connection
         check_at_start(connection)
         self.index: ForeignIndex = foreign_index(connection)
-        self._documents = Documents(connection, self.index)
+        self.content: Content = content_of(connection, self.index)
+        self._unit = self.content.unit
+        self._documents = Documents(connection, self.index, routed=self.content.routed)
         self._analyser = Analyser()
         self._query_dimension = 0
         self.manifest = Manifest(
@@ -64,15 +70,28 @@ class AttachedEngine:
             dimension=self.index.dimension,
             k1=0.0,
             b=0.0,
-            papers=self._documents.papers_count(),
-            passages=self._documents.count(),
+            papers=self.content.papers,
+            passages=self.content.documents,
             fingerprint=self.index.uuid,
         )
 
     @property
     def fingerprint(self) -> str:
-        fields = "-".join(f"{name}^{boost:g}" for name, boost in self.index.text_fields.items())
-        return f"attached-{self.index.uuid}-{fields}"
+        index = self.index
+        fields = (*index.text_fields.items(), index.id_field, index.paper_field)
+        vectors = "" if index.vectors is None else index.vectors.field
+        content = repr((index.uuid, index.name, fields, vectors))  # two aliases filter differently
+        return f"attached-{index.name}-{blake2b(content.encode(), digest_size=8).hexdigest()}"
+
+    @property
+    def papers_error(self) -> float:
+        """Share by which the manifest's number of papers may be off."""
+        return self.content.papers_error
+
+    @property
+    def exact(self) -> bool:
+        """Whether the dense arm looks at every vector."""
+        return self.index.vectors is None or self.index.vectors.exact
 
     def close(self) -> None:
         self._connection.close()
@@ -85,6 +104,7 @@ class AttachedEngine:
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         check_filters(filters)
         clauses = self._filters(filters)
@@ -98,16 +118,16 @@ class AttachedEngine:
             dense = column.signal.startswith("dense")
             column.complete = not dense and len(column.scores) < column.size
         union = list(dict.fromkeys(name for column in columns for name in column.scores))
-        for start in range(0, len(union), LIMIT):
-            self._complete(asked, union[start : start + LIMIT])
+        for part in self._documents.parts(union, self.index.limit):
+            self._complete(asked, part)
         return self._assembled(query, columns, union)
 
     def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
         names = self._documents.names(keys)
-        if self.index.vectors is None:  # feedback then moves the query's vector nowhere
-            return np.zeros((len(names), self._query_dimension), dtype=np.float32)
         rows = self._documents.vectors(names)
-        return np.array([rows[name] for name in names], np.float32).reshape(len(names), -1)
+        # A vector that is not there, or kept out of _source, moves feedback's query nowhere.
+        absent = np.zeros(self.index.dimension or self._query_dimension, dtype=np.float32)
+        return np.array([rows.get(name, absent) for name in names]).reshape(len(names), len(absent))
 
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         filters = {term: self._match(term, named=None) for term in terms}
@@ -117,6 +137,14 @@ class AttachedEngine:
         buckets = answer.get("aggregations", {}).get("terms", {}).get("buckets", {})
         found = {term: int(b["doc_count"]) for term, b in buckets.items() if b["doc_count"]}
         return found, int(answer["hits"]["total"]["value"])
+
+    def scored_text(self, query: str, title: str, text: str) -> dict[str, float] | None:
+        """By signal what this index would give a document with this title and text; None where
+        that cannot be known."""
+        return scored_text(self._connection, self.index, query, title, text)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        return self._documents.known(ids)
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return self._documents.papers(ids)
@@ -146,9 +174,11 @@ class AttachedEngine:
         return {"title": {}, **found}
 
     def _columns(self, query: Query, n: int, n_keyword: int, names: Sequence[str]) -> list[_Column]:
-        if max(n, n_keyword) > LIMIT:
+        if max(n, n_keyword) > self.index.limit:
             raise ProfileError(
-                f"n_candidates is {max(n, n_keyword)}; Elasticsearch's limit is {LIMIT}"
+                f"n_retrieval or n_keyword is {max(n, n_keyword)}; the limit of "
+                f"{self._connection.where} is {self.index.limit} (index.max_result_window); "
+                "ask for fewer"
             )
         bm25, title, dense = names
         in_title = [self.index.title_field] if self.index.title_field else []
@@ -234,7 +264,7 @@ class AttachedEngine:
             for hit in answer["hits"]["hits"]:
                 column.scores[self._documents.met(hit)] = float(np.float32(hit["_score"]))
 
-    def _complete(self, columns: list[_Column], union: list[str]) -> None:
+    def _complete(self, columns: list[_Column], union: list[Name]) -> None:
         wanted = []
         for column in columns:
             missing = [] if column.complete else [n for n in union if n not in column.scores]
@@ -243,15 +273,13 @@ class AttachedEngine:
         exact = [(clauses, size) for _, clauses, size in wanted]
         self._fill([column for column, _, _ in wanted], exact)
 
-    def _assembled(self, query: Query, columns: list[_Column], union: list[str]) -> Candidates:
+    def _assembled(self, query: Query, columns: list[_Column], union: list[Name]) -> Candidates:
         keyed = sorted((self._documents.key(name), name) for name in union)
         values = np.zeros((len(keyed), len(columns)))
         for place, column in enumerate(columns):
-            for row, (_, name) in enumerate(keyed):
-                score = column.scores.get(name)
-                if score is not None and column.signal.startswith("dense"):
-                    score = cosine(score, self.index.similarity)
-                values[row, place] = 0.0 if score is None else score
+            dense = column.signal.startswith("dense")
+            scores = self._cosines(column.scores) if dense else column.scores
+            values[:, place] = [scores.get(name, 0.0) for _, name in keyed]
         return Candidates(
             query=query,
             signals=tuple(column.signal for column in columns),
@@ -262,37 +290,29 @@ class AttachedEngine:
             fingerprint=self.fingerprint,
         )
 
+    def _cosines(self, scores: Mapping[Name, float]) -> dict[Name, float]:
+        """True cosines, also of vectors whose length is not 1. Raises CorpusMismatch where that
+        length matters and cannot be read."""
+        similarity = self.index.similarity
+        if self._unit or similarity in ("cosine", "dot_product"):
+            found = {name: cosine(score, similarity) for name, score in scores.items()}
+            if all(abs(value) <= 1 + UNIT for value in found.values()):
+                return found
+            self._unit = False
+        if not self.content.readable:
+            raise CorpusMismatch(
+                f"{self._connection.where}: its vectors do not have length 1 and are kept out of "
+                f"_source, so that {similarity} cannot be turned into cosines; index them with "
+                "similarity cosine, or open it without vector_field"
+            )
+        lengths = self._documents.lengths(list(scores))
+        return {name: cosine(score, similarity, lengths[name]) for name, score in scores.items()}
+
     def _filters(self, filters: Filters) -> list[Clause]:
-        clauses: list[Clause] = []
-        if filters.year is not None:
-            name = self._known("year", ("year", "publication_year"))
-            clauses.append({"range": {name: year_bounds(*filters.year)}})
-        for kind, names in _NAMES.items():
-            values = getattr(filters, kind)
-            if values:
-                name = self._known(kind, names)
-                one_of = [{"match_phrase": {name: {"query": value}}} for value in values]
-                clauses.append({"bool": {"should": one_of, "minimum_should_match": 1}})
+        clauses = clauses_of(self._connection.where, self.index, filters)
         if filters.ids:
             clauses.append(self._documents.paper_filter(filters.ids))
         return clauses + [self._match(term) for term in filters.terms]
-
-    def _known(self, kind: str, names: Sequence[str]) -> str:
-        for name in names:
-            if name in self.index.fields:
-                return name
-        raise FilterError(
-            f"{self._connection.where}: no field for the filter {kind}; it would be one of "
-            f"{', '.join(names)}"
-        )
-
-
-_NAMES = {
-    "venue": ("venue", "journal", "booktitle"),
-    "author": ("authors", "author"),
-    "field": ("fields", "categories", "fieldsOfStudy"),
-}
-"""Fields under which others keep what the filters ask for."""
 
 
 def _any(should: list[Clause], filters: list[Clause]) -> Clause:

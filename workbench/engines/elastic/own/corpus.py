@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from contextlib import closing
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -16,8 +16,9 @@ from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import REJECTS, IngestReport
 from workbench.corpus.intake import Intake
 from workbench.corpus.manifest import Manifest, read_manifest
+from workbench.corpus.readers import source_file
 from workbench.engines.elastic.own.engine import ElasticEngine
-from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described
+from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described, sizes
 from workbench.engines.elastic.own.mapping import Layout, fingerprint, summed
 from workbench.engines.elastic.own.sources import IndexStore, folder_documents, folder_papers
 from workbench.engines.elastic.own.writing import IndexWriter
@@ -25,12 +26,22 @@ from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.elastic.wire.bulk import Reject, merged
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.indexing import K1, B
-from workbench.errors import ClusterError, CorpusMismatch, CorpusNotFound
+from workbench.errors import (
+    ClusterBusy,
+    ClusterError,
+    ClusterUnavailable,
+    CorpusMismatch,
+    CorpusNotFound,
+    WorkbenchError,
+)
 from workbench.models.embedders.onnx_embedder import Embedder
 from workbench.profiles import cache_folder
 
 SMALL_CHANGE = 0.25
 """Of the papers; a larger change is a new build."""
+
+REDONE = 20
+"""Times that a change is made again because another writer was first."""
 
 
 class ElasticCorpus:
@@ -59,20 +70,27 @@ class ElasticCorpus:
         layout = layout_of(manifest, self.connection.spec.vectors)
         papers = dict(folder_papers(folder))
         wanted = fingerprint(*summed(papers.items()), layout)
-        live = self._versions.live()
-        if live is not None and live.layout == layout:
-            there = described(self.connection, live.name, layout)
-            if there.manifest.fingerprint == wanted:
-                return there
-            changed, gone = self._differences(live, papers)
-            if len(changed) + len(gone) <= SMALL_CHANGE * max(there.manifest.papers, 1):
 
-                def write(writer: IndexWriter) -> None:
-                    _copy(folder, manifest, writer, changed, progress)
-                    writer.delete(gone)
+        def attempt(live: Version | None) -> LiveIndex | None:
+            if live is not None and live.layout == layout:
+                there = described(self.connection, live.name, layout)
+                if there.manifest.fingerprint == wanted:
+                    return there
+                changed, gone = self._differences(live, papers)
+                if len(changed) + len(gone) <= SMALL_CHANGE * max(there.manifest.papers, 1):
 
-                return self._changed(live, write, wanted)
-        return self._built(folder, manifest, layout, wanted, progress)
+                    def write(writer: IndexWriter) -> None:
+                        _copy(folder, manifest, writer, changed, progress)
+                        writer.delete(gone)
+
+                    return self._changed(live, write, wanted)
+
+            def fill(writer: IndexWriter) -> None:
+                _copy(folder, manifest, writer, None, progress)
+
+            return self._built(live, layout, wanted, fill, wanted)
+
+        return self._redone(attempt)
 
     def add(
         self,
@@ -89,35 +107,41 @@ class ElasticCorpus:
         the reader and the connection raise.
         """
         layout = _embedder_layout(embedder, self.connection.spec.vectors)
-        live = self._versions.live()
         reports: list[IngestReport] = []
 
-        def write(writer: IndexWriter) -> None:
-            reports.append(self._ingest(writer, source, embedder, strict, columns, progress))
+        def attempt(live: Version | None) -> LiveIndex | None:
+            def write(writer: IndexWriter) -> None:
+                # What an interrupted build left is the source's as it was then.
+                building = live is None and not writer.fresh
+                reports.append(
+                    self._ingest(writer, source, embedder, strict, columns, progress, building)
+                )
 
-        if live is not None:
+            if live is None:
+                return self._built(None, layout, _source_name(source), write)
             _check_layout(self.connection, live.layout, layout)
-            self._changed(live, write)
-        else:
-            version, resumed = self._versions.building(layout, _source_name(source))
-            with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
-                write(writer)
-                writer.refresh()
-            self._versions.publish(version)
-        return reports[0]
+            return self._changed(live, write)
+
+        self._redone(attempt)
+        return reports[-1]
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         """Remove papers; returns how many there were."""
-        live = self._versions.live()
-        if live is None:
-            raise CorpusNotFound(f"{self.connection.where}: nothing is live; index a source first")
+        names = list(ids)
         counts: list[int] = []
 
         def write(writer: IndexWriter) -> None:
-            counts.append(IndexStore(writer, embedder).delete(ids))
+            counts.append(IndexStore(writer, embedder).delete(names))
 
-        self._changed(live, write)
-        return counts[0]
+        def attempt(live: Version | None) -> LiveIndex | None:
+            if live is None:
+                raise CorpusNotFound(
+                    f"{self.connection.where}: nothing is live; index a source first"
+                )
+            return self._changed(live, write)
+
+        self._redone(attempt)
+        return counts[-1]
 
     def remove(self) -> None:
         """Delete the index with all its versions."""
@@ -128,51 +152,104 @@ class ElasticCorpus:
         live = self._versions.live()
         if live is None:
             return {"url": ", ".join(self.connection.urls), "index": self.connection.spec.index}
-        path = f"/{live.name}/_stats/store"
-        answer = self.connection.call("GET", path, params={"filter_path": "_all.primaries.store"})
+        found = sizes(self.connection, live.name)
         return {
             "url": ", ".join(self.connection.urls),
             "index": live.name,
             "vectors": live.layout.vectors,
-            "bytes_on_cluster": int(answer["_all"]["primaries"]["store"]["size_in_bytes"]),
-            "deleted_documents": self._versions.deleted(live),
+            "bytes_on_cluster": found["bytes"],
+            "deleted_documents": found["deleted"],
         }
 
+    def _redone(self, attempt: Callable[[Version | None], LiveIndex | None]) -> LiveIndex:
+        """What `attempt` makes of the live version; made again from the start where another
+        writer published meanwhile, since its papers are not in what this one wrote."""
+        for _ in range(REDONE):
+            live = self._versions.live()
+            try:
+                done = attempt(live)
+            except (ClusterError, CorpusNotFound) as error:
+                # What is overtaken is also deleted under the one who writes it.
+                if isinstance(error, ClusterUnavailable) or self._versions.live() == live:
+                    raise
+                continue
+            if done is not None:
+                return done
+        raise ClusterBusy(
+            f"{self.connection.where}: another process published {REDONE} times while this one "
+            "wrote; nothing of this change is live: run it again, or let one process write at a "
+            "time"
+        )
+
     def _built(
-        self, folder: Path, manifest: Manifest, layout: Layout, wanted: str, progress: bool
-    ) -> LiveIndex:
-        """A new version with the whole folder, published."""
-        version, resumed = self._versions.building(layout, wanted)
+        self,
+        live: Version | None,
+        layout: Layout,
+        build: str,
+        write: Callable[[IndexWriter], None],
+        wanted: str | None = None,
+    ) -> LiveIndex | None:
+        """A new version with all that `write` writes, published instead of the live one; None
+        where another writer was first. An interrupted build of that name is continued."""
+        version, resumed = self._versions.building(layout, build)
         with IndexWriter(self.connection, version.name, fresh=not resumed) as writer:
-            _copy(folder, manifest, writer, None, progress)
-            writer.refresh()
-        there = self._checked(version, wanted, writer.rejects)
-        self._versions.publish(version)
-        return there
-
-    def _changed(
-        self, live: Version, write: Callable[[IndexWriter], None], wanted: str | None = None
-    ) -> LiveIndex:
-        """Write to a copy of what is live, and switch to it: searches see all or nothing.
-
-        Statistics count deleted documents as long as the cluster keeps them for its replicas. A
-        second copy has no such history, so its merge forgets them at once.
-        """
-        version = self._versions.copy(live.name)
-        with IndexWriter(self.connection, version.name) as writer:
             write(writer)
             writer.finish()
             writer.refresh()
-        if not writer.wrote:
+        return self._published(live, version, writer.rejects, wanted)
+
+    def _changed(
+        self, live: Version, write: Callable[[IndexWriter], None], wanted: str | None = None
+    ) -> LiveIndex | None:
+        """Write to a copy of what is live, and switch to it: searches see all or nothing. None
+        where another writer was first."""
+        version = self._versions.copy(live.name)
+        with self._discarded_on_failure(version):
+            with IndexWriter(self.connection, version.name) as writer:
+                write(writer)
+                writer.finish()
+                writer.refresh()
+            if writer.wrote:
+                return self._published(live, version, writer.rejects, wanted)
+        self._versions.discard(version)
+        return described(self.connection, live.name, live.layout)
+
+    def _published(
+        self, live: Version | None, version: Version, rejects: list[Reject], wanted: str | None
+    ) -> LiveIndex | None:
+        """The version with the alias, checked and without deleted documents in its statistics.
+
+        Those count as long as the cluster keeps them for its replicas, also where a document was
+        only sent twice. A copy has no such history, so its merge forgets them at once.
+        """
+        over = None if live is None else live.name
+        if self._versions.deleted(version) == 0:  # None: not known, so it is made sure
+            there = self._checked(version, wanted, rejects)
+            if self._versions.publish(version, over):
+                return there
             self._versions.discard(version)
-            return described(self.connection, live.name, live.layout)
-        if self._versions.deleted(version):
-            version = self._versions.copy(version.name)
-            with IndexWriter(self.connection, version.name) as merger:
+            return None
+        merging = self._versions.copy(version.name)
+        with self._discarded_on_failure(merging):
+            with IndexWriter(self.connection, merging.name) as merger:
                 merger.expunge()
-        there = self._checked(version, wanted, writer.rejects)
-        self._versions.publish(version)
-        return there
+            there = self._checked(merging, wanted, rejects)
+            published = self._versions.publish(merging, over)
+        if published:
+            return there
+        self._versions.discard(version)
+        self._versions.discard(merging)
+        return None
+
+    @contextmanager
+    def _discarded_on_failure(self, version: Version) -> Iterator[None]:
+        """A copy that is not published is of no use to anybody."""
+        try:
+            yield
+        except BaseException:
+            with suppress(WorkbenchError):
+                self._versions.discard(version)
+            raise
 
     def _differences(self, live: Version, papers: dict[str, bytes]) -> tuple[set[str], list[str]]:
         """Ids that are new or changed, and ids that are gone."""
@@ -189,14 +266,17 @@ class ElasticCorpus:
         strict: bool,
         columns: Mapping[str, str] | None,
         progress: bool,
+        building: bool,
     ) -> IngestReport:
         folder = cache_folder() / "elastic" / self.connection.spec.index
         folder.mkdir(parents=True, exist_ok=True)
+        store = IndexStore(writer, embedder)
         # A cluster keeps papers, not their records: duplicates are found within one source.
         with closing(Library(None)) as library:
-            store = IndexStore(writer, embedder)
             intake = Intake(store, Analyser(), embedder, library, strict=strict, columns=columns)
             report = intake.ingest(source, folder, progress=progress)
+        if building:  # what an interrupted build left, and this source does not have
+            store.delete([name for name in store.living_ids() if name not in intake.seen])
         writer.finish()
         return _with_refused(report, writer.rejects, folder / REJECTS)
 
@@ -271,13 +351,18 @@ def _check_layout(connection: Connection, found: Layout, wanted: Layout) -> None
 
 
 def _source_name(source: Any) -> str:
-    """Equal for the same file in the same state, so that an unfinished build is continued."""
-    if not isinstance(source, str | Path):
-        return f"frame-{id(source)}"
-    path = Path(source)
-    stat = path.stat() if path.exists() else None
-    state = (str(path.absolute()), stat and stat.st_size, stat and stat.st_mtime_ns)
-    return blake2b(repr(state).encode(), digest_size=8).hexdigest()
+    """Equal for the same file in the same state and for an equal frame, so that an unfinished
+    build is continued. Raises CorpusNotFound."""
+    if isinstance(source, str | Path):
+        path = source_file(Path(source)).absolute()
+        stat = path.stat()
+        rows: Iterable[Any] = [(str(path), stat.st_size, stat.st_mtime_ns)]
+    else:
+        rows = source.itertuples() if hasattr(source, "itertuples") else []
+    content = blake2b(repr(list(getattr(source, "columns", ()))).encode(), digest_size=8)
+    for row in rows:
+        content.update(repr(row).encode("utf-8", errors="replace"))
+    return content.hexdigest()
 
 
 def _with_refused(report: IngestReport, refused: list[Reject], path: Path) -> IngestReport:

@@ -1,24 +1,39 @@
 """The engine over an index that the workbench made: complete candidates in two round trips.
 
-The first asks each arm for its best; the second asks for what is missing of their union. Values
-are Lucene's: BM25 with lengths rounded to one byte, over documents that have a term at all.
+The first asks each arm for its best; the second asks for what is missing of their union. Both bring
+along what is read next, so a search with feedback takes four. Which passages are candidates depends
+on values, paper ids and numbers alone, not on how segments lie or which copy answers. Values are
+Lucene's: BM25 with lengths rounded to one byte, over documents that have a term at all.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+import threading
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.base import FEEDBACK, SIGNALS, Ahead, Counted
+from workbench.engines.elastic.counting import term_vectors
+from workbench.engines.elastic.known import found_terms
+from workbench.engines.elastic.own.arms import Arm, scores_of
+from workbench.engines.elastic.own.foresight import (
+    SPARE,
+    likely,
+    likely_papers,
+    material_body,
+    tokens_in,
+    tokens_of,
+    with_tokens,
+)
 from workbench.engines.elastic.own.indices import LiveIndex, live_index
-from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key
-from workbench.engines.elastic.own.stored import StoredPapers
+from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key, token
+from workbench.engines.elastic.own.stored import Remembered, StoredPapers, records_body
 from workbench.engines.elastic.queries import (
+    BY_SCORE,
     LIMIT,
     VectorArm,
     filter_clauses,
@@ -41,22 +56,11 @@ LOWER = {"bm25": 0.0, "title": 0.0, "dense": -1.0, "bm25_feedback": 0.0, "dense_
 """Theoretical minimum of each signal."""
 
 Vectors = NDArray[np.float32]
-Scores = dict[str, float]
+Clause = dict[str, Any]
 
 
-@dataclass(slots=True)
-class Arm:
-    """One signal of one query: what is asked for, what came, and whether that is all there is."""
-
-    signal: str
-    size: int
-    query: Query
-    scores: Scores = field(default_factory=dict)
-    complete: bool = False
-
-    @property
-    def dense(self) -> bool:
-        return self.signal.startswith("dense")
+FREQUENCIES = 200_000
+"""Terms whose counts are remembered."""
 
 
 class ElasticEngine:
@@ -72,6 +76,8 @@ class ElasticEngine:
         self._k1 = layout.k1
         self._vectors = VectorArm("vector", layout.vectors, connection.spec.oversample)
         self._stored = StoredPapers(connection, self.live.name)
+        self._frequencies: Remembered[str, int] = Remembered(FREQUENCIES)
+        self._last = threading.local()
 
     @property
     def manifest(self) -> Manifest:
@@ -88,8 +94,9 @@ class ElasticEngine:
         return self._vectors.exact
 
     @property
-    def deleted(self) -> int:
-        """Documents that are deleted and were still counted in BM25 when it was opened."""
+    def deleted(self) -> int | None:
+        """Documents that are deleted and were still counted in BM25 when it was opened; None
+        without the privilege to ask."""
         return self.live.deleted
 
     def close(self) -> None:
@@ -103,39 +110,58 @@ class ElasticEngine:
         *,
         n_keyword: int | None = None,
         expanded: Query | None = None,
+        ahead: Ahead | None = None,
     ) -> Candidates:
         check_filters(filters)
         clauses = filter_clauses(filters)
-        arms = self._arms(query, n, n if n_keyword is None else n_keyword, expanded)
-        asked = [arm for arm in arms if self._wanted(arm)]
-        found = self._search([self._first(arm, clauses) for arm in asked])
-        for arm, scores in zip(asked, found, strict=True):
-            arm.scores, arm.complete = scores, not arm.dense and len(scores) < arm.size
-        union = sorted({parsed_key(k) for arm in arms for k in arm.scores})
-        self._complete(asked, union)
-        return self._assembled(query, arms, union)
+        arms = self._arms(query, n, n if n_keyword is None else n_keyword, filters)
+        if expanded is not None:
+            self._check_dimension(expanded)
+            arms = [*arms, *(Arm(signal, n, expanded) for signal in FEEDBACK)]
+        tokens = self._retrieve([arm for arm in arms if arm.open], clauses, ahead)
+        union = sorted({parsed_key(name) for arm in arms for name in arm.found})
+        self._complete(arms, union, ahead, tokens)
+        return Candidates(
+            query=query,
+            signals=tuple(arm.signal for arm in arms),
+            paper_ids=np.array([paper_id for paper_id, _ in union], dtype=np.str_),
+            numbers=np.array([number for _, number in union], dtype=np.int32),
+            values=np.stack([arm.values(union) for arm in arms], axis=1),
+            lower=np.array([LOWER[arm.signal] for arm in arms]),
+            fingerprint=self.fingerprint,
+        )
 
     def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
-        wanted = list(dict.fromkeys(key(*item) for item in keys))
-        rows: dict[str, Vectors] = {}
-        for start in range(0, len(wanted), 500):
-            part = wanted[start : start + 500]
-            body = {"query": {"terms": {"key": part}}, "size": len(part), "_source": False}
-            body["fields"] = ["vector", "key"]
-            [answer] = self._connection.searches([body], self.live.name)
-            for hit in answer["hits"]["hits"]:
-                values = hit["fields"]
-                rows[values["key"][0]] = np.array(values["vector"], dtype=np.float32)
-        for paper_id, number in keys:
-            if key(paper_id, number) not in rows:
-                self._stored.one(paper_id).passage(number)  # says what is wrong
-        dimension = self.manifest.dimension
-        return np.array([rows[key(*item)] for item in keys], np.float32).reshape(-1, dimension)
+        rows = self._stored.vectors(keys)
+        return np.array(rows, np.float32).reshape(-1, self.manifest.dimension)
 
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
-        body = {"size": 0, "track_total_hits": True, "aggs": count_filters("tokens", terms)}
-        [answer] = self._connection.searches([body], self.live.name)
-        return counted_terms(answer), int(answer["hits"]["total"]["value"])
+        tokens = {term: token(term) for term in terms}
+        counts = self._frequencies.known(tokens.values())
+        missing = [name for name in dict.fromkeys(tokens.values()) if name not in counts]
+        if missing:
+            [answer] = self._connection.searches([counts_body(missing)], self.live.name)
+            counts |= self._counted(missing, answer)
+        return {
+            t: counts[name] for t, name in tokens.items() if counts[name]
+        }, self.manifest.passages
+
+    def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
+        """What the BM25 of "bm25" or "title" counts; None over several shards."""
+        if self._connection.several_shards or not terms:
+            return None
+        field, names = ARMS[signal], {token(term): term for term in terms}
+        found = term_vectors(self._connection, self.live.name, {field: " ".join(names)}).get(field)
+        if not found:
+            return None
+        sums, known = found["field_statistics"], found["terms"]
+        count = {names[name]: int(f["doc_freq"]) for name, f in known.items() if "doc_freq" in f}
+        documents = int(sums["doc_count"])
+        return Counted(documents, sums["sum_ttf"] / max(documents, 1), count, rounded=True)
+
+    def known(self, ids: Collection[str]) -> set[str]:
+        found = found_terms(self._connection, self.live.name, "paper_id", ids)
+        return set(ids) & found
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [stored.paper for stored in self._stored.several(ids)]
@@ -174,10 +200,10 @@ class ElasticEngine:
         check_filters(filters)
         clauses = filter_clauses(filters)
         should = []
-        for arm in self._arms(query, n, n, None):
+        for arm in self._arms(query, n, n, filters):
             weight = weights.get(arm.signal, 0.0)
-            if weight and self._wanted(arm):
-                clause = self._first(arm, clauses)["query"]
+            if weight and arm.wanted:
+                clause = self._first(arm, clauses, arm.size)["query"]
                 [inside] = clause.values()
                 inside |= {"boost": weight, "_name": arm.signal}
                 should.append(clause)
@@ -189,52 +215,86 @@ class ElasticEngine:
         found: dict[str, Any] = answer["aggregations"]
         return found
 
-    def _arms(self, query: Query, n: int, n_keyword: int, expanded: Query | None) -> list[Arm]:
+    def _arms(self, query: Query, n: int, n_keyword: int, filters: Filters) -> list[Arm]:
+        """The arms of the plain query; as they are where the thread's last search, the one before
+        feedback, asked the same."""
         if max(n, n_keyword) > LIMIT:
             raise ProfileError(
                 f"n_retrieval or n_keyword is {max(n, n_keyword)}; Elasticsearch's limit is {LIMIT}"
             )
+        self._check_dimension(query)
+        last = getattr(self._last, "search", None)
+        if last is not None and last[0] is query and last[1] == (n, n_keyword, filters):
+            known: list[Arm] = last[2]
+            return known
+        arms = [Arm("bm25", n, query), Arm("title", n_keyword, query), Arm("dense", n, query)]
+        self._last.search = query, (n, n_keyword, filters), arms
+        return arms
+
+    def _check_dimension(self, query: Query) -> None:
         if query.vector is not None and query.vector.shape != (self.manifest.dimension,):
             raise CorpusMismatch(
                 f"{self._connection.where}: the query vector has {query.vector.shape[0]} "
                 f"dimensions, the index has {self.manifest.dimension}; use the model "
                 f"{self.manifest.model!r}"
             )
-        arms = [Arm("bm25", n, query), Arm("title", n_keyword, query), Arm("dense", n, query)]
-        if expanded is not None:
-            arms += [Arm(signal, n, expanded) for signal in FEEDBACK]
-        return arms
 
-    def _wanted(self, arm: Arm) -> bool:
-        """An arm without terms or without a vector has value 0 everywhere."""
-        if arm.size < 1:
-            return False
-        return arm.query.vector is not None if arm.dense else bool(weighted_terms(arm.query))
+    def _retrieve(
+        self, arms: list[Arm], clauses: list[Clause], ahead: Ahead | None
+    ) -> dict[str, set[str]]:
+        """Ask the arms for their best, in one round trip but for many equal vectors. With feedback
+        ahead, the tokens of the first few by key."""
+        count = SPARE * ahead.passages if ahead and ahead.feedback else 0
+        tokens: dict[str, set[str]] = {}
+        while arms:
+            bodies = [self._first(arm, clauses, arm.width) for arm in arms]
+            bodies = [
+                with_tokens(body, count) if arm.dense and count else body
+                for arm, body in zip(arms, bodies, strict=True)
+            ]
+            best = [arm for arm in arms if arm.signal == "bm25" and count]
+            more = [tokens_of(self._first(arm, clauses, count)) for arm in best]
+            answers = self._connection.searches([*bodies, *more], self.live.name)
+            for answer in answers:
+                tokens |= tokens_in(answer)
+            arms = [arm for arm, answer in zip(arms, answers, strict=False) if not arm.take(answer)]
+            count = 0
+        return tokens
 
-    def _first(self, arm: Arm, clauses: list[dict[str, Any]]) -> dict[str, Any]:
+    def _first(self, arm: Arm, clauses: list[Clause], size: int) -> Clause:
         if arm.dense:
             assert arm.query.vector is not None
-            return page(self._vectors.query(arm.query.vector, arm.size, clauses), arm.size, "key")
-        return page(self._lexical(arm, clauses), arm.size, "key")
+            return page(self._vectors.query(arm.query.vector, size, clauses), size, "key")
+        return {**page(self._lexical(arm, clauses), size, "key"), "sort": BY_SCORE}
 
-    def _lexical(self, arm: Arm, clauses: list[dict[str, Any]]) -> dict[str, Any]:
-        terms = weighted_terms(arm.query)
-        return lexical(_field(arm), terms, self._k1, clauses, named=False)
+    def _lexical(self, arm: Arm, clauses: list[Clause]) -> Clause:
+        return lexical(arm.field, weighted_terms(arm.query), self._k1, clauses, named=False)
 
-    def _complete(self, arms: list[Arm], union: list[tuple[str, int]]) -> None:
+    def _complete(
+        self,
+        arms: list[Arm],
+        union: list[tuple[str, int]],
+        ahead: Ahead | None,
+        tokens: dict[str, set[str]],
+    ) -> None:
         """Ask every arm for the passages of the union that it does not know yet."""
         asked: list[tuple[Arm, list[str]]] = []
         for arm in arms:
-            # A title's score stands on the first passage of its paper.
-            names = dict.fromkeys(key(p, 0 if arm.signal == "title" else no) for p, no in union)
-            missing = [] if arm.complete else [name for name in names if name not in arm.scores]
+            missing = arm.missing(union) if arm.wanted else []
             parts = range(0, len(missing), LIMIT)
             asked += [(arm, missing[start : start + LIMIT]) for start in parts]
-        found = self._search([self._second(arm, missing) for arm, missing in asked])
-        for (arm, _), scores in zip(asked, found, strict=True):
-            arm.scores.update(scores)
+        bodies = [self._second(arm, missing) for arm, missing in asked]
+        learnt = self._foreseen(arms, union, ahead, tokens) if ahead else []
+        bodies += [body for body, _ in learnt]
+        if not bodies:
+            return
+        answers = self._connection.searches(bodies, self.live.name)
+        for (arm, _), answer in zip(asked, answers, strict=False):
+            arm.scores.update(scores_of(answer))
+        for (_, learn), answer in zip(learnt, answers[len(asked) :], strict=True):
+            learn(answer)
 
-    def _second(self, arm: Arm, missing: list[str]) -> dict[str, Any]:
+    def _second(self, arm: Arm, missing: list[str]) -> Clause:
         if arm.dense:
             assert arm.query.vector is not None
             query = self._vectors.scores(arm.query.vector, missing, "key")
@@ -242,37 +302,38 @@ class ElasticEngine:
             query = self._lexical(arm, [{"terms": {"key": missing}}])
         return page(query, len(missing), "key")
 
-    def _search(self, bodies: list[dict[str, Any]]) -> list[Scores]:
-        if not bodies:
+    def _foreseen(
+        self,
+        arms: list[Arm],
+        union: list[tuple[str, int]],
+        ahead: Ahead,
+        tokens: dict[str, set[str]],
+    ) -> list[tuple[Clause, Callable[[dict[str, Any]], Any]]]:
+        """Searches for what will be read next, each with what remembers its answer."""
+        best = likely(arms, union, ahead) if ahead.passages > 0 else []
+        if not ahead.feedback:
+            ids = self._stored.unknown(likely_papers(best, ahead))
+            return [(records_body(ids), self._stored.learn)] if ids else []
+        best = best[: SPARE * ahead.passages]
+        if not best:
             return []
-        answers = self._connection.searches(bodies, self.live.name)
-        return [
-            {hit["fields"]["key"][0]: hit["_score"] for hit in answer["hits"]["hits"]}
-            for answer in answers
+        terms = {term for item in best for term in tokens.get(key(*item), ())}
+        counts = self._frequencies.known(terms)
+        missing = sorted(terms - set(counts))
+        found: list[tuple[Clause, Callable[[dict[str, Any]], Any]]] = [
+            (material_body(best, "vector"), self._stored.learn)
         ]
+        if missing:
+            found.append((counts_body(missing), lambda answer: self._counted(missing, answer)))
+        return found
 
-    def _assembled(self, query: Query, arms: list[Arm], union: list[tuple[str, int]]) -> Candidates:
-        values = np.zeros((len(union), len(arms)), dtype=np.float32)
-        names = [key(*item) for item in union]
-        firsts = [key(paper_id, 0) for paper_id, _ in union]
-        for column, arm in enumerate(arms):
-            rows = firsts if arm.signal == "title" else names
-            # An absent vector arm is 0 as a cosine, which Elasticsearch writes (1 + 0) / 2.
-            absent = 0.5 if arm.dense else 0.0
-            values[:, column] = [arm.scores.get(name, absent) for name in rows]
-        cosines = [column for column, arm in enumerate(arms) if arm.dense]
-        exact = values.astype(np.float64)
-        exact[:, cosines] = 2 * exact[:, cosines] - 1
-        return Candidates(
-            query=query,
-            signals=tuple(arm.signal for arm in arms),
-            paper_ids=np.array([paper_id for paper_id, _ in union], dtype=np.str_),
-            numbers=np.array([number for _, number in union], dtype=np.int32),
-            values=exact,
-            lower=np.array([LOWER[arm.signal] for arm in arms]),
-            fingerprint=self.fingerprint,
-        )
+    def _counted(self, tokens: Sequence[str], answer: Mapping[str, Any]) -> dict[str, int]:
+        """How many passages have each token, remembered."""
+        counts = {**dict.fromkeys(tokens, 0), **counted_terms(answer)}
+        self._frequencies.learn(counts)
+        return counts
 
 
-def _field(arm: Arm) -> str:
-    return ARMS["title" if arm.signal == "title" else "bm25"]
+def counts_body(tokens: Sequence[str]) -> Clause:
+    """A search that counts the passages of each token."""
+    return {"size": 0, "track_total_hits": False, "aggs": count_filters("tokens", tokens)}

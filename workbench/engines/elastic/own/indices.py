@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import random
+import re
+import time
 from dataclasses import dataclass, fields
 from typing import Any
+from uuid import uuid4
 
 from workbench.corpus.manifest import Manifest
 from workbench.engines.elastic.own.mapping import (
@@ -15,10 +19,24 @@ from workbench.engines.elastic.own.mapping import (
     live_settings,
 )
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.errors import ClusterError, CorpusMismatch, CorpusNotFound
+from workbench.errors import (
+    ClusterDenied,
+    ClusterError,
+    ClusterReadOnly,
+    ClusterUnavailable,
+    CorpusMismatch,
+    CorpusNotFound,
+    WorkbenchError,
+)
 
 COPY = "copy"
 """The build of a version that was copied to be changed; one left by a kill is of no use."""
+
+COPY_TRIES = 8
+"""Of a copy, whose block on writing another writer may take away too early."""
+
+_SUFFIX = re.compile(r"-(\d{6,})(?:-x[0-9a-f]{7})?")
+"""Of a version: its number, and what makes the name this writer's alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +46,7 @@ class LiveIndex:
     name: str
     layout: Layout
     manifest: Manifest
-    deleted: int = 0
+    deleted: int | None = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +58,7 @@ class Version:
     build: str
     live: bool
 
-    @property
-    def number(self) -> int:
-        return int(self.name.rpartition("-")[2])
+    number: int = 0
 
 
 def live_index(connection: Connection) -> LiveIndex:
@@ -82,20 +98,37 @@ def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
         dimension=layout.dimension,
         k1=layout.k1,
         b=layout.b,
-        generation=int(index.rpartition("-")[2]) if index.rpartition("-")[2].isdecimal() else 0,
+        generation=_number(connection.spec.index, index) or 0,
         papers=papers,
         passages=passages,
         paper_rows=papers,
         passage_rows=passages,
         fingerprint=fingerprint(papers, (int(totals[m]["value"]) for m in MARKS), layout),
     )
-    path = {"filter_path": "_all.primaries.docs"}
-    stats = connection.call("GET", f"/{index}/_stats/docs", params=path)
-    return LiveIndex(index, layout, manifest, int(stats["_all"]["primaries"]["docs"]["deleted"]))
+    return LiveIndex(index, layout, manifest, sizes(connection, index)["deleted"])
+
+
+def sizes(connection: Connection, index: str) -> dict[str, int | None]:
+    """`deleted`: documents that are replaced or deleted and still counted in an index's statistics;
+    `bytes` on disk. None for a user without the privilege `monitor`, which no search needs."""
+    path = {"filter_path": "_all.primaries.docs,_all.primaries.store"}
+    try:
+        stats = connection.call("GET", f"/{index}/_stats/docs,store", params=path)
+    except ClusterDenied:
+        return {"deleted": None, "bytes": None}
+    found = stats["_all"]["primaries"]
+    return {
+        "deleted": int(found["docs"]["deleted"]),
+        "bytes": int(found["store"]["size_in_bytes"]),
+    }
 
 
 class Versions:
-    """The versioned indices `NAME-000001`, ... behind the alias NAME."""
+    """The versioned indices `NAME-000001-x1234567`, ... behind the alias NAME.
+
+    No two writers make an index of one name, so one that "already exists" when a lost answer is
+    asked for again is the writer's own.
+    """
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
@@ -108,12 +141,12 @@ class Versions:
         )
         versions = []
         for name, body in (found or {}).items():
-            if name.rpartition("-")[0] != self._alias or not name.rpartition("-")[2].isdecimal():
-                continue
-            if "workbench" not in body.get("mappings", {}).get("_meta", {}):
+            number = _number(self._alias, name)
+            if number is None or "workbench" not in body.get("mappings", {}).get("_meta", {}):
                 continue
             layout, build = _read_meta(self._connection, name, body)
-            versions.append(Version(name, layout, build, self._alias in body.get("aliases", {})))
+            live = self._alias in body.get("aliases", {})
+            versions.append(Version(name, layout, build, live, number))
         return sorted(versions, key=lambda version: version.number)
 
     def live(self) -> Version | None:
@@ -129,11 +162,10 @@ class Versions:
             unfinished = not version.live and version.number > last
             if unfinished and (version.layout, version.build) == (layout, build):
                 return version, True
-        number = max((version.number for version in versions), default=0) + 1
-        name = f"{self._alias}-{number:06d}"
-        spec = self._connection.spec
-        self._connection.call("PUT", f"/{name}", index_body(spec, layout, build), timeout=60)
-        return Version(name, layout, build, live=False), False
+        name, number = self._next(versions)
+        body = index_body(self._connection.spec, layout, build)
+        self._connection.call("PUT", f"/{name}", body, timeout=60, exists_ok=True)
+        return Version(name, layout, build, live=False, number=number), False
 
     def copy(self, source: str) -> Version:
         """A new version with the same content: the cluster links its files, nothing is sent.
@@ -141,64 +173,116 @@ class Versions:
         Searches of the source go on; writes to it are refused for a moment.
         """
         call = self._connection.call
-        number = max(version.number for version in self.all()) + 1
-        name = f"{self._alias}-{number:06d}"
-        settings = {"blocks.write": None, "refresh_interval": "-1", "number_of_replicas": 0}
-        settings["auto_expand_replicas"] = False
-        call("PUT", f"/{source}/_settings", {"index": {"blocks.write": True}}, timeout=60)
+        name, number = self._next(self.all())
         try:
-            body = {"settings": {"index": settings}}
-            query = {"wait_for_active_shards": "all", "timeout": "60s"}
-            call("PUT", f"/{source}/_clone/{name}", body, params=query, timeout=90)
+            self._clone(source, name)
         finally:
-            call("PUT", f"/{source}/_settings", {"index": {"blocks.write": None}}, timeout=60)
+            self._block(source, None)
         [(_, found)] = call("GET", f"/{name}/_mapping").items()
         layout, _ = _read_meta(self._connection, name, found)
         call("PUT", f"/{name}/_mapping", {"_meta": layout.to_meta(COPY)}, timeout=60)
-        return Version(name, layout, COPY, live=False)
+        return Version(name, layout, COPY, live=False, number=number)
 
-    def deleted(self, version: Version) -> int:
-        """Documents that are replaced or deleted and still counted in its statistics."""
-        path = f"/{version.name}/_stats/docs"
-        answer = self._connection.call("GET", path, params={"filter_path": "_all.primaries.docs"})
-        return int(answer["_all"]["primaries"]["docs"]["deleted"])
+    def deleted(self, version: Version) -> int | None:
+        """Documents of one version that are deleted and still counted; None as in `sizes`."""
+        return sizes(self._connection, version.name)["deleted"]
 
-    def publish(self, version: Version) -> None:
-        """Give the alias to a loaded index in one step; older ones go, but for the last.
+    def publish(self, version: Version, over: str | None) -> bool:
+        """Give the alias to a loaded index in one step, if it still stands for `over` (None: for
+        nothing). False, and nothing is changed, where another writer was first.
 
-        The one before stays for sessions that have it open.
+        Older versions go, but for `over`, which stays for sessions that have it open.
         """
         call = self._connection.call
-        spec = self._connection.spec
-        call("PUT", f"/{version.name}/_settings", live_settings(spec), timeout=60)
-        others = [v for v in self.all() if v.name != version.name]
-        remove = [{"remove": {"index": v.name, "alias": self._alias}} for v in others if v.live]
-        add = {"add": {"index": version.name, "alias": self._alias}}
-        call("POST", "/_aliases", {"actions": [*remove, add]}, timeout=60)
-        before = max((v.number for v in others if v.live), default=0)
-        for old in others:
-            if not old.live and old.number != before and old.number < version.number:
-                self.discard(old)
+        settings = live_settings(self._connection.spec)
+        call("PUT", f"/{version.name}/_settings", settings, timeout=60)
+        # An alias has one write index at most, so a second first build is refused too.
+        add = {"index": version.name, "alias": self._alias, "is_write_index": True}
+        actions: list[dict[str, Any]] = [{"add": add}]
+        if over is not None:
+            remove = {"index": over, "alias": self._alias, "must_exist": True}
+            actions.insert(0, {"remove": remove})
+        try:
+            call("POST", "/_aliases", {"actions": actions}, timeout=60)
+        except WorkbenchError:
+            live = self.live()
+            if (live and live.name) == over:
+                raise
+            if live is None or live.name != version.name:  # else an answer was lost on its way
+                return False
+        for old in self.all():
+            if not old.live and old.name != over and old.number < version.number:
+                self._delete(old)
+        return True
 
     def discard(self, version: Version) -> None:
-        """Delete one version."""
-        self._connection.call("DELETE", f"/{version.name}", missing_ok=True, timeout=60)
+        """Delete one version, unless a writer of the same build gave it the alias meanwhile."""
+        live = self.live()
+        if live is None or live.name != version.name:
+            self._delete(version)
 
     def remove(self) -> None:
         """Delete every version, the alias with them."""
         for version in self.all():
-            self.discard(version)
+            self._delete(version)
+
+    def _delete(self, version: Version) -> None:
+        self._connection.call("DELETE", f"/{version.name}", missing_ok=True, timeout=60)
+
+    def _next(self, versions: list[Version]) -> tuple[str, int]:
+        """A name that nobody else makes, and its number."""
+        number = max((version.number for version in versions), default=0) + 1
+        return f"{self._alias}-{number:06d}-x{uuid4().hex[:7]}", number
+
+    def _clone(self, source: str, name: str) -> None:
+        """Where another writer copies the same version, its end lifts the block of this one."""
+        call = self._connection.call
+        settings = {"blocks.write": None, "refresh_interval": "-1", "number_of_replicas": 0}
+        body = {"settings": {"index": {**settings, "auto_expand_replicas": False}}}
+        query = {"wait_for_active_shards": "all", "timeout": "60s"}
+        path = f"/{source}/_clone/{name}"
+        for attempt in range(COPY_TRIES):
+            self._block(source, True)
+            try:
+                made = call("PUT", path, body, params=query, timeout=90, exists_ok=True)
+            except (ClusterUnavailable, ClusterReadOnly, ClusterDenied):
+                raise
+            except ClusterError:
+                if attempt + 1 == COPY_TRIES or (attempt > 1 and self._blocked(source)):
+                    raise
+                time.sleep(0.1 * 2**attempt * (0.5 + random.random()))  # noqa: S311, jitter
+                continue
+            if made is None:  # made by an attempt whose answer was lost: it may still be starting
+                ready = {"wait_for_status": "yellow", "timeout": "60s"}
+                call("GET", f"/_cluster/health/{name}", params=ready, timeout=90)
+            return
+
+    def _block(self, source: str, value: bool | None) -> None:
+        settings = {"index": {"blocks.write": value}}
+        self._connection.call("PUT", f"/{source}/_settings", settings, timeout=60)
+
+    def _blocked(self, source: str) -> bool:
+        path = f"/{source}/_settings/index.blocks.write"
+        found = self._connection.call("GET", path, params={"flat_settings": "true"})
+        settings = found.get(source, {}).get("settings", {})
+        return bool(settings.get("index.blocks.write") == "true")
 
     def _check_name(self) -> None:
         """An index of the alias's own name is somebody else's, and stays as it is."""
         found = self._connection.call("GET", f"/{self._alias}/_alias", missing_ok=True) or {}
-        foreign = [name for name in found if name.rpartition("-")[0] != self._alias]
+        foreign = [name for name in found if _number(self._alias, name) is None]
         if foreign:
             raise CorpusMismatch(
                 f"{self._connection.where}: that name is taken by the index {foreign[0]!r}, which "
                 "the workbench did not make; choose another name, or attach to it with "
                 "wb.Elasticsearch(text_fields=..., vector_field=...)"
             )
+
+
+def _number(alias: str, name: str) -> int | None:
+    """The number of an alias's version, or None for the name of another index."""
+    found = _SUFFIX.fullmatch(name.removeprefix(alias)) if name.startswith(alias) else None
+    return int(found[1]) if found else None
 
 
 def _read_meta(connection: Connection, index: str, body: dict[str, Any]) -> tuple[Layout, str]:

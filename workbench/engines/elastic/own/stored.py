@@ -1,20 +1,56 @@
-"""Records of papers, read from their first passages and remembered."""
+"""What is read of one index and remembered: records of papers, vectors, counts of terms."""
 
 from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from workbench.engines.elastic.own.mapping import document_id, key
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusError
 from workbench.records import Paper, Passage
 
 REMEMBERED = 2048
-"""Papers."""
+"""Papers, and vectors."""
+
+TOGETHER = 500
+"""Records or vectors in one search."""
+
+Vector = NDArray[np.float32]
+Name = TypeVar("Name")
+Value = TypeVar("Value")
+
+
+class Remembered(Generic[Name, Value]):
+    """The values that were used last, `most` of them. Safe to share between threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._lock = threading.Lock()
+        self._known: OrderedDict[Name, Value] = OrderedDict()
+
+    def known(self, names: Iterable[Name]) -> dict[Name, Value]:
+        """Those of the names that are remembered."""
+        with self._lock:
+            found = {name: self._known[name] for name in names if name in self._known}
+            for name in found:
+                self._known.move_to_end(name)
+        return found
+
+    def learn(self, values: Mapping[Name, Value]) -> None:
+        """Remember these; the ones not used for longest go."""
+        with self._lock:
+            self._known.update(values)
+            for name in values:
+                self._known.move_to_end(name)
+            while len(self._known) > self._most:
+                self._known.popitem(last=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +72,13 @@ class StoredPaper:
 
 
 class StoredPapers:
-    """The papers of one index. Safe to share between threads."""
+    """The papers and vectors of one index, which never changes. Safe to share between threads."""
 
     def __init__(self, connection: Connection, index: str) -> None:
         self._connection = connection
         self._index = index
-        self._lock = threading.Lock()
-        self._known: OrderedDict[str, StoredPaper] = OrderedDict()
+        self._papers: Remembered[str, StoredPaper] = Remembered(REMEMBERED)
+        self._vectors: Remembered[str, Vector] = Remembered(REMEMBERED)
 
     def one(self, paper_id: str) -> StoredPaper:
         """Raises CorpusError for an unknown id."""
@@ -50,15 +86,12 @@ class StoredPapers:
 
     def several(self, ids: Sequence[str]) -> list[StoredPaper]:
         """In order; those not remembered are read in one round trip."""
-        with self._lock:
-            found = {i: self._known[i] for i in ids if i in self._known}
-        missing = [i for i in dict.fromkeys(ids) if i not in found]
-        if missing:
-            found.update(self._read(missing))
-            with self._lock:
-                self._known.update(found)
-                while len(self._known) > REMEMBERED:
-                    self._known.popitem(last=False)
+        found = self._papers.known(ids)
+        missing = self.unknown(ids)
+        for start in range(0, len(missing), TOGETHER):
+            body = records_body(missing[start : start + TOGETHER])
+            [answer] = self._connection.searches([body], self._index)
+            found.update(self.learn(answer))
         for paper_id in ids:
             if paper_id not in found:
                 raise CorpusError(
@@ -66,25 +99,52 @@ class StoredPapers:
                 )
         return [found[paper_id] for paper_id in ids]
 
-    def _read(self, ids: Sequence[str]) -> dict[str, StoredPaper]:
-        found: dict[str, StoredPaper] = {}
-        for start in range(0, len(ids), 500):
-            names = [document_id(key(paper_id, 0)) for paper_id in ids[start : start + 500]]
-            answer = self._connection.call(
-                "POST",
-                f"/{self._index}/_mget",
-                {"ids": names},
-                params={
-                    "realtime": "false",
-                    "_source_includes": "record",
-                    "filter_path": "docs._source.record,docs.found",
-                },
+    def vectors(self, keys: Sequence[tuple[str, int]]) -> list[Vector]:
+        """In order. Raises CorpusError for an unknown passage."""
+        names = [key(*item) for item in keys]
+        found = self._vectors.known(names)
+        missing = [name for name in dict.fromkeys(names) if name not in found]
+        for start in range(0, len(missing), TOGETHER):
+            part = missing[start : start + TOGETHER]
+            body = {"query": {"terms": {"key": part}}, "size": len(part), "_source": False}
+            [answer] = self._connection.searches(
+                [{**body, "fields": ["vector", "key"]}], self._index
             )
-            for document in answer["docs"]:
-                if document.get("found"):
-                    stored = _stored(document["_source"]["record"])
-                    found[stored.paper.id] = stored
-        return found
+            found.update(_vectors(answer))
+        self._vectors.learn({name: found[name] for name in missing if name in found})
+        for item, name in zip(keys, names, strict=True):
+            if name not in found:
+                self.one(item[0]).passage(item[1])  # says what is wrong
+        return [found[name] for name in names]
+
+    def unknown(self, ids: Iterable[str]) -> list[str]:
+        """Ids whose records are not remembered, each once."""
+        wanted = list(dict.fromkeys(ids))
+        known = self._papers.known(wanted)
+        return [paper_id for paper_id in wanted if paper_id not in known]
+
+    def learn(self, answer: Mapping[str, Any]) -> dict[str, StoredPaper]:
+        """Remember the records and vectors in an answer; the papers by id."""
+        records = (hit.get("_source", {}).get("record") for hit in answer["hits"]["hits"])
+        papers = {stored.paper.id: stored for stored in map(_stored, filter(None, records))}
+        self._papers.learn(papers)
+        self._vectors.learn(_vectors(answer))
+        return papers
+
+
+def records_body(ids: Sequence[str]) -> dict[str, Any]:
+    """A search for the records of papers."""
+    return {
+        "query": {"terms": {"key": [key(paper_id, 0) for paper_id in ids]}},
+        "size": len(ids),
+        "_source": ["record"],
+        "track_total_hits": False,
+    }
+
+
+def _vectors(answer: Mapping[str, Any]) -> dict[str, Vector]:
+    fields = (hit.get("fields", {}) for hit in answer["hits"]["hits"])
+    return {f["key"][0]: np.array(f["vector"], np.float32) for f in fields if "vector" in f}
 
 
 def _stored(record: dict[str, Any]) -> StoredPaper:

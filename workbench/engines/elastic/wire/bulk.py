@@ -10,9 +10,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from workbench.engines.elastic.wire.connection import Connection
-from workbench.engines.elastic.wire.failures import from_status
 from workbench.engines.elastic.wire.smile import document
-from workbench.errors import ClusterBusy, ClusterReadOnly, ClusterUnavailable, WorkbenchError
+from workbench.errors import (
+    ClusterBusy,
+    ClusterReadOnly,
+    ClusterTooLarge,
+    ClusterUnavailable,
+    WorkbenchError,
+)
 
 BYTES = 2 * 2**20
 """Of one request; larger ones are not faster, and cost the cluster memory."""
@@ -48,6 +53,7 @@ class BulkWriter:
         self._patience = patience
         self._lock = threading.Lock()
         self._not_before = 0.0
+        self._most = connection.spec.bulk_bytes or BYTES
         self.rejects: list[Reject] = []
         self.retried = 0
 
@@ -56,8 +62,9 @@ class BulkWriter:
 
         A document has one fixed id, so that sending it again never stores it twice. Raises
         ClusterReadOnly at once, ClusterBusy or ClusterUnavailable when patience is at its end.
+        A request that is too large for the cluster or a proxy is split; later ones are smaller.
         """
-        for part in _parts(actions):
+        for part in self._parts(actions):
             self._deliver(part)
 
     def _deliver(self, waiting: list[tuple[str, bytes]]) -> None:
@@ -67,6 +74,8 @@ class BulkWriter:
             failure: WorkbenchError
             try:
                 answer = self._connection.bulk((content for _, content in waiting), self._index)
+            except ClusterTooLarge:
+                return self._split(waiting)
             except (ClusterUnavailable, ClusterBusy) as error:
                 failure = error
             else:
@@ -78,6 +87,34 @@ class BulkWriter:
                 raise failure
             attempt += 1
             self._pause(attempt, len(waiting))
+
+    def _split(self, waiting: list[tuple[str, bytes]]) -> None:
+        """Send the halves of a part that was too large; one document alone is refused."""
+        size = sum(len(content) for _, content in waiting)
+        if len(waiting) == 1:
+            reason = f"{size:,} bytes are more than the cluster, or a proxy before it, takes (413)"
+            with self._lock:
+                self.rejects.append(Reject(waiting[0][0], reason))
+            return
+        with self._lock:
+            self._most = min(self._most, size // 2)
+        middle = len(waiting) // 2
+        for half in (waiting[:middle], waiting[middle:]):
+            self._deliver(half)
+
+    def _parts(self, actions: Iterable[Action]) -> Iterator[list[tuple[str, bytes]]]:
+        """Encoded documents, about as many bytes at a time as are taken."""
+        part: list[tuple[str, bytes]] = []
+        size = 0
+        for action in actions:
+            content = _encoded(action)
+            if part and size + len(content) > self._most:
+                yield part
+                part, size = [], 0
+            part.append((action.id, content))
+            size += len(content)
+        if part:
+            yield part
 
     def _left(
         self, sent: list[tuple[str, bytes]], answer: Mapping[str, Any]
@@ -91,7 +128,7 @@ class BulkWriter:
             [result] = item.values()
             if "error" not in result:
                 continue
-            error = from_status(int(result["status"]), result, self._connection.where)
+            error = self._connection.failure(int(result["status"]), result)
             if isinstance(error, ClusterReadOnly):
                 raise error
             if isinstance(error, ClusterBusy | ClusterUnavailable):
@@ -115,21 +152,6 @@ class BulkWriter:
             pause = self._not_before - time.monotonic()
         if pause > 0:
             time.sleep(pause)
-
-
-def _parts(actions: Iterable[Action]) -> Iterator[list[tuple[str, bytes]]]:
-    """Encoded documents, about BYTES at a time."""
-    part: list[tuple[str, bytes]] = []
-    size = 0
-    for action in actions:
-        content = _encoded(action)
-        if part and size + len(content) > BYTES:
-            yield part
-            part, size = [], 0
-        part.append((action.id, content))
-        size += len(content)
-    if part:
-        yield part
 
 
 def _encoded(action: Action) -> bytes:

@@ -7,13 +7,14 @@ import random
 import threading
 import time
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from base64 import b64encode
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from workbench.engines.elastic.spec import Elasticsearch
+from workbench.engines.elastic.spec import Elasticsearch, check_url
 from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
@@ -29,6 +30,9 @@ from workbench.profiles import elastic_environment
 SECRETS = ("api_key", "user", "password", "cloud_id", "ca_certs")
 ATTEMPTS = 3
 """Of a request whose connection was lost; a time-out is not tried again."""
+
+REJECTED_ATTEMPTS = 7
+"""Of searches that a busy cluster rejects: some six seconds."""
 
 _JSON = "application/vnd.elasticsearch+json; compatible-with=8"
 _NDJSON = "application/vnd.elasticsearch+x-ndjson; compatible-with=8"
@@ -69,8 +73,10 @@ class Connection:
         kind: str = _JSON,
         timeout: float | None = None,
         missing_ok: bool = False,
+        exists_ok: bool = False,
     ) -> Any:
-        """The answer's body. With `missing_ok` a 404 gives None instead of an error."""
+        """The answer's body. With `missing_ok` a 404 gives None instead of an error; with
+        `exists_ok` so does the refusal to make an index that is there."""
         refused = self._breaker.refused_for()
         if refused:
             raise ClusterUnavailable(
@@ -78,9 +84,14 @@ class Connection:
                 f"{refused:.1f} s"
             )
         seconds = self.spec.timeout if timeout is None else timeout
+
+        def forgiven(status: int, reason: str) -> bool:
+            there = exists_ok and reason == "resource_already_exists_exception"
+            return there or (missing_ok and status == 404)
+
         for attempt in range(ATTEMPTS):
             try:
-                answer = self._once(method, path, body, params, kind, seconds, missing_ok)
+                answer = self._once(method, path, body, params, kind, seconds, forgiven)
             except ClusterUnavailable as error:
                 away = isinstance(error.__cause__, Exception)
                 if away:
@@ -96,13 +107,40 @@ class Connection:
             else:
                 self._breaker.succeeded()
                 return answer
-            time.sleep(0.1 * 2**attempt * (0.5 + random.random()))  # noqa: S311, jitter
+            _wait(attempt)
         raise AssertionError("every attempt returned or raised")
 
     def searches(self, requests: Sequence[Mapping[str, Any]], index: str) -> list[dict[str, Any]]:
-        """Several searches in one round trip, in order; the first that failed is raised."""
+        """Several searches in one round trip, in order; the first that failed is raised.
+
+        Those that a busy cluster rejects are asked again, alone and one after the other.
+        """
+        answers: dict[int, dict[str, Any]] = {}
+        for attempt in range(REJECTED_ATTEMPTS):
+            left = [place for place in range(len(requests)) if place not in answers]
+            busy: ClusterBusy | None = None
+            found = self._searched([requests[place] for place in left], index, gently=attempt > 0)
+            for place, response in zip(left, found, strict=True):
+                if "error" not in response:
+                    response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
+                    answers[place] = response
+                    continue
+                error = self.failure(int(response.get("status", 500)), response)
+                if not isinstance(error, ClusterBusy):
+                    raise error
+                busy = busy or error
+            if busy is None:
+                break
+            if attempt + 1 == REJECTED_ATTEMPTS:
+                raise busy
+            _wait(attempt)
+        return [answers[place] for place in range(len(requests))]
+
+    def _searched(
+        self, requests: Sequence[Mapping[str, Any]], index: str, *, gently: bool
+    ) -> list[dict[str, Any]]:
         header = {"index": index, "allow_partial_search_results": False}
-        # Both round trips of a query ask the same copy: copies merge, and break ties, differently.
+        # All round trips of a query ask the same copy: a copy with deleted documents counts them.
         header["preference"] = self._session
         if self.several_shards:
             header["search_type"] = "dfs_query_then_fetch"  # document frequencies of all shards
@@ -118,13 +156,10 @@ class Connection:
                 "responses.hits.hits._source,responses.hits.hits.matched_queries,"
                 "responses.hits.total,responses.aggregations,responses.error,responses.status",
                 "include_named_queries_score": "true",
+                **({"max_concurrent_searches": 1} if gently else {}),
             },
             kind=_NDJSON,
         )
-        for response in answer["responses"]:
-            if "error" in response:
-                raise from_status(int(response.get("status", 500)), response, self.where)
-            response.setdefault("hits", {}).setdefault("hits", [])  # left out where empty
         return list(answer["responses"])
 
     def bulk(self, parts: Iterable[bytes], index: str, *, timeout: float = 60.0) -> dict[str, Any]:
@@ -163,7 +198,7 @@ class Connection:
         params: Mapping[str, Any] | None,
         kind: str,
         seconds: float,
-        missing_ok: bool,
+        forgiven: Callable[[int, str], bool],
     ) -> Any:
         from elastic_transport import TransportError
         from elasticsearch import ApiError, UnsupportedProductError
@@ -179,18 +214,27 @@ class Connection:
                 f"{self.where}: this server is not Elasticsearch; give the URL of one"
             ) from error
         except ApiError as error:
-            if missing_ok and error.meta.status == 404:
+            if forgiven(error.meta.status, error.error):
                 return None
-            raise from_status(error.meta.status, error.body, self.where) from None
+            location = error.meta.headers.get("location") or ""
+            raise self.failure(error.meta.status, error.body, location) from None
         except TransportError as error:
             raise from_transport(error, self.where, seconds) from error
         return answer.body
+
+    def failure(self, status: int, body: Any, location: str = "") -> WorkbenchError:
+        """`from_status` with this connection's place, and without its secrets."""
+        return from_status(status, body, self.where, location, secrets_of(self._options))
 
     def _connected(self) -> Any:
         with self._lock:
             if self._client is None:
                 self._client = _client(self.urls, self._options)
             return self._client
+
+
+def _wait(attempt: int) -> None:
+    time.sleep(0.1 * 2**attempt * (0.5 + random.random()))  # noqa: S311, jitter
 
 
 def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
@@ -207,8 +251,39 @@ def _settings(spec: Elasticsearch) -> tuple[tuple[str, ...], dict[str, str]]:
             "no cluster is named; give wb.Elasticsearch('http://localhost:9200'), or set "
             "WORKBENCH_ES_URL or WORKBENCH_ES_CLOUD_ID"
         )
-    Elasticsearch(url=",".join(urls), index=spec.index)  # the same checks for URLs from outside
+    for url in urls:
+        check_url(url)  # those from outside too
+    if authority := values.get("ca_certs"):
+        _check_authority(authority, urls)
     return urls, {name: values[name] for name in SECRETS if name in values}
+
+
+def _check_authority(file: str, urls: Sequence[str]) -> None:
+    """Raises ProfileError for a file that holds no certificate, or URLs that use none."""
+    plain = [url for url in urls if urlsplit(url).scheme != "https"]
+    if plain:
+        raise ProfileError(
+            f"WORKBENCH_ES_CA_CERTS is set ({file}), but {plain[0]} does not use certificates; "
+            "give a URL with https://, or unset it"
+        )
+    import ssl
+
+    try:
+        ssl.create_default_context(cafile=file)
+    except OSError as error:  # also ssl.SSLError
+        raise ProfileError(
+            f"WORKBENCH_ES_CA_CERTS names {file}, which cannot be read as certificates "
+            f"({error.strerror or type(error).__name__}); give a PEM file of the authority"
+        ) from None
+
+
+def secrets_of(options: Mapping[str, str]) -> tuple[str, ...]:
+    """Credentials in each form in which a server may repeat them, longest first."""
+    plain = [options[name] for name in ("api_key", "password") if options.get(name)]
+    pair = f"{options.get('user', '')}:{options.get('password', '')}"
+    plain += [pair] if "password" in options else []
+    coded = [b64encode(text.encode()).decode() for text in plain]
+    return tuple(sorted({*plain, *coded}, key=len, reverse=True))
 
 
 def _read_file(path: Path) -> dict[str, str]:

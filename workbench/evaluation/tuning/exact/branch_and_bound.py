@@ -5,9 +5,12 @@ of the cell is above it everywhere inside, since scores are convex in the weight
 paper's best rank inside, and with it the best value of every query, has a bound. Cells whose bound
 does not exceed the best value found are left out, the others are halved along their longest edge
 (Land and Doig, "An Automatic Method of Solving Discrete Programming Problems", Econometrica 1960).
+Where few papers are undecided, a cell is cut where two of them tie, and so ends at ties that no
+halving would ever meet.
 
-What is maximal is the value on open sets of weights: a single point or line on which a tie happens
-to score higher does not count, as in `curve`.
+What is maximal is the value on open sets of weights: a point or line inside on which a tie happens
+to score higher does not count, as in `curve`. Each face of the simplex, on which some signals weigh
+exactly 0, is searched by itself: papers that tie there go by their id, not by rounding.
 """
 
 from __future__ import annotations
@@ -21,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
+from workbench.evaluation.tuning.exact.line_search import proper, unlike
 from workbench.evaluation.tuning.exact.many_lines import Batch
 from workbench.evaluation.tuning.exact.sample import Sample
 from workbench.evaluation.tuning.exact.step_functions import UNIT, to_units
@@ -35,8 +39,12 @@ CELLS = 20_000
 PAIRS = 500_000
 """More pairs of a counted paper's passage and another's are refused: memory grows with them."""
 
-SMALLEST = 1e-7
-"""A cell with shorter edges is not halved again: its bound stays."""
+FEW = 100
+SMALL = 1e-3
+"""Cells with fewer undecided pairs, or shorter edges, are cut where papers tie, not in half."""
+
+NOISE = 1e-14
+"""Differences below this share of the largest are 0: a corner on a tie stays there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +64,8 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Maximum:
-    """The best weights found in the whole simplex; no weights are better than `upper`.
+    """The best weights found in the whole simplex; no weights are better than `upper`, single ties
+    inside the simplex aside.
 
     `value` is by ranking anew at `weights`. `proven`: `upper` is `value`, so these weights are the
     best of all. `cells` is how many were looked at.
@@ -124,24 +133,34 @@ class _Search:
         self._earlier, self._own = rivals.earlier[order], rivals.own[order]
         self._paper, self._other = paper[order], rivals.other[order]
         self._known: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._batch, self._ones = batch, np.ones(len(self._queries), dtype=np.int64)
+        self._noise = NOISE * float(np.abs(self._difference).max(initial=0.0))
         self.best = np.array([weights[signal] for signal in self._signals])
         own = sample.per_query(weights)
-        self.total = int(to_units(own).sum())
+        self.total = int(to_units(own).sum()) if batch.clear(self.best) else 0
 
     def run(self, cells: int) -> Maximum:
         count, size = 0, len(self._signals)
         nothing = np.zeros(len(self._first) and int(self._first[-1]), dtype=np.int32)
         every = np.arange(len(self._own), dtype=np.int32)
-        heap = [cell for cell in [self._look(np.eye(size), every, nothing, 0)] if cell]
+        faces = [list(face) for n in range(size, 0, -1) for face in combinations(range(size), n)]
+        roots = [
+            self._look(np.eye(size)[face], every, nothing, -number)
+            for number, face in enumerate(faces)
+        ]
+        heap = [cell for cell in roots if cell]
+        heapq.heapify(heap)
         stuck = self.total
         while heap and count < cells:
             cell = heapq.heappop(heap)
             if -cell.key[0] <= self.total:
                 heap = []
                 break
-            halves = _halved(cell.corners)
+            halves = self._split(cell)
             if halves is None:
-                stuck = max(stuck, -cell.key[0])
+                # All is decided. A cell without a clear point is thinner than rounding.
+                if self._batch.clear(_inside(cell.corners)):
+                    stuck = max(stuck, -cell.key[0])
                 continue
             for corners in halves:
                 count += 1
@@ -150,6 +169,33 @@ class _Search:
                     heapq.heappush(heap, child)
         bounds = [-cell.key[0] for cell in heap]
         return self._found(max([self.total, stuck, *bounds]), count)
+
+    def _split(self, cell: _Cell) -> tuple[Vector, Vector] | None:
+        """The cell in two; None where nothing in it is undecided."""
+        edges = list(combinations(range(len(cell.corners)), 2))
+        lengths = [float(np.abs(cell.corners[i] - cell.corners[j]).max()) for i, j in edges]
+        if not edges:
+            return None
+        longest = int(np.argmax(lengths))
+        if len(cell.live) > FEW and lengths[longest] > SMALL:
+            return _cut(cell.corners, *edges[longest], 0.5)
+        at = self._at(cell.corners, cell.live)
+        crosses = np.flatnonzero((at.min(axis=0) < 0) & (at.max(axis=0) > 0))
+        if not len(crosses):
+            return None
+        # Always the first pair, until no part has it on both sides: pairs in turn might never end.
+        own = at[:, crosses[0]]
+        places = {(i, j): own[i] / (own[i] - own[j]) for i, j in edges if own[i] * own[j] < 0}
+        central = min(places, key=lambda edge: abs(places[edge] - 0.5))
+        return _cut(cell.corners, *central, float(places[central]))
+
+    def _at(self, corners: Vector, live: NDArray[np.int32]) -> Vector:
+        """How far each pair's other row is above the own one at each corner, (corners, pairs)."""
+        if not len(live):
+            return np.zeros((len(corners), 0))
+        at: Vector = corners @ self._difference[:, live]
+        at[np.abs(at) <= self._noise] = 0.0
+        return at
 
     def _found(self, upper: int, count: int) -> Maximum:
         named = dict(zip(self._signals, self.best.tolist(), strict=True))
@@ -161,7 +207,7 @@ class _Search:
     ) -> _Cell | None:
         """The cell with what is decided in it taken out; None where it holds nothing better."""
         live = live[self._possible(corners)[self._own[live]]]
-        at = corners @ self._difference[:, live] if len(live) else np.zeros((len(corners), 0))
+        at = self._at(corners, live)
         low, high = at.min(axis=0, initial=np.inf), at.max(axis=0, initial=-np.inf)
         earlier = self._earlier[live]
         sure = (low >= 0) & ((high > 0) | earlier)
@@ -174,19 +220,20 @@ class _Search:
         bound = self._value(above)
         if bound <= self.total:
             return None
-        middle = at.mean(axis=0)
+        middle = _shares(len(corners)) @ at
         higher = (middle > 0) | ((middle == 0) & earlier)
         here = _every(_any(higher, group), paper) & ~sure_paper
         value = self._value(above + np.bincount(owner[here], minlength=len(above)))
         if value > self.total:
-            self._improve(corners.mean(axis=0))
+            self._improve(_inside(corners))
         decided = np.repeat(sure_paper | never_paper, np.diff(np.append(group[paper], len(live))))
         return _Cell((-bound, number), corners, live[~decided], above)
 
     def _improve(self, weights: Vector) -> None:
-        """Take the weights where ranking anew confirms them."""
-        named = dict(zip(self._signals, weights.tolist(), strict=True))
-        total = int(to_units(self._sample.per_query(named)).sum())
+        """Take the weights where no papers tie and ranking anew confirms them."""
+        if not self._batch.clear(weights):
+            return
+        total = self._batch.total(weights, self._ones)
         if total > self.total:
             self.total, self.best = total, weights
 
@@ -248,17 +295,23 @@ def _apart(bounds: tuple[int, ...], grades: list[int]) -> list[int]:
     return ranks
 
 
-def _halved(corners: Vector) -> tuple[Vector, Vector] | None:
-    """Both halves of a cell along its longest edge; None where it is too small."""
-    length, one, other = max(
-        (float(np.abs(corners[i] - corners[j]).max()), i, j)
-        for i, j in combinations(range(len(corners)), 2)
-    )
-    if length < SMALLEST:
-        return None
-    middle = (corners[one] + corners[other]) / 2
+def _shares(count: int) -> Vector:
+    """The parts that the corners have in a point inside, (count,), unlike one another: the very
+    middle lies on ties more often than others."""
+    return proper(unlike(count))
+
+
+def _inside(corners: Vector) -> Vector:
+    """A point inside a cell."""
+    inside: Vector = _shares(len(corners)) @ corners
+    return inside
+
+
+def _cut(corners: Vector, one: int, other: int, place: float) -> tuple[Vector, Vector]:
+    """Both parts of a cell cut through a place on an edge, from 0 at corner `one` to 1."""
+    between = (1.0 - place) * corners[one] + place * corners[other]
     left, right = corners.copy(), corners.copy()
-    left[other] = right[one] = middle
+    left[other] = right[one] = between
     return left, right
 
 

@@ -23,6 +23,12 @@ from workbench.evaluation.tuning.exact.step_functions import Steps, around, best
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 
+ROUNDS = 1_000
+"""Of lines from one start. Each raises the sum, so they end; a handful is usual."""
+
+NUDGES = (1e-6, 1e-5, 1e-4, 1e-3)
+"""By what share weights at a tie are moved, in different directions."""
+
 STILL = 1e-9
 """A way shorter than this is no direction."""
 
@@ -95,18 +101,25 @@ class Climb:
 
     def _from(self, number: int, weights: Vector) -> Move:
         """Follow lines from one start until a whole round of them improves nothing."""
-        line = self.through(weights, _towards(weights, 0))
-        total = int(line.steps.sums(self.counts)[line.interval(line.here)])
-        move = Move(number, "start", weights, total)
+        weights = self._off_ties(weights)
+        move = Move(number, "start", weights, self.batch.total(weights, self.counts))
         self.moves.append(move)
         way: Vector | None = None
-        while True:
+        for _ in range(ROUNDS):
             before = move
             for name, direction in self._directions(move.weights, way):
                 move = self._follow(move, name, direction)
             if move.total == before.total:
-                return self._centred(move)
+                break
             way = move.weights - before.weights
+        return self._centred(move)
+
+    def _off_ties(self, weights: Vector) -> Vector:
+        """Weights close by at which no papers tie: a line through a tie may run along it, and
+        there papers are ordered by rounding."""
+        uneven = unlike(len(weights))
+        nudged = (proper(weights * (1.0 + share * uneven)) for share in (0.0, *NUDGES))
+        return next((found for found in nudged if self.batch.clear(found)), weights)
 
     def _directions(self, weights: Vector, way: Vector | None) -> Iterator[tuple[str, Vector]]:
         names = self.batch.signals
@@ -126,9 +139,20 @@ class Climb:
         place, total = self._top(line)
         if total <= move.total:
             return move
-        better = Move(move.start, name, line.weights(place), total)
+        weights = line.weights(place)
+        if not self.batch.clear(weights):
+            weights = line.weights(self._beside(line))
+            if not self.batch.clear(weights):
+                return move  # the line runs along a tie
+        better = Move(move.start, name, weights, total)
         self.moves.append(better)
         return better
+
+    def _beside(self, line: Line) -> float:
+        """A place on the widest of the best intervals that no tie is likely to share."""
+        first, last = best_run(line.steps.sums(self.counts), line.edges)
+        widest = first + int(np.argmax(np.diff(line.edges[first : last + 1])))
+        return float(line.edges[widest] + (np.sqrt(5) - 1) / 2 * np.diff(line.edges)[widest])
 
     def _top(self, line: Line) -> tuple[float, int]:
         sums = line.steps.sums(self.counts)
@@ -145,8 +169,17 @@ class Climb:
             low, high = around(sums == move.total, line.edges, line.here)
             inside = line.edges[(line.edges >= low) & (line.edges <= high)]
             place = weight_inside(inside)
-            move = Move(move.start, move.line, line.weights(place), move.total)
+            weights = line.weights(place)
+            if self.batch.clear(weights):
+                move = Move(move.start, move.line, weights, move.total)
         return move
+
+
+def unlike(count: int) -> Vector:
+    """Numbers from 1 up that no small whole numbers relate, (count,): a point that has them as its
+    proportions lies on no tie that it need not."""
+    parts: Vector = np.sqrt(1.0 + np.sqrt(2.0) * np.arange(count))
+    return parts
 
 
 def proper(weights: Vector) -> Vector:

@@ -23,6 +23,9 @@ Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Flags = NDArray[np.bool_]
 
+CLEAR = 1e-12
+"""Scores closer than this share of the largest difference are ordered by rounding."""
+
 _ALWAYS = 2.0
 
 
@@ -70,6 +73,21 @@ class Batch:
     siblings: Pairs
     depth: int
     tables: Sequence[Integers | None]
+
+    def clear(self, weights: Vector) -> bool:
+        """Whether no two papers that differ in a weighted signal tie within rounding, so that the
+        value at these weights, in the order of `signals`, is that of an open set around them; a
+        signal of weight 0 stays at 0."""
+        used = self.rivals.difference[weights > 0]
+        least = CLEAR * np.abs(self.rivals.difference).max(initial=0.0)
+        ties = np.flatnonzero(np.abs(_weighted(used, weights[weights > 0])) <= least)
+        return not bool((np.abs(used[:, ties]).max(axis=0, initial=0.0) > least).any())
+
+    def total(self, weights: Vector, counts: Integers) -> int:
+        """The sum over the queries at these very weights by ranking anew, query q taken
+        `counts[q]` times, in units."""
+        named = dict(zip(self.signals, weights.tolist(), strict=True))
+        return int(to_units(self.sample.per_query(named)) @ counts)
 
     def line(self, start: Vector, stop: Vector) -> tuple[Vector, Steps]:
         """As `Sample.line`, for weights in the order of `signals`, each (signals,)."""

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
+from workbench.evaluation.metric_names import ALIASES, nearest_name
 
 Ranks = NDArray[np.int64]
 """1 is best; shape (relevant papers found, weights)."""
@@ -62,27 +63,31 @@ class RankMetric:
 
 def parse_metric(name: str) -> RankMetric:
     """The metric of that name, as ir_measures writes it: "nDCG@10", "AP", "RR@10", "P(rel=2)@5",
-    "RBP(p=0.8)", "Judged@10".
+    "RBP(p=0.8)", "Judged@10"; also MAP, MRR, NDCG, Recall and Precision.
 
     Raises EvaluationError for a name that is unknown, lacks its cutoff, or has wrong arguments.
     """
+    if not isinstance(name, str):
+        raise EvaluationError(f"metric is {name!r}; give one name, such as nDCG@10")
+    name = name.strip()
     match = _NAME.fullmatch(name)
-    if match is None or match[1] not in _FORMULAS:
+    base = ALIASES.get(match[1], match[1]) if match else ""
+    if match is None or base not in _FORMULAS:
         known = ", ".join(f"{n}@k" if n in _NEED_CUTOFF else f"{n} or {n}@k" for n in _FORMULAS)
-        raise EvaluationError(f"cannot tune for metric {name!r}; choose one of {known}")
-    base, formula = match[1], _FORMULAS[match[1]]
+        near = nearest_name(name, [*_FORMULAS, *ALIASES])
+        raise EvaluationError(f"cannot tune for metric {name!r}{near}; choose one of {known}")
+    formula = _FORMULAS[base]
     if match[3] is None and base in _NEED_CUTOFF:
         raise EvaluationError(f"metric {name!r} needs a cutoff, for example {name}@10")
-    given = _arguments(name, match[2])
+    given = _arguments(name, base, match[2])
     if base == "RBP":
         formula = partial(formula, p=given.pop("p", RBP_P))
     least = None if base == "Judged" else int(given.pop("rel", 1))
     return RankMetric(name, formula, int(match[3]) if match[3] else None, least)
 
 
-def _arguments(name: str, text: str | None) -> dict[str, float]:
+def _arguments(name: str, base: str, text: str | None) -> dict[str, float]:
     """The numbers in the parentheses: rel, a whole number from 1, and p of RBP, between 0 and 1."""
-    base = name.partition("(")[0]
     allowed = {"RBP": ("p", "rel"), "nDCG": (), "Judged": ()}.get(base, ("rel",))
     given: dict[str, float] = {}
     for part in (text or "").split(",") if text else ():

@@ -1,0 +1,107 @@
+"""Graphs on disk: found by all that decides them, and made anew where they are damaged."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from tests.models.conftest import CONFIG, write_json
+from workbench.errors import ModelError, ModelRejected
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.onnx.cache import is_sound, seal
+from workbench.models.onnx.export import graph_file
+from workbench.models.onnx.session import open_session
+from workbench.models.weights.find import find_model
+
+
+@pytest.fixture
+def own(
+    tiny_folder: Path, tiny_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """A copy of the tiny model, and a cache of its own with its graph."""
+    shutil.copytree(tiny_cache, tmp_path / "cache")
+    monkeypatch.setenv("WORKBENCH_CACHE", str(tmp_path / "cache"))
+    return shutil.copytree(tiny_folder, tmp_path / "copy")
+
+
+def test_a_seal_is_metadata_that_onnx_reads(own: Path) -> None:
+    model = onnx.load(graph_file(find_model(str(own))))
+    assert [entry.key for entry in model.metadata_props] == ["sha256"]
+
+
+CHANGES = {
+    "config.json": {**CONFIG, "layer_norm_eps": 1e-6},
+    "sentence_bert_config.json": {"max_seq_length": 32},
+    "1_Pooling/config.json": {"pooling_mode_mean_tokens": True},
+    "config_sentence_transformers.json": {"prompts": {"query": "Other: "}},
+    "tokenizer_config.json": {"do_lower_case": False},
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_whatever_changes_a_vector_changes_graph_and_fingerprint(own: Path, name: str) -> None:
+    before = find_model(str(own))
+    named = graph_file(before), OnnxEmbedder(before).fingerprint
+    write_json(own / name, CHANGES[name])
+    after = find_model(str(own))
+    assert graph_file(after) != named[0]
+    assert OnnxEmbedder(after).fingerprint != named[1]
+
+
+def test_tokenizers_count_by_content(own: Path) -> None:
+    before = find_model(str(own)).fingerprint
+    path = own / "tokenizer.json"
+    path.write_bytes(path.read_bytes().replace(b'"lowercase": true', b'"lowercase":false'))
+    assert find_model(str(own)).fingerprint != before
+
+
+def cut(graph: Path) -> None:
+    graph.write_bytes(graph.read_bytes()[:-500])
+
+
+def flip(graph: Path) -> None:
+    content = bytearray(graph.read_bytes())
+    content[len(content) // 2] ^= 1
+    graph.write_bytes(content)
+
+
+@pytest.mark.parametrize("damage", [cut, flip, lambda graph: graph.write_bytes(b"")])
+def test_a_damaged_graph_is_made_anew(own: Path, damage: Callable[[Path], None]) -> None:
+    expected = OnnxEmbedder(str(own)).encode(["late interaction"])
+    graph = graph_file(find_model(str(own)))
+    damage(graph)
+    (graph.parent / "export-killed").mkdir()
+    assert not is_sound(graph)
+    assert np.array_equal(OnnxEmbedder(str(own)).encode(["late interaction"]), expected)
+    assert is_sound(graph)
+    assert not (graph.parent / "export-killed").exists()
+
+
+def test_a_graph_that_cannot_be_opened_says_what_to_do_and_that_works(own: Path) -> None:
+    graph = graph_file(find_model(str(own)))
+    graph.write_bytes(b"no graph")
+    seal(graph)
+    with pytest.raises(ModelError, match=r"cannot open it .*delete the file"):
+        OnnxEmbedder(str(own)).encode_query("text")
+    with pytest.raises(ModelError, match="cannot open"):
+        open_session(graph)
+    graph.unlink()
+    assert OnnxEmbedder(str(own)).encode_query("text").shape == (32,)
+
+
+def test_more_layers_than_weights_are_not_made_up(own: Path) -> None:
+    write_json(own / "config.json", {**CONFIG, "num_hidden_layers": 2})
+    with pytest.raises(ModelRejected, match=r"16 tensors are not in the weights"):
+        OnnxEmbedder(str(own)).encode(["text"])
+
+
+def test_a_vocabulary_of_another_model_is_refused(own: Path) -> None:
+    embedder = OnnxEmbedder(str(own))
+    embedder.tokenizer.add_tokens(["zzzz"])  # an id past the last row of the weights
+    with pytest.raises(ModelRejected, match="two models"):
+        embedder.encode_query("zzzz")

@@ -1,0 +1,39 @@
+"""Files that a person keeps: replaced when all of the new content is on the disk, not before."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TextIO
+from uuid import uuid4
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[TextIO]:
+    """A stream of UTF-8 text, line ends as written, whose content becomes the file's when the
+    block ends well; else the earlier file stays as it was. Missing folders are made.
+
+    A link is followed and a file's permissions stay. What is no file (/dev/stdout, a pipe) is
+    written to as it is. Raises OSError.
+    """
+    named = Path(path).expanduser()
+    if named.exists() and not named.is_file():
+        with named.open("w", encoding="utf-8", newline="") as stream:
+            yield stream
+        return
+    target = Path(os.path.realpath(named))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.part")
+    try:
+        with part.open("x", encoding="utf-8", newline="") as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        if target.exists():
+            shutil.copymode(target, part)
+        os.replace(part, target)
+    finally:
+        part.unlink(missing_ok=True)
