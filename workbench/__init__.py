@@ -15,6 +15,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "open": ("workbench.opening", "open_corpus"),
     "index": ("workbench.opening", "index"),
+    "inspect": ("workbench.corpus.inspecting", "inspect_source"),
     "Elasticsearch": ("workbench.engines.elastic.spec", "Elasticsearch"),
     "WeightCurve": ("workbench.evaluation.tuning.curve", "WeightCurve"),
     "Workbench": ("workbench.session", "Workbench"),
@@ -59,6 +60,7 @@ __all__ = [
     "Workbench",
     "WorkbenchError",
     "index",
+    "inspect",
     "list_profiles",
     "open",
     "parity",
@@ -69,6 +71,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
+    from workbench.corpus.inspecting import inspect_source as inspect
     from workbench.engines.elastic.spec import Elasticsearch
     from workbench.errors import WorkbenchError
     from workbench.evaluation.judgments.judgments import Judgments

@@ -55,6 +55,11 @@ class Keeper(Protocol):
         """What `Workbench.info` says of the place."""
         ...
 
+    def indexer(self, embedder: Embedder, *, progress: bool = False) -> Indexer:
+        """Who writes to the corpus folder. Raises CorpusError where papers are kept without the
+        records that they came from."""
+        ...
+
 
 class FolderKeeper:
     """A corpus folder with the embedded engine."""
@@ -83,6 +88,9 @@ class FolderKeeper:
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return Indexer(self.folder, embedder, existing=True).delete(list(ids))
+
+    def indexer(self, embedder: Embedder, *, progress: bool = False) -> Indexer:
+        return Indexer(self.folder, embedder, progress=progress, existing=True)
 
     def facts(self) -> dict[str, Any]:
         size = sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file())

@@ -32,10 +32,10 @@ from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import check_k, ranked_ids
 from workbench.ranking.retriever import with_stages
 from workbench.records import Candidates, Query
-from workbench.session.core import Session
+from workbench.session.sources import Sources
 
 
-class Measuring(Session):
+class Measuring(Sources):
     """A session that measures itself on judged queries."""
 
     def evaluate(

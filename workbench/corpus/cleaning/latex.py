@@ -16,6 +16,7 @@ _ACCENTS = {
     "c": "\u0327", "k": "\u0328", "b": "\u0331", "t": "\u0361",
 }  # fmt: skip
 _SYMBOLS = {
+    "textbraceleft": "{", "textbraceright": "}",
     "ss": "ß", "o": "ø", "O": "Ø", "ae": "æ", "AE": "Æ", "oe": "œ", "OE": "Œ", "aa": "å", "AA": "Å",
     "l": "ł", "L": "Ł", "i": "ı", "j": "ȷ", "dh": "ð", "DH": "Ð", "th": "þ", "TH": "Þ", "dj": "đ",
     "DJ": "Đ", "ng": "ŋ", "textendash": "–", "textemdash": "—", "dots": "…", "ldots": "…",

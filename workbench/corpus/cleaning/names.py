@@ -7,7 +7,7 @@ import re
 _SUFFIX = re.compile(r"(?:jr|sr|junior|senior)\.?|(?:II|III|IV)", re.IGNORECASE)
 _INITIALS = re.compile(r"(?:[A-ZÀ-ÖØ-Þ]\.?[ -]?){1,4}")
 _CAPITALS = re.compile(r"(?:[A-ZÀ-ÖØ-Þ]\.?-?){1,3}")
-_PARTICLES = frozenset(
+PARTICLES = frozenset(
     "von van der den de del della di da dos du la le zu zur ter ten el al bin ibn af av".split()  # noqa: SIM905
 )
 _ET_AL = re.compile(
@@ -98,7 +98,7 @@ def _by_commas(group: str) -> list[str]:
 
 def _bare(last_name: str) -> str:
     """A last name without its particles and suffix."""
-    words = [w for w in last_name.split() if w.lower() not in _PARTICLES]
+    words = [w for w in last_name.split() if w.lower() not in PARTICLES]
     return " ".join(w for w in words if not _SUFFIX.fullmatch(w)) or last_name
 
 

@@ -12,6 +12,7 @@ from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import Elasticsearch
 from workbench.engines.elastic.wire.connection import Connection
+from workbench.engines.indexing import Indexer
 from workbench.engines.keeper import FolderKeeper, Keeper
 from workbench.errors import ClusterError
 from workbench.models.embedders.onnx_embedder import Embedder
@@ -22,6 +23,13 @@ def keeper_for(spec: Elasticsearch, folder: Path | None, *, progress: bool = Fal
     if spec.attached:
         return AttachedKeeper(spec)
     return ClusterKeeper(spec) if folder is None else MirrorKeeper(folder, spec, progress=progress)
+
+
+def _no_sources(name: str) -> ClusterError:
+    return ClusterError(
+        f"{name}: a cluster keeps papers, not the records that they came from; index into a folder, "
+        "and open that with engine=wb.Elasticsearch(...)"
+    )
 
 
 class ClusterKeeper:
@@ -50,6 +58,9 @@ class ClusterKeeper:
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return self.corpus.delete(ids, embedder)
+
+    def indexer(self, embedder: Embedder, *, progress: bool = False) -> Indexer:
+        raise _no_sources(self.name)
 
     def facts(self) -> dict[str, Any]:
         return self.corpus.facts()
@@ -81,6 +92,9 @@ class MirrorKeeper(ClusterKeeper):
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return self._folder.delete(ids, embedder)
 
+    def indexer(self, embedder: Embedder, *, progress: bool = False) -> Indexer:
+        return self._folder.indexer(embedder, progress=progress)
+
     def facts(self) -> dict[str, Any]:
         return {**self._folder.facts(), **super().facts()}
 
@@ -111,6 +125,9 @@ class AttachedKeeper:
         raise self._refusal()
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
+        raise self._refusal()
+
+    def indexer(self, embedder: Embedder, *, progress: bool = False) -> Indexer:
         raise self._refusal()
 
     def facts(self) -> dict[str, Any]:
