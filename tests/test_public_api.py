@@ -29,6 +29,7 @@ NAMES = [
     "Workbench",
     "WorkbenchError",
     "index",
+    "inspect",
     "list_profiles",
     "open",
     "parity",

@@ -27,8 +27,8 @@ def keeper_for(spec: Elasticsearch, folder: Path | None, *, progress: bool = Fal
 
 def _no_sources(name: str) -> ClusterError:
     return ClusterError(
-        f"{name}: a cluster keeps papers, not the records that they came from; index into a folder, "
-        "and open that with engine=wb.Elasticsearch(...)"
+        f"{name}: a cluster keeps papers, not the records that they came from; index into a "
+        "folder, and open that with engine=wb.Elasticsearch(...)"
     )
 
 
