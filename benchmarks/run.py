@@ -21,6 +21,7 @@ NAMES = (
     "signals",
     "tuning",
     "indexing_memory",
+    "ingest",
     "panel_latency",
     "monitor",
     "gpu",
