@@ -13,7 +13,7 @@ from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,10 +21,7 @@ from numpy.typing import NDArray
 from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.faults import damaged, disk_faults, exists, is_file
-from workbench.corpus.identity.library import NAME as SOURCES
-from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import IngestReport
-from workbench.corpus.intake import Intake
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import (
     NAME,
@@ -54,6 +51,10 @@ from workbench.engines.generation import (
 )
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.onnx_embedder import Embedder
+
+if TYPE_CHECKING:
+    from workbench.corpus.identity.library import Library
+    from workbench.corpus.intake import Intake
 
 K1, B = 0.9, 0.4
 """BM25's parameters as in Anserini's baselines."""
@@ -127,9 +128,13 @@ class Indexer:
 
     def _library(self) -> closing[Library]:
         """The records that papers were made of; under the write lock."""
-        return closing(Library(self.folder / SOURCES))
+        from workbench.corpus.identity.library import NAME, Library
+
+        return closing(Library(self.folder / NAME))
 
     def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
+        from workbench.corpus.intake import Intake  # a search needs none of the formats
+
         return Intake(store, self._analyser, self._embedder, library, **options)
 
     def delete(self, ids: Iterable[str]) -> int:

@@ -5,17 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from contextlib import closing
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from workbench.corpus.formats.pdf import line_spans
-from workbench.corpus.formats.pdf_text import Box, boxes_of
-from workbench.corpus.identity.duplicates import Duplicates, find_groups
-from workbench.corpus.identity.library import NAME, Library
 from workbench.corpus.ingest import IngestReport
 from workbench.errors import CorpusNotFound
-from workbench.ranking.exporting import Extra, export_papers
 from workbench.records import Hit, Judgment, Paper
 from workbench.session.core import Session
+
+if TYPE_CHECKING:
+    from workbench.corpus.formats.pdf_text import Box
+    from workbench.corpus.identity.duplicates import Duplicates
+    from workbench.corpus.identity.library import Library
 
 
 class Sources(Session):
@@ -50,18 +50,16 @@ class Sources(Session):
     def duplicates(self) -> Duplicates:
         """Papers that several records make: which, why, what was taken from which; and those that
         are retracted or withdrawn. `separate` and `join` of the result change the corpus."""
-        groups, flagged = [], {}
-        if (self.folder / NAME).is_file():
-            with closing(Library(self.folder / NAME, write=False)) as library:
-                groups, flagged = list(find_groups(library)), dict(library.flagged())
+        from workbench.corpus.identity.duplicates import Duplicates, find_groups
+
+        with self._library() as library:
+            groups, flagged = list(find_groups(library)), dict(library.flagged())
         return Duplicates(groups, flagged, self._regroup)
 
     def records(self, paper_id: str) -> list[tuple[str, Mapping[str, Any]]]:
         """[(file and line, the record as the file has it)] of a paper; none is known of papers
         that came by other means."""
-        if not (self.folder / NAME).is_file():
-            return []
-        with closing(Library(self.folder / NAME, write=False)) as library:
+        with self._library() as library:
             return [(member.where, raw) for member, raw in library.raw(paper_id)]
 
     def locate(
@@ -77,6 +75,9 @@ class Sources(Session):
             start = paper.passage.start if start is None else start
             end = paper.passage.end if end is None else end
         name = paper.paper.id if isinstance(paper, Hit) else paper
+        from workbench.corpus.formats.pdf import line_spans
+        from workbench.corpus.formats.pdf_text import boxes_of
+
         [stored] = self.engine.papers([name])
         first, last = start or 0, len(stored.text) if end is None else end
         for where, raw in self.records(name):
@@ -96,6 +97,8 @@ class Sources(Session):
         (the papers that it quotes, with the quotes), papers or their ids. Raises UnsupportedSource
         for another ending, CorpusNotFound for ids that the corpus lacks.
         """
+        from workbench.ranking.exporting import export_papers
+
         rows = list(_rows(what))
         ids = [row if isinstance(row, str) else "" for row, _ in rows]
         wanted = list(dict.fromkeys(name for name in ids if name))
@@ -110,17 +113,22 @@ class Sources(Session):
         return export_papers(papers, path, [extra for _, extra in rows])
 
     def _followed(self) -> bool:
-        if not (self.folder / NAME).is_file():
-            return False
-        with closing(Library(self.folder / NAME, write=False)) as library:
+        with self._library() as library:
             return bool(library.state("sources"))
+
+    def _library(self) -> closing[Library]:
+        """The records, for reading; an empty library where none were kept."""
+        from workbench.corpus.identity.library import NAME, Library
+
+        path = self.folder / NAME
+        return closing(Library(path if path.is_file() else None, write=False))
 
     def _regroup(self, change: Any) -> None:
         self._keeper.indexer(self._embedder).regroup(change)
         self._reopen()
 
 
-def _rows(what: Any) -> Iterable[tuple[Paper | str, Extra]]:
+def _rows(what: Any) -> Iterable[tuple[Paper | str, Mapping[str, Any]]]:
     """(paper or its id, what stands beside it) of anything with papers."""
     if isinstance(what, str):
         what = [what]
