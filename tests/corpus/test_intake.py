@@ -290,3 +290,28 @@ def test_a_foreign_database_is_a_reject(folder: Path, tmp_path: Path) -> None:
         db.execute("CREATE TABLE x(y)")
         db.commit()
     assert build(folder, tmp_path / "x.db").rejected == 1
+
+
+def test_a_folder_in_mteb_s_layout_has_papers_in_its_corpus_alone(
+    folder: Path, tmp_path: Path
+) -> None:
+    place = tmp_path / "set"
+    (place / "corpus").mkdir(parents=True)
+    documents = pd.DataFrame({"_id": ["d1"], "title": ["Kelp"], "text": ["Urchins graze."]})
+    documents.to_parquet(place / "corpus" / "part-0.parquet")
+    pd.DataFrame({"_id": ["q1"], "text": ["what grazes?"]}).to_parquet(place / "queries.parquet")
+    assert build(folder, place).added == 1
+    assert papers(folder)["d1"].abstract == "Urchins graze."
+
+
+def test_a_collection_that_ir_datasets_knows_by_name(folder: Path, tmp_path: Path) -> None:
+    import ir_datasets
+
+    (tmp_path / "docs.tsv").write_text("d1\tUrchins graze kelp.\nd2\tSeagrass stores carbon.\n")
+    made = ir_datasets.create_dataset(docs_tsv=str(tmp_path / "docs.tsv"))
+    ir_datasets.registry.register("workbench-test", made)
+    report = build(folder, "ir_datasets:workbench-test")
+    assert report.added == 2
+    assert papers(folder)["d2"].abstract == "Seagrass stores carbon."
+    with pytest.raises(CorpusNotFound, match="knows no such collection"):
+        build(folder, "ir_datasets:none-of-that-name")

@@ -16,6 +16,7 @@ from workbench.corpus.chunking import TokenCounter
 from workbench.corpus.cleaning.record import status_of
 from workbench.corpus.faults import as_path, disk_faults
 from workbench.corpus.formats.entry import Entry
+from workbench.corpus.formats.ir_collections import IR_DATASETS
 from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.formats.reading import read_file, read_source, source_files
 from workbench.corpus.identity.keys import derived_id
@@ -264,6 +265,8 @@ def _is_id(name: object) -> bool:
 
 
 def _paths(source: Any) -> list[Path]:
+    if isinstance(source, str) and source.startswith(IR_DATASETS):
+        return []
     if isinstance(source, str | Path):
         return [as_path(source)]
     if isinstance(source, list | tuple):

@@ -12,6 +12,7 @@ from workbench.corpus.cleaning.encoding import DAMAGE
 from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
+from workbench.corpus.formats.ir_collections import IR_DATASETS, read_ir_dataset
 from workbench.corpus.formats.json_shapes import json_record
 from workbench.corpus.formats.sniffing import sniff
 from workbench.corpus.formats.tables import read_frame
@@ -24,7 +25,7 @@ _IGNORED = (".git", "__pycache__", "node_modules", ".ipynb_checkpoints")
 
 def read_source(source: Any, columns: Mapping[str, str] | None = None) -> Iterator[Entry]:
     """Entries of anything: a path of a file or folder, a pandas frame, a `Paper`, a dict, or an
-    iterable of these.
+    iterable of these; "ir_datasets:vaswani" reads a collection that ir_datasets knows by name.
 
     `columns` says which column (or JSON field) is what, {"title": "Paper name"}, where names are
     unknown. Raises CorpusNotFound where a path is not there and UnsupportedSource for something
@@ -34,6 +35,8 @@ def read_source(source: Any, columns: Mapping[str, str] | None = None) -> Iterat
     named = Columns(columns or {})
     if hasattr(source, "to_dict") and hasattr(source, "columns"):
         return read_frame(source, named)
+    if isinstance(source, str) and source.startswith(IR_DATASETS):
+        return read_ir_dataset(source.removeprefix(IR_DATASETS))
     if isinstance(source, str | Path):
         return _read_path(as_path(source), named)
     if isinstance(source, Mapping) or is_dataclass(source):
@@ -89,6 +92,8 @@ def _read_path(path: Path, columns: Columns) -> Iterator[Entry]:
 
 def source_files(source: Any) -> list[Path]:
     """The files that `read_source` reads of a path, or of several; none for what is no path."""
+    if isinstance(source, str) and source.startswith(IR_DATASETS):
+        return []
     if isinstance(source, str | Path):
         path = as_path(source)
         return folder_files(path) if is_folder(path) else [path] if is_file(path) else []
@@ -102,6 +107,12 @@ def folder_files(folder: Path) -> list[Path]:
     source = find_source(folder)
     if source is not None:
         return [source]
+    corpus = sorted(path for path in folder.glob("corpus*") if _is_corpus(path))
+    if corpus:  # BEIR's and MTEB's layout: queries and judgments beside it are no papers
+        inside = (
+            file for path in corpus for file in ([path] if path.is_file() else path.iterdir())
+        )
+        return sorted(file for file in inside if file.is_file())
     database = folder / "zotero.sqlite"
     if database.is_file():  # a data directory of Zotero: the attachments belong to its items
         return [database]
@@ -113,6 +124,12 @@ def folder_files(folder: Path) -> list[Path]:
             part.startswith(".") or part in _IGNORED for part in path.relative_to(folder).parts
         )
     )
+
+
+def _is_corpus(path: Path) -> bool:
+    """A folder `corpus`, or a table of that name: `corpus.parquet`, `corpus-00000-of-2.parquet`."""
+    ending = path.name.lower().rpartition(".")[2]
+    return path.name == "corpus" if path.is_dir() else ending in ("parquet", "csv", "tsv", "jsonl")
 
 
 def _read_inside(path: Path, columns: Columns) -> Iterator[Entry]:
