@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -31,7 +32,7 @@ def own(
 
 def test_a_seal_is_metadata_that_onnx_reads(own: Path) -> None:
     model = onnx.load(graph_file(find_model(str(own))))
-    assert [entry.key for entry in model.metadata_props] == ["sha256"]
+    assert "sha256" in {entry.key for entry in model.metadata_props}
 
 
 CHANGES = {
@@ -56,7 +57,10 @@ def test_whatever_changes_a_vector_changes_graph_and_fingerprint(own: Path, name
 def test_tokenizers_count_by_content(own: Path) -> None:
     before = find_model(str(own)).fingerprint
     path = own / "tokenizer.json"
-    path.write_bytes(path.read_bytes().replace(b'"lowercase": true', b'"lowercase":false'))
+    content = path.read_bytes()
+    changed = re.sub(rb'"lowercase":( ?)true', rb'"lowercase":false', content)
+    assert changed != content
+    path.write_bytes(changed)
     assert find_model(str(own)).fingerprint != before
 
 

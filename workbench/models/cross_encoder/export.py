@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.models.onnx.cache import graph_path, made_graph
-from workbench.models.onnx.export import _quantise, check_whole
+from workbench.models.onnx.export import check_whole, quantise
 from workbench.models.onnx.session import open_session
 from workbench.models.weights.find import ModelFolder
 
-VERSION = 1
+VERSION = 2
 LEAST_CORRELATION = 0.97
 SAMPLES = (
     ("what keeps bones strong", "Vitamin D supplementation and bone mineral density: a trial."),
@@ -75,10 +75,9 @@ def export(folder: Path, output: Path) -> None:
     with torch.no_grad():
         expected = [float(wrapped(*given)[0, 0]) for given in inputs]
     feeds = [dict(zip(names, (t.numpy() for t in given), strict=True)) for given in inputs]
-    for reduce_range in (False, True):
-        _quantise(full, output, reduce_range)
-        if _correlation(output, feeds, expected) >= LEAST_CORRELATION:
-            return
+    quantise(full, output)
+    if _correlation(output, feeds, expected) >= LEAST_CORRELATION:
+        return
     os.replace(full, output)
 
 

@@ -13,8 +13,7 @@ from workbench.errors import ModelRejected
 from workbench.forking import abandon
 from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite, unit_rows
 from workbench.models.memory.ledger import Usage
-from workbench.models.onnx.export import VERSION as EXPORT_VERSION
-from workbench.models.onnx.export import Precision, graph_file, onnx_graph
+from workbench.models.onnx.export import VERSIONS, Precision, graph_file, onnx_graph
 from workbench.models.onnx.session import Provider, check_provider, cores, open_session, run_session
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
@@ -87,7 +86,7 @@ class OnnxEmbedder(LazyEmbedder):
                 'encoder lacks; use runtime="sentence-transformers"'
             )
         self.precision, self.provider = precision, provider
-        self.label = f"{'' if precision == 'int8' else 'onnx-'}{precision}-{EXPORT_VERSION}"
+        self.label = f"{'' if precision == 'int8' else 'onnx-'}{precision}-{VERSIONS[precision]}"
         self._session: Any = None
         self._query_session: Any = None
 
