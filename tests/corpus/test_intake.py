@@ -116,9 +116,10 @@ def test_frames_dicts_and_papers(folder: Path, source: Any) -> None:
 
 
 def test_columns_say_what_a_table_holds(folder: Path, tmp_path: Path) -> None:
-    (tmp_path / "x.csv").write_text("A,B\nKelp forests,Urchins graze\n")
+    (tmp_path / "x.csv").write_text("A,B,Key\nKelp forests,Urchins graze,K7\n")
     assert build(folder, tmp_path / "x.csv", columns={"title": "A", "abstract": "B"}).added == 1
     [paper] = papers(folder).values()
+    assert paper.id == "K7"
     assert (paper.title, paper.abstract) == ("Kelp forests", "Urchins graze")
 
 

@@ -46,6 +46,8 @@ def test_a_full_paper_reads_back(ending: str) -> None:
     [back] = round_trip([FULL], ending)
     if ending == ".ris":
         assert back.authors[:3] == FULL.authors[:3]
+    if ending in (".csv", ".json"):
+        assert back.id == FULL.id
     assert replace(back, id="k1", authors=()) == replace(FULL, authors=())
     assert back.authors == FULL.authors
 

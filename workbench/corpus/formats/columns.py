@@ -110,7 +110,7 @@ class Columns:
         if cited:
             venue, year = cited[1], year or cited[2]
         return paper_fields(
-            id=_number(value("id")).removeprefix("https://openalex.org/"),
+            paper_id=_number(value("id")).removeprefix("https://openalex.org/"),
             title=value("title"),
             abstract=value("abstract"),
             body=value("body"),
