@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
+from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.formats.reading import read_source, source_files
 from workbench.corpus.formats.sniffing import sniff
 from workbench.corpus.identity.keys import derived_id
+from workbench.corpus.intake import has_id
 from workbench.corpus.parsing import parse_paper
 from workbench.errors import RecordError
 from workbench.present.view import Shown, View
@@ -135,12 +137,11 @@ def paper_of(entry: Entry) -> Paper:
     """The paper in an entry, with a derived id where it has none. Raises RecordError."""
     if entry.record is None:
         raise RecordError(entry.problem)
-    try:
+    if has_id(entry.record):
         return parse_paper(entry.record)
-    except RecordError:
-        if entry.record.get("id"):
-            raise
-    return parse_paper({**entry.record, "id": derived_id(entry.record)})
+    paper = parse_paper({**entry.record, "id": "none"})
+    known = {} if entry.format == OWN else entry.record.get("identifiers", {})
+    return replace(paper, id=derived_id({**asdict(paper), "identifiers": known}))
 
 
 def _columns_of(entries: list[Entry], columns: Columns) -> Columns:

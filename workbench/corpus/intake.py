@@ -152,7 +152,7 @@ class Intake(Ingestor):
         own = entry.format == OWN
         record: dict[str, Any] = dict(entry.record)
         if own:
-            named = any(record.get(name) is not None for name in _OWN_IDS)
+            named = has_id(record)
             paper = parse_paper(record if named else {**record, "id": "none"})
             record = {name: value for name, value in asdict(paper).items() if value}
             if not named:
@@ -258,6 +258,11 @@ MOST_REMOVED = 0.2
 """The share of a file's records that may go from it without being asked for."""
 
 _OWN_IDS = ("id", "_id", "paper_id", "paperId", "corpusid", "docno")
+
+
+def has_id(record: Mapping[str, Any]) -> bool:
+    """Whether a record names itself, well or badly."""
+    return any(record.get(name) is not None for name in _OWN_IDS)
 
 
 def _is_id(name: object) -> bool:

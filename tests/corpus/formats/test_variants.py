@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import io
 import tempfile
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.corpus.properties import patient
-from workbench.corpus.formats.reading import read_file
+from workbench.corpus.formats.reading import read_file, read_source
+from workbench.corpus.inspecting import paper_of
+from workbench.errors import RecordError
 
 SAMPLES = {
     "BibTeX": """@string{n = "Nature"}
@@ -140,6 +143,28 @@ def test_any_bytes_end_as_papers_or_rejects_with_reason(content: bytes) -> None:
     assert found
     for entry in found:
         assert (entry.record is None) == bool(entry.problem)
+
+
+NAMES = """
+id title abstract text authors author year DOI doi issued container-title type itemType creators
+tags authors_parsed versions submitter corpusid externalids content abstract_inverted_index ids
+authorships topics primary_location locations subject published note keyword Paper date-parts name
+family raw
+""".split()  # noqa: SIM905
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3)
+    | st.dictionaries(st.sampled_from(NAMES), inner, max_size=3),
+    max_leaves=6,
+)  # fmt: skip
+
+
+@given(st.dictionaries(st.sampled_from(NAMES), VALUES, max_size=6))
+@patient
+def test_any_record_of_any_service_is_an_entry(record: dict[str, Any]) -> None:
+    for entry in read_source([record]):
+        with contextlib.suppress(RecordError):
+            assert paper_of(entry).text
 
 
 def test_one_broken_entry_costs_one_entry(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from workbench.corpus.cleaning.encoding import (
 )
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
-from workbench.corpus.formats.json_shapes import json_record
+from workbench.corpus.formats.json_shapes import json_entry
 
 _WRAPPERS = ("items", "results", "data", "docs", "papers", "records", "hits", "works")
 """Names under which services and tools put their list."""
@@ -128,7 +128,6 @@ def _entries(file: str, number: int, value: Any, columns: Columns) -> Iterator[E
         problem = f"expected an object, got {type(value).__name__}"
         yield Entry(file, number, None, problem, "one object for each paper")
         return
-    found = json_record(value, columns)
-    if found is not None:  # attachments and notes of a library are no papers
-        name, record = found
-        yield Entry(file, number, record, "", "", value, name)
+    entry = json_entry(file, number, value, columns)
+    if entry is not None:  # attachments and notes of a library are no papers
+        yield entry

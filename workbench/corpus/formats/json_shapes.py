@@ -9,6 +9,7 @@ from typing import Any
 from workbench.corpus.cleaning.record import paper_fields
 from workbench.corpus.cleaning.years import year_of
 from workbench.corpus.formats.columns import Columns
+from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.zotero_items import zotero_record
 
 Raw = Mapping[str, Any]
@@ -33,6 +34,21 @@ def json_record(raw: Raw, columns: Columns) -> tuple[str, dict[str, Any] | Raw] 
         return OWN, raw
     guessed = columns.guess([str(name) for name in raw])
     return ("JSON", guessed.record(raw)) if guessed.mapping else (OWN, raw)
+
+
+def json_entry(file: str, number: int, raw: Raw, columns: Columns) -> Entry | None:
+    """The entry of a record; None for what is no paper.
+
+    Values of any type may come in a service's fields: whatever they do, they make one reject.
+    """
+    try:
+        found = json_record(raw, columns)
+    except (ValueError, TypeError, AttributeError, ArithmeticError, RecursionError) as error:
+        problem = f"fields of an unknown shape ({type(error).__name__}: {error})"
+        return Entry(
+            file, number, None, problem, "mend the record, or name its fields", raw, "JSON"
+        )
+    return None if found is None else Entry(file, number, found[1], "", "", raw, found[0])
 
 
 def _is_openalex(raw: Raw) -> bool:

@@ -13,7 +13,7 @@ from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_fo
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.ir_collections import IR_DATASETS, read_ir_dataset
-from workbench.corpus.formats.json_shapes import json_record
+from workbench.corpus.formats.json_shapes import json_entry
 from workbench.corpus.formats.sniffing import sniff
 from workbench.corpus.formats.tables import read_frame
 from workbench.corpus.readers import find_source
@@ -68,9 +68,9 @@ def _read_records(records: Iterable[Any], columns: Columns) -> Iterator[Entry]:
             problem = f"expected a dict or a Paper, got {type(item).__name__}"
             yield Entry("records", number, None, problem, "one dict for each paper")
             continue
-        found = json_record(raw, columns)
-        if found is not None:
-            yield Entry("records", number, found[1], "", "", raw, found[0])
+        entry = json_entry("records", number, raw, columns)
+        if entry is not None:
+            yield entry
 
 
 def _fields(paper: Paper) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from workbench.corpus.cleaning.encoding import MAX_LINE, TOO_LONG, head_text, te
 from workbench.corpus.formats.columns import Columns, known_columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import OWN
+from workbench.corpus.readers import Unreadable, arrow_records
 from workbench.errors import MissingDependency
 
 _SEPARATORS = ",;\t|"
@@ -172,21 +173,19 @@ def _names(cells: Sequence[Any]) -> list[str]:
 
 
 def read_parquet(path: Path, columns: Columns | None = None) -> Iterator[Entry]:
-    """Rows of a Parquet file, in batches."""
+    """Rows of a Parquet file, in batches; a damaged one gives a reject after those before."""
     try:
-        from pyarrow import parquet
+        from pyarrow import ArrowException, parquet
     except ImportError:
         raise MissingDependency(
             f"{path}: reading Parquet needs pyarrow; pip install pyarrow"
         ) from None
     try:
-        rows = (
-            record
-            for batch in parquet.ParquetFile(path).iter_batches(batch_size=512)
-            for record in batch.to_pylist()
-        )
-        yield from _read_records(str(path), rows, columns or Columns(), "Parquet")
-    except (OSError, ValueError) as error:  # ArrowInvalid is a ValueError
+        with parquet.ParquetFile(path) as file:
+            batches = file.iter_batches(batch_size=512)
+            rows = (record for batch in batches for record in arrow_records(batch))
+            yield from _read_records(str(path), rows, columns or Columns(), "Parquet")
+    except (OSError, ValueError, ArrowException, MemoryError) as error:
         problem = f"not a readable Parquet file ({error})"
         yield Entry(str(path), 1, None, problem, "write or fetch the file again", None, "Parquet")
 
@@ -211,6 +210,12 @@ def _read_records(
         if roles is None:
             own = not columns.given and _is_own(row)
             roles = columns if own else columns.guess(list(row))
+        bad = next((n for n in roles.mapping.values() if isinstance(row.get(n), Unreadable)), None)
+        if bad is not None:
+            yield Entry(
+                file, number, None, f"{bad}: {row[bad]!r}", "mend this cell", None, format_name
+            )
+            continue
         record = row if own else roles.record(row)
         yield Entry(file, number, record, "", "", row, OWN if own else format_name)
 
