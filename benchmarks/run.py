@@ -22,6 +22,7 @@ NAMES = (
     "tuning",
     "ask",
     "indexing_memory",
+    "ingest",
     "panel_latency",
     "monitor",
     "gpu",

@@ -32,6 +32,7 @@ NAMES = [
     "WorkbenchError",
     "errors",
     "index",
+    "inspect",
     "list_profiles",
     "open",
     "open_answer",

@@ -17,6 +17,7 @@ __version__ = "0.1.0"
 _ROOMS = {
     "workbench.engines.elastic.keepers": "Elasticsearch",
     "workbench.corpus.collection": "read_qrels read_queries",
+    "workbench.corpus.inspecting": "inspect_source",
     "workbench.errors": "WorkbenchError",
     "workbench.evaluation.judgments.judgments": "Judgments",
     "workbench.evaluation.likeness.parity": "parity",
@@ -34,6 +35,7 @@ _ROOMS = {
     "workbench.records": "Candidates Filters Hit Judgment Paper Passage Query",
     "workbench.session": "Workbench",
 }
+_OTHER = {"open": "open_corpus", "inspect": "inspect_source"}
 _HOMES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 """Public names and where they live; each is imported when first used."""
 
@@ -59,6 +61,7 @@ __all__ = [
     "WorkbenchError",
     "errors",
     "index",
+    "inspect",
     "list_profiles",
     "open",
     "open_answer",
@@ -70,6 +73,7 @@ __all__ = [
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
+    from workbench.corpus.inspecting import inspect_source as inspect
     from workbench.engines.elastic.keepers import Elasticsearch
     from workbench.errors import WorkbenchError
     from workbench.evaluation.judgments.judgments import Judgments
@@ -91,8 +95,8 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    home = "open_corpus" if name == "open" else name
-    if name == "open_corpus" or home not in _HOMES:
+    home = _OTHER.get(name, name)
+    if name in _OTHER.values() or home not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     value = getattr(import_module(_HOMES[home]), home)
     globals()[name] = value

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import file_digest
@@ -175,10 +176,15 @@ def index(
     model: str | None = None,
     runtime: str | None = None,
     strict: bool = False,
+    columns: Mapping[str, str] | None = None,
     progress: bool = True,
 ) -> IngestReport:
-    """Index papers into a corpus folder, new or existing: a file, a BEIR folder, a DataFrame, a
-    dict, a Paper, or several of the latter two.
+    """Index papers as you have them into a corpus folder, new or existing.
+
+    `source` is a file of any format that is told by its content (see `workbench inspect`), a
+    folder of them (PDFs, BEIR, Zotero's), a pandas frame, records, or a list of these. `columns`
+    names columns of a table that are not known, {"title": "Paper name"}. Records of one paper
+    are merged: `bench.duplicates()`.
 
     Run it again after an interruption and it continues. Bad records are skipped and listed in
     the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` and
@@ -187,10 +193,10 @@ def index(
     """
     if isinstance(into, EngineSpec) or _is_url(into):
         keeper, embedder = _spec(into).keeper(None), embedder_for(None, model, runtime)
-        return keeper.add(source, embedder, strict=strict, progress=progress)
+        return keeper.add(source, embedder, strict=strict, columns=columns, progress=progress)
     folder = as_path(into)
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
-    return indexer.add(source, strict=strict)
+    return indexer.add(source, strict=strict, columns=columns)
 
 
 def _source_state(source: Path, known: dict[str, Any] | None) -> dict[str, Any]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identifiers import identifiers
@@ -15,7 +15,14 @@ from workbench.corpus.manifest import Manifest
 from workbench.engines.embedded.keeper import FolderKeeper
 from workbench.engines.embedder import check_model, embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
-from workbench.engines.keeper import Keeper
+from workbench.engines.keeper import Keeper, Regrouping
+from workbench.engines.provenance import (
+    check_followed,
+    library,
+    locate,
+    record_keeper,
+    records_of,
+)
 from workbench.errors import CorpusError, EvaluationError, RecordError
 from workbench.evaluation.collection import (
     naming,
@@ -46,7 +53,7 @@ from workbench.evaluation.tuning.weight_search import WeightSearch
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile, as_profile
 from workbench.qa.answer import Answer
-from workbench.qa.asking import Asking, Request, Stages
+from workbench.qa.asking import Asking, AskOptions, Request, Stages
 from workbench.qa.evaluation.baselines import Choose
 from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
@@ -55,6 +62,7 @@ from workbench.qa.stream import AnswerStream
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import make_writer
 from workbench.ranking.editing import QueryEdits
+from workbench.ranking.exporting import export_from
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.late_interaction import TokenCacheReport
 from workbench.ranking.ranking import Ranking
@@ -67,7 +75,11 @@ from workbench.ranking.weights import (
     signal_names,
     weights_of_several,
 )
-from workbench.records import Filters
+from workbench.records import Filters, Hit
+
+if TYPE_CHECKING:
+    from workbench.corpus.formats.pdf_text import Box
+    from workbench.corpus.identity.duplicates import Duplicates
 
 
 class Workbench:
@@ -142,13 +154,21 @@ class Workbench:
         retrieved = self._retriever.retrieve(query, profile, given, edits=edits, read=k)
         return Ranking(retrieved, profile, self.engine, k)
 
-    def add(self, source: Any, *, strict: bool = False, progress: bool = True) -> IngestReport:
-        """Add or replace papers: a file, a folder, a DataFrame, a dict, a Paper, or several of the
-        latter two. This session sees them at once.
+    def add(
+        self,
+        source: Any,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = True,
+    ) -> IngestReport:
+        """Add or replace papers from anything `wb.index` takes; this session sees them at once.
 
         Nothing already stored is read, analysed or embedded again. Raises what `wb.index` raises.
         """
-        report = self._keeper.add(source, self._embedder, strict=strict, progress=progress)
+        report = self._keeper.add(
+            source, self._embedder, strict=strict, columns=columns, progress=progress
+        )
         self._reopen()
         return report
 
@@ -163,14 +183,84 @@ class Workbench:
         `reranker="late-interaction"` is fast from the first query. Run it again to continue."""
         return self._retriever.cache_token_vectors(self.profile, progress=progress)
 
+    # Where papers came from
+
+    def sync(
+        self,
+        source: str | Path | None = None,
+        *,
+        columns: Mapping[str, str] | None = None,
+        prune: bool = False,
+        progress: bool = True,
+    ) -> IngestReport:
+        """Read again the files, folders and Zotero libraries that papers came from: what is new is
+        added, what changed is changed, what is gone is removed. `source` is one more to follow.
+
+        Files that did not change are not read. A record that turned bad keeps its old version. A
+        file that lost more than a fifth of its records keeps them, unless `prune`. Raises
+        CorpusNotFound where nothing is followed, CorpusError where papers are kept without their
+        records, and what `add` raises.
+        """
+        keeper = record_keeper(self._keeper)
+        if source is not None:
+            self.add(source, columns=columns, progress=progress)
+        check_followed(self.folder)
+        report = keeper.refresh(self._embedder, prune=prune, progress=progress)
+        self._reopen()
+        return report
+
+    def duplicates(self) -> Duplicates:
+        """Papers that several records make: which, why, what was taken from which; and those that
+        are retracted or withdrawn. `separate` and `join` of the result change the corpus."""
+        from workbench.corpus.identity.duplicates import Duplicates, find_groups
+
+        def regroup(change: Regrouping) -> None:
+            record_keeper(self._keeper).regroup(change, self._embedder)
+            self._reopen()
+
+        with library(self.folder) as records:
+            return Duplicates(list(find_groups(records)), dict(records.flagged()), regroup)
+
+    def records(self, paper_id: str) -> list[tuple[str, Mapping[str, Any]]]:
+        """[(file and line, the record as the file has it)] of a paper; none is known of papers
+        that came by other means."""
+        return records_of(self.folder, paper_id)
+
+    def locate(
+        self, paper: Hit | str, start: int | None = None, end: int | None = None
+    ) -> list[tuple[str, int, Box]]:
+        """Where characters of a paper from a PDF stand: [(file, page from 1, box)], the box as
+        (left, bottom, right, top) in points from the page's lower left corner.
+
+        A hit means its passage; else `start` and `end` count in the paper's text. Empty where the
+        text came from no PDF.
+        """
+        return locate(self.engine, self.folder, paper, start, end)
+
+    def export(self, what: Any, path: str | Path) -> int:
+        """Write papers to a file that other tools read; its ending says how: .bib, .ris, .csv or
+        .json (CSL-JSON). Returns how many.
+
+        `what` is a Ranking (with rank and score), judgments (with query and grade), an answer
+        (the papers that it quotes, with the quotes), papers or their ids. Raises UnsupportedSource
+        for another ending, CorpusNotFound for ids that the corpus lacks.
+        """
+        return export_from(self.engine, what, path)
+
     # Asking
 
     @overload
-    def ask(self, question: str, *, stream: Literal[False] = False, **options: Any) -> Answer: ...
+    def ask(
+        self, question: str, *, stream: Literal[False] = False, **options: Unpack[AskOptions]
+    ) -> Answer: ...
     @overload
-    def ask(self, question: str, *, stream: Literal[True], **options: Any) -> AnswerStream: ...
+    def ask(
+        self, question: str, *, stream: Literal[True], **options: Unpack[AskOptions]
+    ) -> AnswerStream: ...
     @overload
-    def ask(self, question: str, *, stream: bool, **options: Any) -> Answer | AnswerStream: ...
+    def ask(
+        self, question: str, *, stream: bool, **options: Unpack[AskOptions]
+    ) -> Answer | AnswerStream: ...
     def ask(
         self,
         question: str,

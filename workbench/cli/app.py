@@ -17,7 +17,9 @@ app = typer.Typer(
 )
 
 for command in (
+    corpus.inspect,
     corpus.index,
+    corpus.sync,
     search.search,
     ask.ask,
     evaluation.evaluate,

@@ -10,9 +10,17 @@ import typer
 from workbench.cli.options import AsJson, Folder
 from workbench.cli.printing import print_facts, print_json
 
+Columns = Annotated[
+    list[str] | None,
+    typer.Option("--column", help="What a column of a table is: title='Paper name'. Repeatable."),
+]
+
 
 def index(
-    source: Annotated[Path, typer.Argument(help="JSONL (.gz, .xz), CSV, Parquet or BEIR folder.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(help="Files of any format, folders, zotero.sqlite.", show_default=False),
+    ],
     into: Annotated[Path, typer.Option("--into", help="Corpus folder, new or existing.")],
     model: Annotated[str | None, typer.Option(help="Name or folder of the embedder.")] = None,
     runtime: Annotated[
@@ -20,16 +28,23 @@ def index(
         typer.Option(help="onnx-int8, onnx-fp32, torch, sentence-transformers or auto."),
     ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first bad record.")] = False,
+    column: Columns = None,
     as_json: AsJson = False,
 ) -> None:
-    """Index a source into a corpus folder. Run it again after an interruption to continue."""
+    """Index papers as you have them into a corpus folder. Run it again to continue, or to add."""
     from dataclasses import asdict
 
     from workbench.opening import index as run
 
     try:
         report = run(
-            source, into, model=model, runtime=runtime, strict=strict, progress=not as_json
+            sources,
+            into,
+            model=model,
+            runtime=runtime,
+            strict=strict,
+            columns=_columns(column),
+            progress=not as_json,
         )
     except KeyboardInterrupt:
         typer.echo("Interrupted. What was stored stays; run the same again to continue.", err=True)
@@ -38,6 +53,50 @@ def index(
         print_json(asdict(report))
     else:
         typer.echo(f"{report}\nSearch it: workbench search {into} 'your query'")
+
+
+def inspect(
+    source: Annotated[Path, typer.Argument(help="A file or folder of papers.")],
+    column: Columns = None,
+    n: Annotated[int, typer.Option("-n", min=0, help="Papers and rejects that are shown.")] = 5,
+    as_json: AsJson = False,
+) -> None:
+    """Say what a source is, what was guessed, and what would be rejected. Nothing is written."""
+    from workbench.corpus.inspecting import inspect_source
+
+    found = inspect_source(source, columns=_columns(column), n=n)
+    if as_json:
+        print_json(found.to_dict())
+    else:
+        typer.echo(str(found))
+
+
+def sync(
+    folder: Folder,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="Also where a file lost most of its records.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Read again the files and folders that a corpus was made of."""
+    from dataclasses import asdict
+
+    from workbench.opening import open_corpus
+
+    with open_corpus(folder, progress=not as_json) as bench:
+        report = bench.sync(prune=prune, progress=not as_json)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        typer.echo(str(report))
+
+
+def _columns(given: list[str] | None) -> dict[str, str]:
+    pairs = [text.partition("=") for text in given or ()]
+    for role, mark, name in pairs:
+        if not (role and mark and name):
+            raise typer.BadParameter(f"--column {role!r}: write FIELD=NAME, title='Paper name'")
+    return {role: name for role, _, name in pairs}
 
 
 def delete(

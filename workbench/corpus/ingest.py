@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
@@ -30,7 +30,11 @@ REJECTS = "rejects.jsonl"
 @dataclass(frozen=True, slots=True)
 class IngestReport(Shown):
     """What became of the source's records. `rejects` is the report's path where there are any;
-    `notes` say what was done, or left, for a reason that the counts do not tell."""
+    `notes` say what was done, or left, for a reason that the counts do not tell.
+
+    `duplicates` are records that joined a paper which was there, `formats` counts records by
+    format, `coverage` the papers that have a field, `flagged` those retracted or withdrawn.
+    """
 
     added: int = 0
     replaced: int = 0
@@ -39,13 +43,25 @@ class IngestReport(Shown):
     rejected: int = 0
     rejects: Path | None = None
     notes: tuple[str, ...] = ()
+    duplicates: int = 0
+    formats: Mapping[str, int] = field(default_factory=dict)
+    coverage: Mapping[str, int] = field(default_factory=dict)
+    flagged: int = 0
+
+    @property
+    def papers(self) -> int:
+        """Papers that the source's records are in."""
+        return self.added + self.replaced + self.unchanged
 
     def view(self) -> View:
-        """The counts in a line, and the notes."""
-        counts = ("added", "replaced", "unchanged", "deleted", "rejected")
+        """Counts; in a notebook also formats, and coverage as bars."""
+        counts = ("added", "replaced", "unchanged", "deleted", "duplicates", "rejected")
         text = ", ".join(f"{getattr(self, n):,} {n}" for n in counts if getattr(self, n))
         text = (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
-        return View(text, notes=self.notes)
+        if self.flagged:
+            text += f"; {self.flagged:,} retracted or withdrawn"
+        more = {"formats": self.formats, "coverage": self.coverage, "papers": self.papers}
+        return View(text, notes=self.notes, template="ingest_report.html", more=more)
 
 
 class PaperStore(Protocol):

@@ -195,7 +195,7 @@ def _read_parquet(path: Path) -> Iterator[Entry]:
     try:
         with disk_faults(path), parquet.ParquetFile(path) as file:
             for batch in file.iter_batches(batch_size=512):
-                for record in _rows(batch):
+                for record in arrow_records(batch):
                     number += 1
                     yield Entry(str(path), number, record)
     except (OSError, ValueError, ArrowException, MemoryError) as error:
@@ -215,7 +215,7 @@ class Unreadable:
         return f"a value that cannot be read ({self._reason})"
 
 
-def _rows(batch: Any) -> Iterator[dict[str, Any]]:
+def arrow_records(batch: Any) -> Iterator[dict[str, Any]]:
     """Records of an Arrow batch; value by value where one of them is beyond Python."""
     names = batch.schema.names
     try:

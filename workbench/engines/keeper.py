@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.base import Engine
 from workbench.models.embedders.base import Embedder
+
+Regrouping = Callable[[Any], set[str]]
+"""From the library of records to the ids of the papers that are to be made anew, or are gone."""
 
 
 class Keeper(Protocol):
@@ -29,7 +32,13 @@ class Keeper(Protocol):
         ...
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         """Add or replace papers."""
         ...
@@ -50,4 +59,19 @@ class EngineSpec(Protocol):
     def keeper(self, folder: Path | None) -> Keeper:
         """The keeper of a corpus folder's papers, or without one of those that are there already.
         It neither reads nor connects before it is asked to open."""
+        ...
+
+
+@runtime_checkable
+class KeepsRecords(Protocol):
+    """A keeper that also has the records that its papers were made of."""
+
+    def refresh(
+        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+    ) -> IngestReport:
+        """Read again the files and folders that papers came from."""
+        ...
+
+    def regroup(self, change: Regrouping, embedder: Embedder) -> None:
+        """Merge or separate papers."""
         ...

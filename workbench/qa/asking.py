@@ -8,9 +8,10 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from workbench.corpus.analysis import Analyser
+from workbench.engines.filters import Texts, Years
 from workbench.errors import QueryError
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile
@@ -25,7 +26,8 @@ from workbench.qa.vectors import SentenceVectors
 from workbench.qa.writers.base import Task, Writer
 from workbench.qa.writing import write_sections
 from workbench.ranking.ranking import Ranking
-from workbench.records import Paper
+from workbench.ranking.weights import Weights
+from workbench.records import Filters, Paper
 
 ANSWERABLE = 0.51
 """The relevance that the best passage must have. The least mean of false answers and false refusals
@@ -92,6 +94,25 @@ class Request:
             raise QueryError(f"unsupported is {self.unsupported!r}; give drop or mark")
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
             raise QueryError(f"seconds is {seconds!r}; give a number above 0")
+
+
+class AskOptions(TypedDict, total=False):
+    """The options of `Workbench.ask`, for type checkers."""
+
+    writer: Writer | str | None
+    words: int
+    profile: Profile | str | None
+    weights: Weights | None
+    year: Years
+    venue: Texts
+    author: Texts
+    field: Texts
+    ids: Texts
+    filters: Filters | None
+    unsupported: Literal["drop", "mark"]
+    seconds: float
+    insist: bool
+    stages: Stages
 
 
 class Asking:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Mapping
 
 from workbench.corpus.analysis import STOP_WORDS, fold
 from workbench.records import Paper
@@ -20,11 +21,17 @@ _SPECIAL = {
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
 }
+_BRACES = {"{": r"{\textbraceleft}", "}": r"{\textbraceright}"}
 _WORD = re.compile(r"[a-z0-9]+")
 
 
 def to_bibtex(paper: Paper) -> str:
-    """One entry: `article` where the venue is known, else `misc`.
+    """One entry with the fields of a reference. See `bibtex_entry`."""
+    return bibtex_entry(paper, bibtex_key(paper), {})
+
+
+def bibtex_entry(paper: Paper, key: str, more: Mapping[str, str]) -> str:
+    """One entry: `article` where the venue is known, else `misc`; `more` fields come last.
 
     What TeX would obey is escaped; letters with accents stay, as biber and current BibTeX read
     them. Fields that are not known are left out.
@@ -38,10 +45,11 @@ def to_bibtex(paper: Paper) -> str:
         "eprint": _verbatim(paper.arxiv_id),
         "eprinttype": "arxiv" if paper.arxiv_id else "",
         "url": _verbatim(paper.url),
+        **{name: _escaped(value) for name, value in more.items()},
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
     kind = "article" if paper.venue else "misc"
-    return "\n".join([f"@{kind}{{{bibtex_key(paper)},", *lines, "}"])
+    return "\n".join([f"@{kind}{{{key},", *lines, "}"])
 
 
 def bibtex_key(paper: Paper) -> str:
@@ -60,7 +68,23 @@ def _author(name: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(c, c) for c in _plain(text))
+    """What TeX shows as the text. BibTeX counts braces, escaped ones too: those that do not pair
+    are written by name. Empty groups keep dashes and quotes from becoming others."""
+    paragraphs = (_plain(part) for part in text.split("\n\n"))
+    names = {} if _pairs(text) else _BRACES
+    escaped = ("".join(names.get(c) or _SPECIAL.get(c, c) for c in part) for part in paragraphs)
+    joined = r" \par ".join(part for part in escaped if part)
+    return re.sub(r"([-`'])(?=\1)", r"\1{}", joined)
+
+
+def _pairs(text: str) -> bool:
+    """Whether the braces of a text are balanced."""
+    depth = 0
+    for mark in re.findall(r"[{}]", text):
+        depth += 1 if mark == "{" else -1
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _verbatim(text: str) -> str:

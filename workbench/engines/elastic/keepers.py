@@ -3,7 +3,7 @@ somebody else's index."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.keeper import Keeper
+from workbench.engines.keeper import Keeper, Regrouping
 from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
@@ -72,9 +72,15 @@ class ClusterKeeper:
         return self.corpus.open()
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
-        return self.corpus.add(source, embedder, strict=strict, progress=progress)
+        return self.corpus.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return self.corpus.delete(ids, embedder)
@@ -99,12 +105,26 @@ class MirrorKeeper(ClusterKeeper):
         return self.corpus.open()
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
-        return self._local.add(source, embedder, strict=strict, progress=progress)
+        return self._local.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return self._local.delete(ids, embedder)
+
+    def refresh(
+        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+    ) -> IngestReport:
+        return self._local.refresh(embedder, prune=prune, progress=progress)
+
+    def regroup(self, change: Regrouping, embedder: Embedder) -> None:
+        self._local.regroup(change, embedder)
 
     def facts(self) -> dict[str, Any]:
         return {**self._local.facts(), **super().facts()}
@@ -129,7 +149,13 @@ class AttachedKeeper:
         return AttachedEngine(self._connection)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         raise self._refusal()
 

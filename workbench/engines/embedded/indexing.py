@@ -7,13 +7,13 @@ until the manifest names the new generation.
 from __future__ import annotations
 
 import platform
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from hashlib import sha256
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.faults import damaged, disk_faults, exists, is_file
-from workbench.corpus.ingest import Ingestor, IngestReport
+from workbench.corpus.ingest import IngestReport
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import (
     NAME,
@@ -53,6 +53,10 @@ from workbench.engines.embedded.generation import (
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.base import Embedder
 
+if TYPE_CHECKING:
+    from workbench.corpus.identity.library import Library
+    from workbench.corpus.intake import Intake
+
 BLOCK = 256
 """Passages encoded between two commits."""
 
@@ -80,15 +84,18 @@ class Indexer:
         source: Any,
         *,
         strict: bool = False,
+        columns: Mapping[str, str] | None = None,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed.
+
+        `columns` says which column of a table is what, {"title": "Paper name"}.
 
         Raises CorpusLocked, CorpusMismatch, CorpusDamaged, DiskFull, RecordError (strict), and
         what the reader raises.
         """
-        with self._writing() as (store, settings):
-            ingestor = Ingestor(store, self._analyser, self._embedder, strict=strict)
-            report = ingestor.ingest(source, self.folder, progress=self._progress)
+        with self._writing() as (store, settings), self._library() as library:
+            intake = self._intake(store, library, strict=strict, columns=columns)
+            report = intake.ingest(source, self.folder, progress=self._progress)
             self._publish(store, settings, None)
         return report
 
@@ -103,10 +110,38 @@ class Indexer:
             self._publish(store, settings, source_state)
         return report
 
+    def refresh(self, *, prune: bool = False) -> IngestReport:
+        """Read again the files and folders that papers came from, as `Intake.follow` says."""
+        with self._writing() as (store, settings), self._library() as library:
+            intake = self._intake(store, library)
+            report = intake.follow(self.folder, prune=prune, progress=self._progress)
+            self._publish(store, settings, None)
+        return report
+
+    def regroup(self, change: Callable[[Library], set[str]]) -> None:
+        """Merge or separate papers: `change` says which ids are to be made anew or are gone."""
+        with self._writing() as (store, settings), self._library() as library:
+            self._intake(store, library).regroup(change)
+            self._publish(store, settings, None)
+
+    def _library(self) -> closing[Library]:
+        """The records that papers were made of; under the write lock."""
+        from workbench.corpus.identity.library import NAME, Library
+
+        return closing(Library(self.folder / NAME))
+
+    def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
+        from workbench.corpus.intake import Intake  # a search needs none of the formats
+
+        return Intake(store, self._analyser, self._embedder, library, **options)
+
     def delete(self, ids: Iterable[str]) -> int:
         """Remove papers; returns how many there were. Raises CorpusLocked."""
-        with self._writing() as (store, settings):
-            count = store.delete(ids)
+        with self._writing() as (store, settings), self._library() as library:
+            names = list(ids)
+            count = store.delete(names)
+            library.remove(names)
+            library.commit()
             self._publish(store, settings, None)
         return count
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
+from workbench.engines.keeper import Regrouping
 from workbench.models.embedders.base import Embedder
 
 
@@ -26,10 +27,24 @@ class FolderKeeper:
         return EmbeddedEngine(self.folder)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
-        return indexer.add(source, strict=strict)
+        return indexer.add(source, strict=strict, columns=columns)
+
+    def refresh(
+        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+    ) -> IngestReport:
+        return Indexer(self.folder, embedder, progress=progress, existing=True).refresh(prune=prune)
+
+    def regroup(self, change: Regrouping, embedder: Embedder) -> None:
+        Indexer(self.folder, embedder, existing=True).regroup(change)
 
     def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
         return Indexer(self.folder, embedder, existing=True).delete(list(ids))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError, shown
-from workbench.profiles.profile import finite
+from workbench.profiles.settings import finite
 from workbench.records import Hit
 
 Ranked = Sequence["str | Hit | Tied"]

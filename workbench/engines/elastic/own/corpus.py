@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from hashlib import blake2b
 from pathlib import Path
@@ -12,7 +12,9 @@ from typing import Any
 
 from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.ingest import REJECTS, Ingestor, IngestReport
+from workbench.corpus.identity.library import Library
+from workbench.corpus.ingest import REJECTS, IngestReport
+from workbench.corpus.intake import Intake
 from workbench.corpus.manifest import Manifest, read_manifest
 from workbench.corpus.readers import source_file
 from workbench.engines.bm25 import K1, B
@@ -91,7 +93,13 @@ class ElasticCorpus:
         return self._redone(attempt)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed; without an index, make one.
 
@@ -107,7 +115,9 @@ class ElasticCorpus:
             def write(writer: IndexWriter) -> None:
                 # What an interrupted build left is the source's as it was then.
                 building = live is None and not writer.fresh
-                reports.append(self._ingest(writer, source, embedder, strict, progress, building))
+                reports.append(
+                    self._ingest(writer, source, embedder, strict, columns, progress, building)
+                )
 
             if live is None:
                 return self._built(None, layout, _source_name(source), write)
@@ -256,16 +266,19 @@ class ElasticCorpus:
         source: Any,
         embedder: Embedder,
         strict: bool,
+        columns: Mapping[str, str] | None,
         progress: bool,
         building: bool,
     ) -> IngestReport:
         folder = cache_folder() / "elastic" / self.connection.spec.index
         folder.mkdir(parents=True, exist_ok=True)
         store = IndexStore(writer, embedder)
-        ingestor = Ingestor(store, Analyser(), embedder, strict=strict)
-        report = ingestor.ingest(source, folder, progress=progress)
+        # A cluster keeps papers, not their records: duplicates are found within one source.
+        with closing(Library(None)) as library:
+            intake = Intake(store, Analyser(), embedder, library, strict=strict, columns=columns)
+            report = intake.ingest(source, folder, progress=progress)
         if building:  # what an interrupted build left, and this source does not have
-            store.delete([name for name in store.living_ids() if name not in ingestor.seen])
+            store.delete([name for name in store.living_ids() if name not in intake.seen])
         writer.finish()
         return _with_refused(report, writer.rejects, folder / REJECTS)
 

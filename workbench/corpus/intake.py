@@ -1,0 +1,304 @@
+"""Anything into a corpus: read, placed beside what is there already, merged, stored."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import IO, Any
+
+from tqdm.auto import tqdm
+
+from workbench.corpus.analysis import Analyser
+from workbench.corpus.chunking import TokenCounter
+from workbench.corpus.cleaning.record import status_of
+from workbench.corpus.faults import as_path, disk_faults
+from workbench.corpus.formats.entry import Entry
+from workbench.corpus.formats.ir_collections import IR_DATASETS
+from workbench.corpus.formats.json_shapes import OWN
+from workbench.corpus.formats.reading import read_file, read_source, source_files
+from workbench.corpus.identity.keys import derived_id
+from workbench.corpus.identity.library import Library
+from workbench.corpus.identity.storage import Placed
+from workbench.corpus.ingest import (
+    BATCH,
+    BATCH_CHARACTERS,
+    REJECTS,
+    Ingestor,
+    IngestReport,
+    PaperStore,
+)
+from workbench.corpus.parsing import MAX_ID, id_of, parse_paper
+from workbench.corpus.writer import digest
+from workbench.errors import RecordError
+from workbench.records import Paper
+
+COVERED = ("abstract", "authors", "year", "venue", "doi", "body")
+"""Fields of which the report says how many papers have them."""
+
+
+class Intake(Ingestor):
+    """Brings any source into one store, through the library of its records."""
+
+    def __init__(
+        self,
+        store: PaperStore,
+        analyser: Analyser,
+        counter: TokenCounter,
+        library: Library,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(store, analyser, counter, strict=strict)
+        self._library = library
+        self._columns = columns
+        self._fate: dict[str, str] = {}
+        self._covered: dict[str, int] = {}
+        self._formats: Counter[str] = Counter()
+        self._unreadable: Counter[str] = Counter()
+
+    @property
+    def seen(self) -> Collection[str]:
+        """Ids of the papers that the source had, so far."""
+        return self._fate.keys()
+
+    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+        """Add new papers, replace changed ones, merge duplicates.
+
+        Each batch is final: a kill loses at most the one at hand, and the same call again goes on.
+        """
+        entries = read_source(source, self._columns)
+        stats = {file: _stat(file) for file in source_files(source)}
+        self._library.begin()
+        self._take(entries, folder, progress)
+        self._remember(source, stats)
+        return self._finished()
+
+    def follow(self, folder: Path, *, prune: bool = False, progress: bool = False) -> IngestReport:
+        """Read again every source that was a file or folder, and make the papers what they say.
+
+        Files that did not change are not read. A record that turned bad keeps its old version, and
+        so does every record that may be one of the unreadable ones. Sources that are gone keep
+        their papers, and so, but for `prune`, do those that lost more than a fifth of their
+        records; `notes` say so.
+        """
+        self._library.begin()
+        for spec in self._library.state("sources", []):
+            path = Path(spec["path"])
+            if not path.exists():
+                self._note(f"{path} is gone; its papers stay (restore it, or delete them)")
+                self._library.see_inside(path)
+                continue
+            for file in source_files(path):
+                stat = _stat(file)
+                if not self._library.see_file(file, stat):
+                    self._take(read_file(file, spec["columns"]), folder, progress)
+                    self._library.keep_stat(file, stat)
+            self._forget(path, prune)
+        self._library.commit()
+        return self._finished()
+
+    def regroup(self, change: Callable[[Library], set[str]]) -> None:
+        """Bring the papers that `change` made of others, or split, to the store."""
+        touched = change(self._library)
+        alive = {name for name in touched if self._library.members(name)}
+        self._bring(sorted(alive), touched - alive)
+
+    def _take(self, entries: Iterator[Entry], folder: Path, progress: bool) -> None:
+        rejects = folder / REJECTS
+        mode = "a" if self._report.rejected else "w"
+        try:
+            with disk_faults(rejects), open(rejects, mode, encoding="utf-8") as report:
+                shown = tqdm(
+                    entries, desc="Reading", unit=" records", delay=2, disable=not progress
+                )
+                for batch in _batches(iter(shown)):
+                    self._store_batch(batch, report)
+        finally:
+            if not self._report.rejected:
+                rejects.unlink(missing_ok=True)
+        if self._report.rejected:
+            self._report = replace(self._report, rejects=rejects)
+
+    def _store_batch(self, entries: list[Entry], report: IO[str]) -> None:
+        """Place the records, then bring the papers that they changed to the store.
+
+        The store is written before the library is committed: after a kill in between, reading
+        again finds the library behind, and does the same once more.
+        """
+        remake: dict[str, None] = {}
+        gone: set[str] = set()
+        try:
+            for entry in entries:
+                try:
+                    placed = self._place(entry)
+                except RecordError as error:
+                    self._reject(entry, error, report)
+                    continue
+                self._formats[entry.format or "records"] += 1
+                if placed.kind == "duplicate":
+                    self._count(duplicates=1)
+                remake |= dict.fromkeys((placed.paper, *placed.remake))
+                gone |= set(placed.gone)
+        finally:  # where `strict` stops, what came before the bad record is kept
+            self._bring([name for name in remake if name not in gone], gone)
+
+    def _place(self, entry: Entry) -> Placed:
+        if entry.record is None:
+            raise RecordError(entry.problem)
+        own = entry.format == OWN
+        record: dict[str, Any] = dict(entry.record)
+        if own:
+            named = has_id(record)
+            paper = parse_paper(record if named else {**record, "id": "none"})
+            record = {name: value for name, value in asdict(paper).items() if value}
+            if not named:
+                del record["id"]
+            if status := status_of(paper.title):
+                record["status"] = status
+            return self._library.place(entry, record, authoritative=named)
+        if not _is_id(record.get("id", "")):
+            record.pop("id", None)
+        parse_paper({**record, "id": record.get("id") or derived_id(record)})
+        return self._library.place(entry, record, authoritative=False)
+
+    def _reject(self, entry: Entry, error: RecordError, report: IO[str]) -> None:
+        if self._strict:
+            cure = f" ({entry.cure})" if entry.cure else ""
+            raise RecordError(f"{entry.file} line {entry.line}: {error}{cure}") from None
+        self._count(rejected=1)
+        name = None if entry.record is None else id_of(entry.record)
+        if name is not None:
+            self._library.see(entry.file, name)
+        else:
+            self._unreadable[str(Path(entry.file).absolute())] += 1
+        line = {"file": entry.file, "line": entry.line, "problem": str(error)}
+        line |= {"cure": entry.cure} if entry.cure else {}
+        report.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def _bring(self, remake: Iterable[str], gone: set[str]) -> None:
+        """Store papers as their records are now, delete those without any, commit."""
+        papers = [self._paper_of(name) for name in remake]
+        known = self._store.digests([paper.id for paper in papers])
+        changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
+        for paper in papers:
+            fate = "unchanged" if known.get(paper.id) == digest(paper) else "replaced"
+            fate = fate if paper.id in known else "added"
+            if self._fate.get(paper.id) not in ("added", "replaced"):
+                self._fate[paper.id] = fate
+            self._covered[paper.id] = sum(
+                bool(getattr(paper, name)) << bit for bit, name in enumerate(COVERED)
+            )
+        if changed:
+            self._store.add(list(self._analyse(changed)))
+        if gone:
+            self._store.delete(sorted(gone))
+            for name in gone:
+                self._fate.pop(name, None)
+                self._covered.pop(name, None)
+        self._library.commit()
+
+    def _paper_of(self, name: str) -> Paper:
+        record = self._library.merged(name)
+        if record.get("status"):
+            record["fields"] = [*record.get("fields", ()), record["status"]]
+        return parse_paper(record)
+
+    def _remember(self, source: Any, stats: Mapping[Path, str]) -> None:
+        """Files read to their end, and sources for `follow`."""
+        for file, stat in stats.items():
+            self._library.keep_stat(file, stat)
+        known = {spec["path"]: spec for spec in self._library.state("sources", [])}
+        for path in _paths(source):
+            columns = dict(self._columns or {})
+            known[str(path.absolute())] = {"path": str(path.absolute()), "columns": columns}
+        self._library.set_state("sources", list(known.values()))
+        self._library.commit()
+
+    def _forget(self, path: Path, prune: bool) -> None:
+        """Drop what a source no longer has, unless it may still be there."""
+        for source, (unseen, total) in self._library.unseen(path).items():
+            unread, there = self._unreadable[source], Path(source).exists()
+            if unread and there:
+                self._note(
+                    f"{source}: {unseen:,} records are not there, or among {unread:,} that cannot "
+                    "be read; their papers stay"
+                )
+            elif there and not prune and unseen > max(1, MOST_REMOVED * total):
+                self._note(
+                    f"{source}: {unseen:,} of {total:,} records are no longer there; their papers "
+                    "stay, since the file may be half-written (prune=True removes them)"
+                )
+            else:
+                alive, gone = self._library.forget_unseen([source])
+                self._count(deleted=len(gone))
+                self._bring(alive, gone)
+
+    def _finished(self) -> IngestReport:
+        fates = Counter(self._fate.values())
+        coverage = {
+            name: sum(mask >> bit & 1 for mask in self._covered.values())
+            for bit, name in enumerate(COVERED)
+        }
+        return replace(
+            self._report,
+            added=fates["added"],
+            replaced=fates["replaced"],
+            unchanged=fates["unchanged"],
+            formats=dict(self._formats.most_common()),
+            coverage=coverage if self._covered else {},
+            flagged=len(self._library.flagged()),
+        )
+
+
+MOST_REMOVED = 0.2
+"""The share of a file's records that may go from it without being asked for."""
+
+_OWN_IDS = ("id", "_id", "paper_id", "paperId", "corpusid", "docno")
+
+
+def has_id(record: Mapping[str, Any]) -> bool:
+    """Whether a record names itself, well or badly."""
+    return any(record.get(name) is not None for name in _OWN_IDS)
+
+
+def _is_id(name: object) -> bool:
+    return isinstance(name, str) and 0 < len(name) <= MAX_ID and name.isprintable()
+
+
+def _paths(source: Any) -> list[Path]:
+    if isinstance(source, str) and source.startswith(IR_DATASETS):
+        return []
+    if isinstance(source, str | Path):
+        return [as_path(source)]
+    if isinstance(source, list | tuple):
+        return [path for item in source for path in _paths(item)]
+    return []
+
+
+def _stat(path: Path) -> str:
+    found = path.stat()
+    return f"{found.st_size}:{found.st_mtime_ns}"
+
+
+def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
+    """Up to BATCH entries, fewer long ones. Where reading fails, those before come first."""
+    batch: list[Entry] = []
+    size = 0
+    failure: Exception | None = None
+    try:
+        for entry in entries:
+            batch.append(entry)
+            size += sum(len(v) for v in (entry.record or {}).values() if isinstance(v, str))
+            if len(batch) >= BATCH or size >= BATCH_CHARACTERS:
+                yield batch
+                batch, size = [], 0
+    except Exception as error:
+        failure = error
+    if batch:
+        yield batch
+    if failure is not None:
+        raise failure
