@@ -24,7 +24,6 @@ from workbench.evaluation.reports.present import first_ids
 from workbench.evaluation.reports.report import Report, make_report
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.features import DocumentFrequencies
 from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
 from workbench.profiles import Profile
@@ -123,8 +122,7 @@ class Measuring(Session):
         asked, grades = as_queries(queries), grades_by_query(as_judgments(judgments))
         unknown = self._unknown_papers(asked, grades)
         found = self._candidates(asked, grades, profile, progress)
-        rare = DocumentFrequencies(self.engine.document_frequencies)
-        return tune(found, asked, grades, signals, metric, profile, rare, unknown)
+        return tune(found, asked, grades, signals, metric, profile, unknown)
 
     def judge_next(
         self,

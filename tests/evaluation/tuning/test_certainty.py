@@ -22,7 +22,6 @@ from workbench.errors import EvaluationError, WeightError
 from workbench.evaluation.tuning.certainty import UNTOLD, CrossValidation, cross_validate
 from workbench.evaluation.tuning.curve import RESOLVED, CurveItem, WeightCurve, weight_curve
 from workbench.evaluation.tuning.left_out import what_is_left_out
-from workbench.evaluation.tuning.predictor import LEAST, WEIGHTS
 from workbench.evaluation.tuning.result import PLAIN
 from workbench.evaluation.tuning.tune import tune
 from workbench.profiles import Profile
@@ -239,85 +238,6 @@ def test_html_escapes_what_comes_from_queries() -> None:
     assert "<script>" not in html
     assert "&lt;script&gt;" in html
     assert "&lt;b&gt;" in html
-
-
-# Prediction
-
-
-def learnable(queries: int, seed: int = 0) -> list[CurveItem]:
-    """Queries where the second signal is right if, and only if, its best score stands out."""
-    dice = np.random.default_rng(seed)
-    items = []
-    for number in range(queries):
-        keys = [f"d{i:02d}" for i in range(30)]
-        values = dice.random((30, 3)) * 0.4
-        right, wrong = dice.choice(30, 2, replace=False)
-        dense_is_right = number % 2 == 0
-        # What stands out is the same paper either way; which signal has it tells who is right.
-        values[right, 2 if dense_is_right else 0] = 1.0
-        values[wrong, 0 if dense_is_right else 2] = 0.75
-        items.append(item(keys, values, {keys[right] + str(number): 1, keys[right]: 1}))
-    # Relevant papers of their own, so that no two queries belong together.
-    return [
-        CurveItem(
-            type(made.candidates)(
-                query=made.candidates.query,
-                signals=made.candidates.signals,
-                paper_ids=np.array([f"{key}-{i:03d}" for key in made.candidates.paper_ids]),
-                numbers=made.candidates.numbers,
-                values=made.candidates.values,
-                lower=made.candidates.lower,
-            ),
-            made.normalised,
-            {f"{key}-{i:03d}": 1 for key in made.grades},
-        )
-        for i, made in enumerate(items)
-    ]
-
-
-def test_a_predictor_learns_what_can_be_learnt_and_says_so() -> None:
-    raw = PLAIN.replace(normaliser="none")
-    predictor = weight_curve(learnable(80), metric="RR", base=raw).predictor()
-    assert predictor.learnt
-    assert predictor.value > predictor.one + 0.02
-    assert predictor.low > 0
-    assert predictor.verdict.startswith("Worth using")
-    assert predictor.one < predictor.value <= predictor.oracle
-    fresh = learnable(40, seed=1)
-    others = weight_curve(fresh, metric="RR", base=raw)
-    chosen = [predictor.weights(made.candidates)["dense"] for made in fresh]
-    predicted = [others.per_query(weight)[i] for i, weight in enumerate(chosen)]
-    assert np.mean(predicted) > others.best.value
-
-
-def test_where_nothing_can_be_learnt_the_verdict_is_honest(curve: WeightCurve) -> None:
-    predictor = curve.predictor()
-    assert not predictor.verdict.startswith("Worth using")
-    assert "one weight for all" in predictor.verdict
-    weights = predictor.weights(curve._sample.queries[0].item.candidates)
-    assert sum(weights.values()) == pytest.approx(1)
-    assert predictor.to_dict()["verdict"] == predictor.verdict
-
-
-def test_queries_about_the_same_papers_are_held_out_together() -> None:
-    # Each query is there four times: remembering its copies must not look like learning.
-    base = random_items(np.random.default_rng(9), 12, 60)
-    copies = weight_curve([made for made in base for _ in range(4)], metric="RR")
-    assert copies.predictor().low <= 0
-    alone = weight_curve([base[0]] * LEAST)
-    with pytest.raises(EvaluationError, match="share their relevant papers"):
-        alone.predictor()
-
-
-def test_too_few_queries_for_a_predictor_is_an_error() -> None:
-    curve = weight_curve(random_items(np.random.default_rng(0), 5, 10))
-    with pytest.raises(EvaluationError, match=f"at least {LEAST} queries"):
-        curve.predictor()
-
-
-def test_predicted_weights_are_within_range() -> None:
-    assert WEIGHTS.min() > 0
-    assert WEIGHTS.max() < 1
 
 
 # What is left out

@@ -57,8 +57,6 @@ if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
-    from workbench.evaluation.tuning.features import Frequencies
-    from workbench.evaluation.tuning.predictor import WeightPredictor
     from workbench.evaluation.tuning.regret import Regret
 
 Vector = NDArray[np.float64]
@@ -88,7 +86,6 @@ class WeightCurve(Tuned):
     left_out: LeftOut
     _sample: Sample
     _steps: Steps
-    _frequencies: Frequencies | None = None
     _kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
@@ -186,19 +183,6 @@ class WeightCurve(Tuned):
         own = self._once("own", lambda: own_best(self._steps, self.edges))
         return regret(self.metric, self.weights(weight), self.queries, self.per_query(weight), own)
 
-    def predictor(self, folds: int = 5, seed: int = 0) -> WeightPredictor:
-        """A predictor of each query's own weight, with an honest verdict on whether it is worth it.
-
-        Raises EvaluationError for fewer than 20 queries or 2 folds.
-        """
-        from workbench.evaluation.tuning.predictor import predict
-
-        best = self.regret().own.value
-        return predict(
-            self.metric, self.signals, self.base.normaliser, self._sample.queries,
-            (self.edges, self._steps), best, self._frequencies, folds, seed,
-        )  # fmt: skip
-
     def plot(self, current: float | None = None, *, bootstrap: bool = True) -> Figure:
         """A plotly figure: the curve, the best interval, the bootstrap interval of the best weight
         and the weights of `base`; `current` marks another weight. Raises WeightError for one
@@ -283,14 +267,12 @@ def weight_curve(
     *,
     base: Profile | None = None,
     left_out: LeftOut | None = None,
-    frequencies: Frequencies | None = None,
 ) -> WeightCurve:
     """The exact curve of `metric` over the weight between two signals; all others weigh 0.
 
     The mean is over all items; one without relevant papers scores 0. Raises EvaluationError for an
     unknown metric, no relevant paper in any item, or a matrix that does not fit its candidates;
-    WeightError for an unknown signal or a value that is not finite. `frequencies` (an engine's
-    `document_frequencies`) lets `predictor` know rare words.
+    WeightError for an unknown signal or a value that is not finite.
     """
     measure = parse_metric(metric)
     if len(signals) != 2 or signals[0] == signals[1]:
@@ -307,5 +289,4 @@ def weight_curve(
         left_out=left_out or LeftOut(),
         _sample=sample,
         _steps=steps,
-        _frequencies=frequencies,
     )

@@ -17,7 +17,6 @@ from workbench.evaluation.tuning.exact.many_lines import Batch, make_batch
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.evaluation.tuning.exact.sample import CurveItem, Sample, prepare
 from workbench.evaluation.tuning.exact.step_functions import UNIT, around
-from workbench.evaluation.tuning.features import Frequencies
 from workbench.evaluation.tuning.left_out import LeftOut, what_is_left_out
 from workbench.evaluation.tuning.result import PLAIN
 from workbench.evaluation.tuning.weight_search import BestWeights, WeightSearch
@@ -44,7 +43,6 @@ def tune(
     signals: Sequence[str],
     metric: str,
     base: Profile,
-    frequencies: Frequencies | None = None,
     unknown_papers: Sequence[str] = (),
 ) -> WeightCurve | WeightSearch:
     """A curve for two signals, a search for more. `found`: the candidates of each judged query;
@@ -82,9 +80,7 @@ def tune(
         )
     if len(signals) > 2:
         return search_weights(items, signals, metric, base=base, left_out=left_out)
-    return weight_curve(
-        items, signals, metric, base=base, left_out=left_out, frequencies=frequencies
-    )
+    return weight_curve(items, signals, metric, base=base, left_out=left_out)
 
 
 def search_weights(
