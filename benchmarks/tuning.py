@@ -160,8 +160,8 @@ def _split(train: Judged, test: Judged) -> Figure:
     best, steady = curve.best, curve.steady
     other = test.tune(PAIR)
     tested = {
-        "best": other.per_query(best.weight),
-        "steady": other.per_query(steady),
+        "best": other.query_values(best.weight),
+        "steady": other.query_values(steady),
         "default": other.default_values,
     }
     seconds = time.perf_counter() - started
@@ -199,13 +199,13 @@ def _three(train: Judged, test: Judged) -> Figure:
         (
             " ".join(f"{name} {weight:g}" for name, weight in best.weights.items()),
             f"{best.value:.4f}",
-            *_interval(test.tune(THREE).per_query(best.weights)),
+            *_interval(test.tune(THREE).query_values(best.weights)),
         )
     ]
     for pair, curve in pairs.items():
         weight = curve.best.weight
         named = " ".join(f"{name} {part:g}" for name, part in curve.weights(weight).items())
-        tested = _interval(test.tune(pair).per_query(weight))
+        tested = _interval(test.tune(pair).query_values(weight))
         rows.append((named, f"{curve.best.value:.4f}", *tested))
     table(f"{METRIC}: three signals and pairs", ("best weights", "train", "test", "95 %"), rows)
     bound = search.bound

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 
 import workbench as wb
+from workbench import errors
 from workbench.session import Workbench
 
 NAMES = [
@@ -26,8 +28,8 @@ NAMES = [
     "Report",
     "Sampler",
     "WeightCurve",
+    "WeightSearch",
     "Workbench",
-    "WorkbenchError",
     "index",
     "list_profiles",
     "open",
@@ -35,6 +37,7 @@ NAMES = [
     "read_qrels",
     "read_queries",
     "read_recording",
+    *sorted(name for name, kind in vars(errors).items() if inspect.isclass(kind)),
 ]
 
 HEAVY = "torch transformers ipywidgets elasticsearch pandas numpy onnxruntime bm25s tokenizers"

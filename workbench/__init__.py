@@ -10,6 +10,9 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from workbench import errors
+from workbench.errors import *  # noqa: F403
+
 __version__ = "0.1.0"
 
 _HOMES = {
@@ -36,7 +39,7 @@ _HOMES = {
     "read_recording": ("workbench.monitor.recording", "read_recording"),
     "read_queries": ("workbench.corpus.collection", "read_queries"),
     "read_qrels": ("workbench.corpus.collection", "read_qrels"),
-    "WorkbenchError": ("workbench.errors", "WorkbenchError"),
+    "WeightSearch": ("workbench.evaluation.tuning.weight_search", "WeightSearch"),
 }
 """Public names and where they live; each is imported when first used."""
 
@@ -56,8 +59,8 @@ __all__ = [
     "Report",
     "Sampler",
     "WeightCurve",
+    "WeightSearch",
     "Workbench",
-    "WorkbenchError",
     "index",
     "list_profiles",
     "open",
@@ -66,15 +69,16 @@ __all__ = [
     "read_queries",
     "read_recording",
 ]
+__all__ += errors.__all__
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.engines.elastic.spec import Elasticsearch
-    from workbench.errors import WorkbenchError
     from workbench.evaluation.judgments.judgments import Judgments
     from workbench.evaluation.likeness.parity import parity
     from workbench.evaluation.reports.report import Report
     from workbench.evaluation.tuning.curve import WeightCurve
+    from workbench.evaluation.tuning.weight_search import WeightSearch
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
     from workbench.opening import index

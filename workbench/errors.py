@@ -31,6 +31,38 @@ WorkbenchError
     └── MissingDependency   names the package to install
 """
 
+__all__ = [
+    "ClusterBusy",
+    "ClusterDenied",
+    "ClusterError",
+    "ClusterReadOnly",
+    "ClusterTimeout",
+    "ClusterTooLarge",
+    "ClusterUnavailable",
+    "CorpusDamaged",
+    "CorpusError",
+    "CorpusLocked",
+    "CorpusMismatch",
+    "CorpusNotFound",
+    "CorpusReadOnly",
+    "CorpusUnavailable",
+    "DiskFull",
+    "EvaluationError",
+    "FilterError",
+    "MissingDependency",
+    "ModelError",
+    "ModelNotFound",
+    "ModelRejected",
+    "OutOfMemory",
+    "ProfileError",
+    "QueryError",
+    "RecordError",
+    "RecordingError",
+    "UnsupportedSource",
+    "WeightError",
+    "WorkbenchError",
+]
+
 
 class WorkbenchError(Exception):
     """Base of every error that the package raises on purpose."""

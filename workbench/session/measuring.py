@@ -17,15 +17,15 @@ from workbench.evaluation.inputs import (
 from workbench.evaluation.judge_next.choose import judge_next, judged_items
 from workbench.evaluation.judge_next.suggestions import Suggestions
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
-from workbench.evaluation.likeness.overlap import Ranked
+from workbench.evaluation.likeness.overlap import RankedList
 from workbench.evaluation.metric_names import metric_names
 from workbench.evaluation.reports.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
-from workbench.evaluation.reports.present import first_ids
 from workbench.evaluation.reports.report import Report, make_report
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
+from workbench.present.words import first_ids
 from workbench.profiles import Profile
 from workbench.ranking.fusion import weight_vector
 from workbench.ranking.ranking import check_k, ranked_ids
@@ -155,7 +155,7 @@ class Measuring(Session):
         items = judged_items(found, judged, profile.normaliser)
         return judge_next(items, n, metric, signals, papers=self.engine.papers, **options)
 
-    def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:
+    def compare(self, first: RankedList, second: RankedList, *, p: float = 0.9) -> ListComparison:
         """Two rankings (or lists of paper ids) side by side: overlap, order, and what moved.
 
         `p` is the persistence of RBO. Raises EvaluationError for two empty lists or a paper twice.

@@ -173,8 +173,8 @@ class Causes:
     def _read_counted(self, place: int, field: str, terms: tuple[str, ...]) -> Counted | None:
         """What an engine's BM25 counts, if it tells."""
         tells = getattr((self.first, self.second)[place], "counted", None)
-        found: Counted | None = tells(field, terms) if tells is not None else None
-        return found
+        counted: Counted | None = tells(field, terms) if tells is not None else None
+        return counted
 
     def _read_counts(self, key: Key, field: str) -> Counter[str]:
         [paper] = self.first.papers([key[0]])
