@@ -333,7 +333,7 @@ def test_the_curve_as_frame_dict_and_text() -> None:
         "curve": [[0.0, 0.5], [0.5, 1.0]],
     }
     assert {key: curve.to_dict()[key] for key in contract} == contract
-    assert "RR over 1 queries, 1 breakpoints: best 1.0000 at dense 0.8" in repr(curve)
+    assert "RR over 1 query: best 1.0000 at dense 0.8, from 0.5000 to 1.0000" in repr(curve)
 
 
 # How sure
