@@ -22,7 +22,7 @@ import workbench as wb
 from workbench.evaluation.judge_next.choose import judge_next
 from workbench.evaluation.judgments.entry import Entry, new_id
 from workbench.evaluation.reports.bounds import find_bounds
-from workbench.evaluation.tuning.exact.sample import CurveItem
+from workbench.evaluation.tuning.exact.tuning_set import CurveItem
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates, Query
 

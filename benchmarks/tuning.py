@@ -50,12 +50,11 @@ class Judged:
 
     found: list[tuple[Query, Candidates]]
     grades: dict[str, dict[str, int]]
-    frequencies: Any
 
     def tune(self, signals: Sequence[str]) -> Any:
         """What `Workbench.tune` does after retrieval, normalising included."""
         asked = [query for query, _ in self.found]
-        return tune(self.found, asked, self.grades, signals, METRIC, PLAIN, self.frequencies)
+        return tune(self.found, asked, self.grades, signals, METRIC, PLAIN)
 
 
 def main() -> None:
@@ -71,7 +70,6 @@ def main() -> None:
         train = _judged(bench, given, "train", USUAL)
         test = _judged(bench, given, "test", USUAL)
         figures = [_curve(deep, given), _split(train, test), _three(train, test)]
-        figures.append(_regret(train, test))
     if given.queries >= ALL:
         targets(figures)
 
@@ -82,7 +80,7 @@ def _judged(bench: wb.Workbench, given: argparse.Namespace, split: str, n: int) 
     profile = PLAIN.replace(n_retrieval=n)
     grades = grades_by_query(judgments)
     found = list(bench._candidates(queries, grades, profile, sys.stderr.isatty()))
-    return Judged(found, grades, bench.engine.document_frequencies)
+    return Judged(found, grades)
 
 
 # From candidates to the curve
@@ -162,8 +160,8 @@ def _split(train: Judged, test: Judged) -> Figure:
     best, steady = curve.best, curve.steady
     other = test.tune(PAIR)
     tested = {
-        "best": other.per_query(best.weight),
-        "steady": other.per_query(steady),
+        "best": other.query_values(best.weight),
+        "steady": other.query_values(steady),
         "default": other.default_values,
     }
     seconds = time.perf_counter() - started
@@ -201,13 +199,13 @@ def _three(train: Judged, test: Judged) -> Figure:
         (
             " ".join(f"{name} {weight:g}" for name, weight in best.weights.items()),
             f"{best.value:.4f}",
-            *_interval(test.tune(THREE).per_query(best.weights)),
+            *_interval(test.tune(THREE).query_values(best.weights)),
         )
     ]
     for pair, curve in pairs.items():
         weight = curve.best.weight
         named = " ".join(f"{name} {part:g}" for name, part in curve.weights(weight).items())
-        tested = _interval(test.tune(pair).per_query(weight))
+        tested = _interval(test.tune(pair).query_values(weight))
         rows.append((named, f"{curve.best.value:.4f}", *tested))
     table(f"{METRIC}: three signals and pairs", ("best weights", "train", "test", "95 %"), rows)
     bound = search.bound
@@ -217,29 +215,6 @@ def _three(train: Judged, test: Judged) -> Figure:
     )
     two = max(curve.best.value for curve in pairs.values())
     return Figure("three signals, train, less the best two", best.value - two, 0, least=True)
-
-
-def _regret(train: Judged, test: Judged) -> Figure:
-    curve, other = train.tune(PAIR), test.tune(PAIR)
-    seconds, predictor = _timed(curve.predictor)
-    chosen = [predictor.weights(candidates)[PAIR[1]] for _, candidates in test.found]
-    values = [other.per_query(weight)[i] for i, weight in enumerate(chosen)]
-    one, oracle = other.at(curve.best.weight), other.regret().oracle
-    shown = [
-        ("train, folds", *_gap(predictor.one, predictor.value, predictor.oracle)),
-        ("test, learnt on train", *_gap(one, float(np.mean(values)), oracle)),
-    ]
-    columns = ("queries", "one weight", "predicted", "own best", "part of the way")
-    table(f"{METRIC}: a weight for each query, predicted in {seconds:.1f} s", columns, shown)
-    note(predictor.verdict)
-    return Figure(
-        "predicted weights, part of the way to own best", predictor.share, 1 / 3, least=True
-    )
-
-
-def _gap(one: float, predicted: float, oracle: float) -> tuple[str, str, str, str]:
-    share = (predicted - one) / (oracle - one)
-    return f"{one:.4f}", f"{predicted:.4f}", f"{oracle:.4f}", f"{share:.0%}"
 
 
 def _interval(values: Any) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.servers.elasticsearch import ARCHIVE, Server
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
@@ -18,6 +19,10 @@ from workbench.opening import open_corpus
 from workbench.session import Workbench
 
 ROOT = Path(__file__).parent.parent
+
+# No test fails because the machine is busy.
+settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("busy")
 
 
 def need(found: bool, what: str, remedy: str) -> None:

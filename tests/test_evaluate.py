@@ -262,10 +262,6 @@ def _best(curve: Any) -> float:
     return float(curve.best.value)
 
 
-def _predicted(curve: Any) -> Any:
-    return curve.predictor()
-
-
 def test_results_go_to_other_processes_and_a_workbench_says_how(
     landmarks: Workbench, few: Any
 ) -> None:
@@ -274,16 +270,5 @@ def test_results_go_to_other_processes_and_a_workbench_says_how(
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         for tuned in (curve, search):
             assert pool.submit(_best, tuned).result() == tuned.best.value
-        with pytest.raises(EvaluationError, match="its predictor needs the corpus"):
-            pool.submit(_predicted, curve).result()
         with pytest.raises(CorpusError, match=r"cannot be sent to another process.*wb\.open\("):
             pool.submit(_best, landmarks).result()
-
-
-def test_a_predictor_uses_the_words_of_the_corpus(landmarks: Workbench) -> None:
-    curve = landmarks.tune(QUERIES, QRELS, progress=False)
-    predictor = curve.predictor()
-    ranking = landmarks.search("late interaction retrieval")
-    weights = predictor.weights(ranking.candidates)
-    assert ranking.reweigh(weights).profile.weights["dense"] == weights["dense"]
-    assert "of the way" in predictor.verdict

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import subprocess
 import sys
 
 import pytest
 
 import workbench as wb
+from workbench import errors
 from workbench.session import Workbench
 
 NAMES = [
@@ -29,7 +31,6 @@ NAMES = [
     "WeightCurve",
     "WeightSearch",
     "Workbench",
-    "WorkbenchError",
     "errors",
     "index",
     "inspect",
@@ -40,6 +41,7 @@ NAMES = [
     "read_qrels",
     "read_queries",
     "read_recording",
+    *sorted(name for name, kind in vars(errors).items() if inspect.isclass(kind)),
 ]
 
 HEAVY = "torch transformers ipywidgets elasticsearch pandas numpy onnxruntime bm25s tokenizers"

@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from workbench import errors
+from workbench.errors import *  # noqa: F403
 
 __version__ = "0.1.0"
 
@@ -18,7 +19,6 @@ _ROOMS = {
     "workbench.engines.elastic.keepers": "Elasticsearch",
     "workbench.corpus.collection": "read_qrels read_queries",
     "workbench.corpus.inspecting": "inspect_source",
-    "workbench.errors": "WorkbenchError",
     "workbench.evaluation.judgments.judgments": "Judgments",
     "workbench.evaluation.likeness.parity": "parity",
     "workbench.evaluation.reports.report": "Report",
@@ -58,7 +58,6 @@ __all__ = [
     "WeightCurve",
     "WeightSearch",
     "Workbench",
-    "WorkbenchError",
     "errors",
     "index",
     "inspect",
@@ -70,12 +69,12 @@ __all__ = [
     "read_queries",
     "read_recording",
 ]
+__all__ += errors.__all__
 
 if TYPE_CHECKING:
     from workbench.corpus.collection import read_qrels, read_queries
     from workbench.corpus.inspecting import inspect_source as inspect
     from workbench.engines.elastic.keepers import Elasticsearch
-    from workbench.errors import WorkbenchError
     from workbench.evaluation.judgments.judgments import Judgments
     from workbench.evaluation.likeness.parity import parity
     from workbench.evaluation.reports.report import Report

@@ -36,6 +36,40 @@ WorkbenchError
 import operator
 from typing import Any
 
+__all__ = [
+    "AnswerError",
+    "ClusterBusy",
+    "ClusterDenied",
+    "ClusterError",
+    "ClusterReadOnly",
+    "ClusterTimeout",
+    "ClusterTooLarge",
+    "ClusterUnavailable",
+    "CorpusDamaged",
+    "CorpusError",
+    "CorpusLocked",
+    "CorpusMismatch",
+    "CorpusNotFound",
+    "CorpusReadOnly",
+    "CorpusUnavailable",
+    "DiskFull",
+    "EvaluationError",
+    "FilterError",
+    "MissingDependency",
+    "ModelError",
+    "ModelNotFound",
+    "ModelRejected",
+    "OutOfMemory",
+    "ProfileError",
+    "QueryError",
+    "RecordError",
+    "RecordingError",
+    "UnsupportedSource",
+    "WeightError",
+    "WorkbenchError",
+    "WriterError",
+]
+
 
 class WorkbenchError(Exception):
     """Base of every error that the package raises on purpose."""

@@ -41,13 +41,12 @@ from workbench.evaluation.inputs import (
 from workbench.evaluation.judge_next.choose import judge_next, judged_items
 from workbench.evaluation.judge_next.suggestions import Suggestions
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
-from workbench.evaluation.likeness.overlap import Ranked
+from workbench.evaluation.likeness.overlap import RankedList
 from workbench.evaluation.metric_names import metric_names
 from workbench.evaluation.reports.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
 from workbench.evaluation.reports.report import Report, make_report
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.features import DocumentFrequencies
 from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
 from workbench.models.embedders.base import Embedder
@@ -429,8 +428,7 @@ class Workbench:
         asked, grades = as_queries(queries), grades_by_query(as_judgments(judgments))
         unknown = unknown_papers(self.engine, asked, grades)
         found = query_candidates(self._retriever, asked, grades, profile, progress)
-        rare = DocumentFrequencies(self.engine.document_frequencies)
-        return tune(found, asked, grades, signals, metric, profile, rare, unknown)
+        return tune(found, asked, grades, signals, metric, profile, unknown)
 
     def judge_next(
         self,
@@ -466,7 +464,7 @@ class Workbench:
             papers=self.engine.papers,
         )  # fmt: skip
 
-    def compare(self, first: Ranked, second: Ranked, *, p: float = 0.9) -> ListComparison:
+    def compare(self, first: RankedList, second: RankedList, *, p: float = 0.9) -> ListComparison:
         """Two rankings (or lists of paper ids) side by side: overlap, order, and what moved.
 
         `p` is the persistence of RBO. Raises EvaluationError for two empty lists or a paper twice.

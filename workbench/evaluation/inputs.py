@@ -50,7 +50,7 @@ def as_queries(given: QueryInput) -> list[Query]:
         return read_queries(given)
     if isinstance(given, Query):
         raise EvaluationError(f"queries are one Query ({given.text!r}); give a list, [query]")
-    found: dict[str, Query] = {}
+    records: dict[str, Query] = {}
     for place, (query_id, query) in enumerate(_queries_in(given), start=1):
         text = query.text if isinstance(query, Query) else query
         named = f"query {query_id!r} (number {place})" if query_id != "" else f"query {place}"
@@ -59,15 +59,15 @@ def as_queries(given: QueryInput) -> list[Query]:
         if not text.strip() and query_id == "":
             raise QueryError(f"{named} is empty; give it a text, or take it out")
         name = identifier(f"the id of query {place}", text if query_id == "" else query_id)
-        if name in found:
+        if name in records:
             raise EvaluationError(
                 f"query {name!r} is there twice, the second time as number {place}; take one out, "
                 "or give each an id of its own"
             )
-        found[name] = (
+        records[name] = (
             replace(query, id=name) if isinstance(query, Query) else Query(text=text, id=name)
         )
-    return list(found.values())
+    return list(records.values())
 
 
 def _queries_in(given: Any) -> Iterable[tuple[Any, Any]]:
@@ -187,14 +187,14 @@ def _as_mapping(value: Any) -> Mapping[Any, Any] | None:
 
 def _columns(frame: Any, names: Names, needed: tuple[str, ...], forms: str) -> dict[str, Any]:
     """The frame's columns by their own names."""
-    found = own_names({name: name for name in frame.columns}, names)
-    missing = [name for name in needed if name not in found]
+    columns = own_names({name: name for name in frame.columns}, names)
+    missing = [name for name in needed if name not in columns]
     if missing:
         raise EvaluationError(
             f"the DataFrame has no column {', '.join(missing)}, but "
             f"{', '.join(map(str, frame.columns))}; {forms}"
         )
-    return {own: frame[name] for own, name in found.items()}
+    return {own: frame[name] for own, name in columns.items()}
 
 
 def _short(value: Any) -> str:

@@ -17,7 +17,7 @@ from workbench.evaluation.judge_next.choose import judge_next
 from workbench.evaluation.judge_next.suggestions import Suggestions
 from workbench.evaluation.judge_next.weight_grid import score_table, spread, weights_text
 from workbench.evaluation.reports.metrics import per_query
-from workbench.evaluation.tuning.exact.sample import CurveItem
+from workbench.evaluation.tuning.exact.tuning_set import CurveItem
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates, Judgment, Paper, Query
 

@@ -206,7 +206,7 @@ def test_progress_counts_the_pool_and_lists_what_is_left(judgments: Judgments) -
     run = {"q1": ["a", "b", "c", "z"], "q2": [hit("c"), hit("d")]}
     progress = judgments.progress(["q1", Query("text", id="q2")], 3, run)
     assert (progress.judged, progress.papers, progress.share) == (2, 5, 0.4)
-    assert progress.per_query == {"q1": (1, 3), "q2": (1, 2)}
+    assert progress.counts == {"q1": (1, 3), "q2": (1, 2)}
     assert progress.left == (("q1", "a"), ("q1", "c"), ("q2", "d"))
     assert judgments.progress(["q2"], 3, run, who="ann").left == (("q2", "c"), ("q2", "d"))
 

@@ -1,4 +1,4 @@
-"""How sure a tuned weight is, what it costs single queries, and whether to predict it."""
+"""How sure a tuned weight is: cross-validation, tolerance, the steady weight."""
 
 from __future__ import annotations
 
@@ -18,25 +18,14 @@ from tests.evaluation.tuning.test_curve import (
     judged_items,
     random_items,
 )
-from workbench.errors import EvaluationError, WeightError
+from workbench.errors import EvaluationError
 from workbench.evaluation.tuning.certainty import UNTOLD, CrossValidation, cross_validate
-from workbench.evaluation.tuning.curve import RESOLVED, CurveItem, WeightCurve, weight_curve
-from workbench.evaluation.tuning.left_out import what_is_left_out
-from workbench.evaluation.tuning.predictor import LEAST, WEIGHTS
+from workbench.evaluation.tuning.curve import CurveItem, WeightCurve, weight_curve
 from workbench.evaluation.tuning.result import PLAIN
-from workbench.evaluation.tuning.tune import tune
-from workbench.profiles import Profile
-from workbench.records import Query
 
 some = settings(
     max_examples=max(60, EXAMPLES // 5), deadline=None, suppress_health_check=[HealthCheck.too_slow]
 )
-
-
-@pytest.fixture(scope="module")
-def curve() -> WeightCurve:
-    """60 queries, 40 papers each."""
-    return weight_curve(random_items(np.random.default_rng(6), 60, 40))
 
 
 # Cross-validation
@@ -46,11 +35,11 @@ def test_leaving_one_out_tunes_without_it() -> None:
     items = random_items(np.random.default_rng(5), 8, 20)
     curve = weight_curve(items)
     checked = curve.cross_validate(folds=8, repeats=1)
-    for i, value in enumerate(checked.per_query):
+    for i, value in enumerate(checked.query_values):
         without = weight_curve(items[:i] + items[i + 1 :])
         best = (without.best.low + without.best.high) / 2
         assert value == pytest.approx(brute_force([items[i]], best, "nDCG@10"), abs=1e-12)
-    assert checked.value == pytest.approx(checked.per_query.mean())
+    assert checked.value == pytest.approx(checked.query_values.mean())
     assert checked.tuned == curve.best.value
     assert checked.optimism == checked.tuned - checked.value
     assert checked.default == curve.default
@@ -163,7 +152,7 @@ def test_within_the_tolerance_nothing_is_worse_than_a_standard_error(
     low, high = curve.tolerance
     assert low <= curve.best.weight <= high
     floor = curve.best.value - curve.standard_error
-    frame = curve.to_frame()
+    frame = curve.intervals()
     inside = frame[(frame["low"] >= low) & (frame["high"] <= high)]
     assert (inside["value"] >= floor).all()
     outside = frame[(frame["high"] == low) | (frame["low"] == high)]
@@ -181,212 +170,7 @@ def test_the_steady_weight_prefers_a_plateau_to_a_peak() -> None:
     assert curve.cross_validate(steady=True).tuned == curve.at(curve.steady)
 
 
-# Regret
-
-
-@some
-@given(items=judged_items(), metric=st.sampled_from(METRICS), weight=st.floats(0, 1))
-def test_regret_is_against_each_querys_own_curve(
-    items: list[CurveItem], metric: str, weight: float
-) -> None:
-    curve = weight_curve(items, metric=metric)
-    frame = curve.regret(weight).to_frame()
-    for made, row in zip(items, frame.to_dict("records"), strict=True):
-        assert row["value"] == pytest.approx(brute_force([made], weight, metric), abs=1e-12)
-        if not any(grade > 0 for grade in made.grades.values()):
-            assert (row["own_best"], row["own_low"], row["own_high"]) == (0.0, 0.0, 1.0)
-            continue
-        own = weight_curve([made], metric=metric)
-        assert row["own_best"] == pytest.approx(own.best.value, abs=1e-12)
-        if own.best.high - own.best.low > RESOLVED:
-            width = row["own_high"] - row["own_low"]
-            assert width == pytest.approx(own.best.high - own.best.low, abs=1e-9)
-        assert row["regret"] == pytest.approx(max(row["own_best"] - row["value"], 0), abs=1e-12)
-
-
-def test_the_oracle_is_the_mean_of_own_optima_and_worst_comes_first(curve: WeightCurve) -> None:
-    regret = curve.regret()
-    assert regret.value == pytest.approx(curve.best.value, abs=1e-12)
-    assert regret.oracle >= regret.value
-    assert regret.gap == pytest.approx(regret.to_frame()["regret"].mean(), abs=1e-12)
-    worst = regret.worst(5)["regret"].tolist()
-    assert worst == sorted(worst, reverse=True)
-    assert worst[-1] > 0
-    made = regret.to_dict()
-    assert made["weights"] == curve.weights(curve.best.weight)
-    assert len(made["queries"]) == 60
-    assert "each query's own best" in str(regret)
-    assert "Regret(nDCG@10 over 60 queries" in repr(regret)
-
-
-def test_regret_of_a_weight_outside_its_range_is_an_error(curve: WeightCurve) -> None:
-    with pytest.raises(WeightError, match="from 0 to 1"):
-        curve.regret(1.5)
-
-
-def test_html_escapes_what_comes_from_queries() -> None:
-    made = bm25_dense({"a": (1.0, 0.0), "b": (0.0, 1.0)}, {"b": 1})
-    bad = type(made.candidates.query)("<script>alert(1)</script>", id="<b>")
-    found = type(made.candidates)(
-        query=bad,
-        **{
-            name: getattr(made.candidates, name)
-            for name in ("signals", "paper_ids", "numbers", "values", "lower")
-        },
-    )
-    curve = weight_curve([CurveItem(found, made.normalised, made.grades)], metric="RR")
-    html = curve.regret(0.1)._repr_html_() + curve._repr_html_()
-    assert "<script>" not in html
-    assert "&lt;script&gt;" in html
-    assert "&lt;b&gt;" in html
-
-
-# Prediction
-
-
-def learnable(queries: int, seed: int = 0) -> list[CurveItem]:
-    """Queries where the second signal is right if, and only if, its best score stands out."""
-    dice = np.random.default_rng(seed)
-    items = []
-    for number in range(queries):
-        keys = [f"d{i:02d}" for i in range(30)]
-        values = dice.random((30, 3)) * 0.4
-        right, wrong = dice.choice(30, 2, replace=False)
-        dense_is_right = number % 2 == 0
-        # What stands out is the same paper either way; which signal has it tells who is right.
-        values[right, 2 if dense_is_right else 0] = 1.0
-        values[wrong, 0 if dense_is_right else 2] = 0.75
-        items.append(item(keys, values, {keys[right] + str(number): 1, keys[right]: 1}))
-    # Relevant papers of their own, so that no two queries belong together.
-    return [
-        CurveItem(
-            type(made.candidates)(
-                query=made.candidates.query,
-                signals=made.candidates.signals,
-                paper_ids=np.array([f"{key}-{i:03d}" for key in made.candidates.paper_ids]),
-                numbers=made.candidates.numbers,
-                values=made.candidates.values,
-                lower=made.candidates.lower,
-            ),
-            made.normalised,
-            {f"{key}-{i:03d}": 1 for key in made.grades},
-        )
-        for i, made in enumerate(items)
-    ]
-
-
-def test_a_predictor_learns_what_can_be_learnt_and_says_so() -> None:
-    raw = PLAIN.replace(normaliser="none")
-    predictor = weight_curve(learnable(80), metric="RR", base=raw).predictor()
-    assert predictor.learnt
-    assert predictor.value > predictor.one + 0.02
-    assert predictor.low > 0
-    assert predictor.verdict.startswith("Worth using")
-    assert predictor.one < predictor.value <= predictor.oracle
-    fresh = learnable(40, seed=1)
-    others = weight_curve(fresh, metric="RR", base=raw)
-    chosen = [predictor.weights(made.candidates)["dense"] for made in fresh]
-    predicted = [others.per_query(weight)[i] for i, weight in enumerate(chosen)]
-    assert np.mean(predicted) > others.best.value
-
-
-def test_where_nothing_can_be_learnt_the_verdict_is_honest(curve: WeightCurve) -> None:
-    predictor = curve.predictor()
-    assert not predictor.verdict.startswith("Worth using")
-    assert "one weight for all" in predictor.verdict
-    weights = predictor.weights(curve._sample.queries[0].item.candidates)
-    assert sum(weights.values()) == pytest.approx(1)
-    assert predictor.to_dict()["verdict"] == predictor.verdict
-
-
-def test_queries_about_the_same_papers_are_held_out_together() -> None:
-    # Each query is there four times: remembering its copies must not look like learning.
-    base = random_items(np.random.default_rng(9), 12, 60)
-    copies = weight_curve([made for made in base for _ in range(4)], metric="RR")
-    assert copies.predictor().low <= 0
-    alone = weight_curve([base[0]] * LEAST)
-    with pytest.raises(EvaluationError, match="share their relevant papers"):
-        alone.predictor()
-
-
-def test_too_few_queries_for_a_predictor_is_an_error() -> None:
-    curve = weight_curve(random_items(np.random.default_rng(0), 5, 10))
-    with pytest.raises(EvaluationError, match=f"at least {LEAST} queries"):
-        curve.predictor()
-
-
-def test_predicted_weights_are_within_range() -> None:
-    assert WEIGHTS.min() > 0
-    assert WEIGHTS.max() < 1
-
-
-# What is left out
-
-
-def test_what_is_left_out_is_counted_and_named() -> None:
-    asked = [Query("q", id=name) for name in ("good", "nobody", "none", "empty")]
-    grades = {
-        "good": {"a": 2, "b": -1},
-        "none": {"a": 0},
-        "empty": {"a": 1},
-        "stranger": {"a": 1},
-    }
-    full, empty = item(["a", "b"], [[1, 0.5, 0], [0, 0.5, 1]], {}), item([], [], {})
-    found = [
-        (asked[0], named(full, "good").candidates),
-        (asked[2], named(full, "none").candidates),
-        (asked[3], named(empty, "empty").candidates),
-    ]
-    curve = tune(found, asked, grades, ("title", "dense"), "RR", PLAIN.replace(normaliser="none"))
-    left = curve.left_out
-    assert left.without_judgments == ("nobody",)
-    assert left.without_relevant == ("none",)
-    assert left.without_results == ("empty",)
-    assert (left.unknown_queries, left.negative_grades) == (1, 1)
-    assert left.constant == {"title": 2, "dense": 0}
-    text = str(curve)
-    for words in ("nobody", "none", "not asked", "1 negative grades", "title is the same"):
-        assert words in text
-    assert curve.to_dict()["left_out"]["without_judgments"] == ["nobody"]
-    assert [query.id for query in curve.queries] == ["good", "none", "empty"]
-
-
-def named(made: CurveItem, name: str) -> CurveItem:
-    found = made.candidates
-    other = type(found)(
-        Query("q", id=name), found.signals, found.paper_ids, found.numbers, found.values,
-        found.lower,
-    )  # fmt: skip
-    return CurveItem(other, made.normalised, made.grades)
-
-
-def test_nothing_left_out_is_no_note(curve: WeightCurve) -> None:
-    assert curve.left_out.notes == ()
-    left = what_is_left_out([], {}, [], ("bm25",))
-    assert left.notes == ()
-
-
-def test_no_judged_query_at_all_is_an_error() -> None:
-    with pytest.raises(EvaluationError, match="none of 1 queries is judged"):
-        tune([], [Query("q", id="a")], {"b": {"p": 1}}, ("bm25", "dense"), "RR", Profile())
-
-
-# What is shown
-
-
-def test_the_figure_has_the_curve_and_its_marks(curve: WeightCurve) -> None:
-    figure = curve.plot(current=0.25)
-    line = figure.data[0] if figure.data[0].mode == "lines" else figure.data[1]
-    assert list(line.x) == curve.edges.tolist()
-    assert list(line.y[:-1]) == curve.values.tolist()
-    assert line.line.shape == "hv"
-    names = " ".join(str(trace.name) for trace in figure.data)
-    assert f"best {curve.best.value:.4f}" in names
-    assert f"0.25: {curve.at(0.25):.4f}" in names
-    assert len(figure.layout.shapes) == 3
-    assert len(curve.plot(bootstrap=False).layout.shapes) == 1
-    with pytest.raises(WeightError, match="from 0 to 1"):
-        curve.plot(current=2)
+# The table and the profile
 
 
 def test_the_table_is_exact(curve: WeightCurve) -> None:
@@ -401,53 +185,4 @@ def test_the_profile_is_the_base_with_the_best_weights() -> None:
     tuned = curve.profile
     assert tuned.weights == {"title": 0.0, **curve.weights(curve.best.weight)}
     assert (tuned.normaliser, tuned.n_retrieval, tuned.name) == ("z-score", 50, "tuned")
-    assert curve.default == pytest.approx(curve._sample.per_query(base.weights).mean())
-
-
-# What to use
-
-
-def noisy_items(dice: np.random.Generator, count: int, signal: float) -> list[CurveItem]:
-    """Relevant papers that dense raises by `signal`; the rest is chance."""
-    items = random_items(dice, count, 12)
-    made = []
-    for one in items:
-        values = dice.random(one.normalised.shape)
-        papers = list(one.candidates.paper_ids)
-        for paper in one.grades:
-            values[papers.index(paper), 2] += signal
-        made.append(replace(one, normalised=values))
-    return made
-
-
-def test_what_chance_alone_found_is_not_recommended() -> None:
-    taken = []
-    for seed in range(12):
-        items = noisy_items(np.random.default_rng(seed), 10, 0.0)
-        found = weight_curve(items, metric="nDCG@5").recommended
-        taken.append(found.share)
-        assert (found.share > 0) == (found.gain > 1.64 * found.error)
-    # The best weights of ten queries of noise always look better than the default.
-    assert np.mean(np.array(taken) == 0) >= 0.5
-
-
-def test_what_other_queries_support_is_recommended() -> None:
-    items = noisy_items(np.random.default_rng(1), 60, 1.0)
-    base = Profile(weights={"bm25": 0.9, "dense": 0.1}, feedback=False)
-    curve = weight_curve(items, metric="nDCG@5", base=base)
-    found = curve.recommended
-    assert found.share > 0
-    assert found.value > curve.default
-    assert sum(found.weights.values()) == pytest.approx(1)
-    assert found.profile.weights == found.weights
-    assert curve.profile.weights["dense"] == curve.best.weight
-    assert "on queries not tuned on" in found.reason
-    assert f"recommended    {found.value:.4f}" in str(curve)
-    assert curve.to_dict()["recommended"]["share"] == found.share
-
-
-def test_one_query_supports_the_default_alone() -> None:
-    curve = weight_curve(noisy_items(np.random.default_rng(1), 1, 1.0), metric="nDCG@5")
-    assert curve.recommended.share == 0
-    assert curve.recommended.weights == dict(curve.base.weights)
-    assert "the default" in curve.recommended.reason
+    assert curve.default == pytest.approx(curve._tuning_set.query_values(base.weights).mean())

@@ -164,7 +164,7 @@ def test_at_equals_brute_force_at_any_weight(
     items: list[CurveItem], metric: str, weight: float
 ) -> None:
     curve = weight_curve(items, metric=metric)
-    for made, value in zip(items, curve.per_query(weight), strict=True):
+    for made, value in zip(items, curve.query_values(weight), strict=True):
         assert value == pytest.approx(brute_force([made], weight, metric), abs=1e-12)
     assert curve.at(weight) == pytest.approx(brute_force(items, weight, metric), abs=1e-12)
 
@@ -256,7 +256,7 @@ def test_a_query_without_relevant_papers_or_candidates_counts_as_zero() -> None:
     nothing, empty = bm25_dense({"a": (1.0, 1.0)}, {"a": -1}), item([], [], {"a": 1})
     curve = weight_curve([good, nothing, empty, good], metric="RR")
     assert curve.values.tolist() == [0.5]
-    assert curve.per_query(0.3).tolist() == [1.0, 0.0, 0.0, 1.0]
+    assert curve.query_values(0.3).tolist() == [1.0, 0.0, 0.0, 1.0]
 
 
 def test_crossings_that_differ_by_rounding_are_one_breakpoint() -> None:
@@ -318,7 +318,7 @@ def test_where_a_paper_touches_a_corner_there_is_a_breakpoint(relevant: str) -> 
 
 def test_the_curve_as_frame_dict_and_text() -> None:
     curve = weight_curve([bm25_dense({"a": (1.0, 0.0), "b": (0.0, 1.0)}, {"b": 1})], metric="RR")
-    assert curve.to_frame().to_dict("list") == {
+    assert curve.intervals().to_dict("list") == {
         "low": [0.0, 0.5],
         "high": [0.5, 1.0],
         "value": [0.5, 1.0],
@@ -333,7 +333,7 @@ def test_the_curve_as_frame_dict_and_text() -> None:
         "curve": [[0.0, 0.5], [0.5, 1.0]],
     }
     assert {key: curve.to_dict()[key] for key in contract} == contract
-    assert "RR over 1 queries, 1 breakpoints: best 1.0000 at dense 0.8" in repr(curve)
+    assert "RR over 1 query: best 1.0000 at dense 0.8, from 0.5000 to 1.0000" in repr(curve)
 
 
 # How sure
@@ -344,7 +344,7 @@ def test_the_bootstrap_equals_resampling_the_items() -> None:
     curve = weight_curve(items)
     result = curve.bootstrap(resamples=10, seed=7)
     draws = np.random.default_rng(7).integers(0, 6, (10, 6))
-    for draw, weight, value in zip(draws, result.weights, result.values, strict=True):
+    for draw, weight, value in zip(draws, result.weights[:, 1], result.values, strict=True):
         drawn = weight_curve([items[i] for i in draw])
         assert drawn.at(weight) == pytest.approx(drawn.best.value, abs=1e-12)
         assert value == pytest.approx(drawn.at(curve.best.weight), abs=1e-12)

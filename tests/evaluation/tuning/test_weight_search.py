@@ -29,7 +29,7 @@ from workbench.evaluation.tuning.exact.branch_and_bound import PAIRS, Cost, cost
 from workbench.evaluation.tuning.exact.line_search import Climb, axis, segment
 from workbench.evaluation.tuning.exact.many_lines import make_batch
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.exact.sample import prepare
+from workbench.evaluation.tuning.exact.tuning_set import prepare
 from workbench.evaluation.tuning.result import PLAIN
 from workbench.evaluation.tuning.tune import search_weights, tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
@@ -245,7 +245,7 @@ def test_what_costs_too_much_is_refused_beforehand(monkeypatch: pytest.MonkeyPat
     again = search_weights(random_items(np.random.default_rng(1), 3, 10), SIGNALS)
     assert again.bound is None
     with pytest.raises(EvaluationError, match="at least 1 cell"):
-        maximum(search._batch, search._sample, search.best.weights, 0)
+        maximum(search._batch, search._tuning_set, search.best.weights, 0)
     assert cost(search._batch).pairs > 5
 
 
@@ -329,7 +329,7 @@ def test_a_signal_that_orders_nothing_can_move_anywhere() -> None:
 def test_the_bootstrap_of_a_search() -> None:
     search = search_weights(random_items(np.random.default_rng(11), 40, 30), SIGNALS)
     sure = search.bootstrap(200)
-    for signal, (low, high) in sure.interval.items():
+    for signal, (low, high) in sure.intervals.items():
         assert 0 <= low <= high <= 1, signal
     assert sure.value[0] < search.best.value < sure.value[1]
     with pytest.raises(EvaluationError, match="resamples is 0"):
@@ -349,7 +349,7 @@ def test_cross_validation_searches_without_the_held_out_queries() -> None:
     )
     even = np.full(3, 1 / 3)
     weights = climb.run([climb.best_edge(), even]).weights
-    assert checked.per_query[4] == pytest.approx(
+    assert checked.query_values[4] == pytest.approx(
         brute_force_at([items[4]], named(weights), "nDCG@10"), abs=1e-12
     )
 
@@ -411,5 +411,5 @@ def test_a_query_without_judged_papers_found_counts_as_zero() -> None:
     nothing, empty = item(["a"], [[1.0, 1.0, 1.0]], {"z": 1}), item([], [], {"a": 1})
     search = search_weights([good, nothing, empty], SIGNALS, "RR")
     assert search.best.value == pytest.approx(1 / 3)
-    assert search.per_query().tolist() == [1.0, 0.0, 0.0]
+    assert search.query_values().tolist() == [1.0, 0.0, 0.0]
     assert RESOLVED < 1e-6

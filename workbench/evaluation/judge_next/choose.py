@@ -22,7 +22,7 @@ from workbench.evaluation.judge_next.weight_grid import (
 from workbench.evaluation.reports.metrics import grades_by_query, whole_grade
 from workbench.evaluation.statistics import ROUNDING
 from workbench.evaluation.tuning.exact.rank_metrics import RankMetric, parse_metric
-from workbench.evaluation.tuning.exact.sample import CurveItem
+from workbench.evaluation.tuning.exact.tuning_set import CurveItem
 from workbench.ranking.fusion import normalise
 from workbench.records import Candidates, Judgment, Paper, Query
 
@@ -92,8 +92,8 @@ def judge_next(
     count = sum(each.judged for each in effects)
     winner = middle_of_best(total, ROUNDING * max(1, count))
     nearest = by_distance(weights, winner)
-    found = [s for each in effects for s in _suggest(each, total, count, nearest)]
-    best = sorted(found, key=lambda s: (-round(s[0], 15), s[1:3]))[:n]
+    gains = [s for each in effects for s in _suggest(each, total, count, nearest)]
+    best = sorted(gains, key=lambda s: (-round(s[0], 15), s[1:3]))[:n]
     named = [_suggestion(s, items[s[1]], weights[s[4]], weights[winner], measure) for s in best]
     return Suggestions(
         metric=metric,
@@ -102,18 +102,18 @@ def judge_next(
         queries=count,
         depth=depth,
         considered=sum(len(each.paper_ids) for each in effects),
-        changing=sum(s[0] > ROUNDING for s in found),
+        changing=sum(s[0] > ROUNDING for s in gains),
         items=tuple(_titled(named, papers)),
     )
 
 
-_Found = tuple[float, str, str, int, int]
+_Gain = tuple[float, str, str, int, int]
 """Gain, query, paper, grade, rival."""
 
 
 def _suggest(
     each: _Effects, total: Vector, count: int, nearest: NDArray[np.intp]
-) -> Iterator[_Found]:
+) -> Iterator[_Gain]:
     """The strongest grade of each paper that helps some contender against the winner, the first of
     `nearest`; of several contenders as strong the nearest."""
     if not each.added or not len(each.paper_ids):
@@ -143,16 +143,16 @@ def _effects(
     depth: int,
     tried: Sequence[int],
 ) -> _Effects:
-    found = item.candidates
-    if not len(found):
+    candidates = item.candidates
+    if not len(candidates):
         values = np.zeros(len(contenders))
-        return _Effects(query_id, bool(item.grades), values, found.paper_ids, {})
+        return _Effects(query_id, bool(item.grades), values, candidates.paper_ids, {})
     if not np.isfinite(item.normalised).all():
         raise WeightError(
             f"query {query_id!r} has values that are not finite; the engine must give every "
             "candidate a number (0 where nothing matched)"
         )
-    table = score_table(found, item.normalised, contenders)
+    table = score_table(candidates, item.normalised, contenders)
     seen = {paper: grade for paper, grade in item.grades.items() if measure.sees(grade)}
     columns, ranks = _ranked(table, measure, depth, seen)
     ids = [str(paper) for paper in table.paper_ids[columns]]
@@ -223,29 +223,29 @@ def _grades(items: Mapping[str, CurveItem], given: Sequence[int] | None) -> list
         if not grades or grades[0] < 1:
             raise EvaluationError(f"grades are {list(given)}; give those above 0 that may be given")
         return grades
-    found = {grade for item in items.values() for grade in item.grades.values() if grade > 0}
-    return sorted(found) or [1]
+    known = {grade for item in items.values() for grade in item.grades.values() if grade > 0}
+    return sorted(known) or [1]
 
 
 def judged_items(
-    found: Iterable[tuple[Query, Candidates]], judgments: Iterable[Judgment], normaliser: str
+    retrieved: Iterable[tuple[Query, Candidates]], judgments: Iterable[Judgment], normaliser: str
 ) -> dict[str, CurveItem]:
     """What `judge_next` takes: each query's candidates, normalised, with the grades it has."""
     grades = grades_by_query(judgments)
     return {
         query.id: CurveItem(candidates, normalise(candidates, normaliser), grades.get(query.id, {}))
-        for query, candidates in found
+        for query, candidates in retrieved
     }
 
 
 def _suggestion(
-    found: _Found,
+    best: _Gain,
     item: CurveItem,
     rival: Mapping[str, float],
     winner: Mapping[str, float],
     measure: RankMetric,
 ) -> Suggestion:
-    gain, query_id, paper_id, grade, _ = found
+    gain, query_id, paper_id, grade, _ = best
     candidates = item.candidates
     two = as_matrix([winner, rival], candidates.signals)
     table = score_table(candidates, item.normalised, two)
@@ -266,9 +266,9 @@ def _suggestion(
 
 
 def _titled(
-    found: list[Suggestion], papers: Callable[[list[str]], Sequence[Paper]] | None
+    suggestions: list[Suggestion], papers: Callable[[list[str]], Sequence[Paper]] | None
 ) -> list[Suggestion]:
-    if papers is None or not found:
-        return found
-    titles = {p.id: p.title for p in papers(list(dict.fromkeys(s.paper_id for s in found)))}
-    return [replace(s, title=titles.get(s.paper_id, "")) for s in found]
+    if papers is None or not suggestions:
+        return suggestions
+    titles = {p.id: p.title for p in papers(list(dict.fromkeys(s.paper_id for s in suggestions)))}
+    return [replace(s, title=titles.get(s.paper_id, "")) for s in suggestions]

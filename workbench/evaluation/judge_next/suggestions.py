@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, overload
 
 from workbench.evaluation.judge_next.weight_grid import weights_text
 from workbench.evaluation.statistics import ROUNDING
-from workbench.evaluation.tables import rendered, suggestions_text
-from workbench.terminal import terminal_safe
+from workbench.present.view import Shown, View
+from workbench.present.words import count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,7 +60,7 @@ class Suggestion:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Suggestions(Sequence[Suggestion]):
+class Suggestions(Shown, Sequence[Suggestion]):
     """What `judge_next` returns, the strongest first. In a notebook it shows as a table.
 
     `winner` are the weights that win now, with the mean `value` over `queries`; `considered` counts
@@ -107,14 +107,28 @@ class Suggestions(Sequence[Suggestion]):
         return len(self.items)
 
     def __repr__(self) -> str:
-        return f"Suggestions({len(self)} of {self.considered} unjudged pairs, {self.metric})"
+        return (
+            f"Suggestions({len(self)} of {count(self.considered, 'unjudged pair')}, "
+            f"{self.changing:,} could change which weights win in {self.metric})"
+        )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return suggestions_text(self)
-
-    def _repr_html_(self) -> str:
-        return rendered("suggestions.html", suggestions=self, weights_text=weights_text)
+    def view(self) -> View:
+        """What is judged next, and why, pair by pair."""
+        head = (
+            f"{len(self):,} to judge next of {count(self.considered, 'pair')} not judged among the "
+            f"first {self.depth} under some weights; the grade of {self.changing:,} alone could "
+            f"make other weights win; now wins {weights_text(self.winner)}: {self.metric} "
+            f"{self.value:.4f} over {count(self.queries, 'query')}"
+        )
+        rows = []
+        for number, item in enumerate(self, start=1):
+            rows.append(
+                f"{number:>3}. {item.query[:60] or item.query_id}: {item.title or item.paper_id}"
+            )
+            rows.append(f"     {item.reason}")
+        nothing = "No unjudged paper can help other weights against those that win now."
+        notes = () if self.items else (nothing,)
+        return View(head, tuple(rows), notes, "suggestions.html", {"items": self.items})
 
 
 _COLUMNS = ("query_id", "paper_id", "title", "grade", "rival", "gain", "rank_now", "rank_then",

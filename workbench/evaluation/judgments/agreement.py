@@ -16,8 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.tables import agreement_text, rendered
-from workbench.terminal import terminal_safe
+from workbench.present.view import Shown, View
+from workbench.present.words import coefficient, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ class Kappa:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Agreement:
+class Agreement(Shown):
     """How alike the people judge, over the `pairs` that two or more of them graded.
 
     `alpha` is Krippendorff's, nominal, ordinal and interval, over all people; `kappas` has every
@@ -85,19 +85,29 @@ class Agreement:
             f"{self.alpha['ordinal']:.3f})"
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return agreement_text(self)
-
-    def _repr_html_(self) -> str:
-        return rendered("agreement.html", agreement=self)
+    def view(self) -> View:
+        """Alpha, every two people, and how often two grades met."""
+        alpha = ", ".join(f"{level} {coefficient(value)}" for level, value in self.alpha.items())
+        head = (
+            f"{count(len(self.people), 'person', 'people')}, {count(self.pairs, 'pair')} judged by "
+            f"two or more; Krippendorff's alpha: {alpha}"
+        )
+        rows = (
+            f"  {k.first} and {k.second}: {count(k.pairs, 'pair')}, {k.same:.0%} the same, Cohen's "
+            f"kappa {coefficient(k.plain)}, linear {coefficient(k.linear)}, quadratic "
+            f"{coefficient(k.quadratic)}"
+            for k in self.kappas
+        )
+        unknown = "No pair was judged by two people, so agreement is not known."
+        more = {"kappas": self.kappas, "grades": self.grades, "met": self.table}
+        return View(head, tuple(rows), () if self.kappas else (unknown,), "agreement.html", more)
 
 
 def agreement(grades: Mapping[Any, Mapping[str, int]]) -> Agreement:
     """The agreement of people: `grades` maps anything judged -> person -> grade."""
     units = [dict(given) for given in grades.values() if len(given) > 1]
     people = sorted({who for given in units for who in given})
-    kappas = [found for two in combinations(people, 2) if (found := _kappa(units, *two))]
+    kappas = [kappa for two in combinations(people, 2) if (kappa := _kappa(units, *two))]
     values, table = coincidences([list(given.values()) for given in units])
     return Agreement(
         people=tuple(people),

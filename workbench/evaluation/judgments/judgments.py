@@ -3,27 +3,39 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.collection import read_qrels
-from workbench.corpus.identifiers import plain_text
+from workbench.corpus.identifiers import identifier, plain_text
 from workbench.errors import EvaluationError
-from workbench.evaluation.judgments.adding import Ledger
 from workbench.evaluation.judgments.agreement import Agreement, agreement
-from workbench.evaluation.judgments.entry import Entry
+from workbench.evaluation.judgments.entry import Entry, new_id
 from workbench.evaluation.judgments.exchange import read_csv, write_csv
+from workbench.evaluation.judgments.journal import Journal, write_snapshot
 from workbench.evaluation.judgments.progress import Progress, measure
-from workbench.evaluation.judgments.standing import Pair, check_rule, one_grade
+from workbench.evaluation.judgments.standing import (
+    Pair,
+    Standing,
+    check_rule,
+    fingerprint,
+    one_grade,
+)
+from workbench.evaluation.reports.metrics import whole_grade
 from workbench.evaluation.reports.trec import write_qrels
-from workbench.evaluation.tables import judgments_text, rendered
+from workbench.present.view import Shown, View
+from workbench.present.words import count
+from workbench.profiles import person
 from workbench.records import Hit, Judgment, Query
-from workbench.terminal import terminal_safe
+from workbench.system.fork import Lock
 
 if TYPE_CHECKING:
     import pandas as pd
+
+SHOWN = 10
+"""Grades in a notebook's table; `to_frame` has all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +47,7 @@ class Conflict:
     entries: tuple[Entry, ...]
 
 
-class Judgments(Ledger):
+class Judgments(Shown):
     """Graded judgments in a JSONL file; `evaluate`, `tune` and `judge_next` take the object or the
     path. The file is made with the first judgment. Several people and processes may add at once.
 
@@ -55,9 +67,93 @@ class Judgments(Ledger):
         self, path: str | Path, *, who: str | None = None, conflicts: str = "error"
     ) -> None:
         self.rule = check_rule(conflicts)
-        super().__init__(path, who)
+        self.who = plain_text("who", person() if who is None else who)
+        self._journal = Journal(Path(path).expanduser())
+        self._standing = Standing()
+        self._mutex = Lock()
+        stated = self._journal.header.get("snapshot")
+        if stated is not None and stated != self.fingerprint:
+            raise EvaluationError(
+                f"{self.path} says it is snapshot {stated}, but its grades are "
+                f"{self.fingerprint}; it was changed, take the original"
+            )
+
+    @property
+    def path(self) -> Path:
+        """The file."""
+        return self._journal.path
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the person should know about the file, in sentences."""
+        return tuple(self._journal.notes)
+
+    # Adding
+
+    def add(
+        self, query_id: str, paper_id: str, grade: int, note: str = "", *, who: str | None = None
+    ) -> Entry:
+        """Judge a pair: 0 is not relevant, more is better, up to 1,000. On the disk on return.
+
+        Raises EvaluationError for ids that are empty or no text, a grade that is no whole number,
+        or where the file cannot be written; then nothing is added.
+        """
+        grade = whole_grade(query_id, paper_id, grade)
+        entry = self._entry("judge", query_id, paper_id, grade, who, note)
+        return self._journal.append(lambda _: [entry])[0]
+
+    def retract(
+        self, query_id: str, paper_id: str, *, note: str = "", who: str | None = None
+    ) -> Entry:
+        """Take a grade back: the pair counts as not judged by this person.
+
+        Raises EvaluationError where the person has no grade there.
+        """
+        entry = self._entry("retract", query_id, paper_id, None, who, note)
+
+        def make(entries: Sequence[Entry]) -> list[Entry]:
+            if entry.who not in self._replayed(entries).get((entry.query_id, entry.paper_id), {}):
+                raise EvaluationError(
+                    f"{entry.who!r} has no grade for query {query_id!r}, paper {paper_id!r}, so "
+                    "there is nothing to retract"
+                )
+            return [entry]
+
+        return self._journal.append(make)[0]
+
+    def undo(self, *, who: str | None = None) -> Entry | None:
+        """Make this person's last `add` or `retract` as if it had not been; a grade that it
+        replaced stands again. Called again it goes further back. Returns the entry undone, None
+        where nothing is left."""
+        undone: list[Entry] = []
+
+        def make(entries: Sequence[Entry]) -> list[Entry]:
+            self._replayed(entries)
+            last = self._standing.undoable(self.who if who is None else plain_text("who", who))
+            if last is None:
+                return []
+            undone.append(last)
+            entry = self._entry("undo", last.query_id, last.paper_id, None, last.who, "")
+            return [replace(entry, undoes=last.id)]
+
+        self._journal.append(make)
+        return undone[0] if undone else None
 
     # What stands
+
+    def entries(self) -> list[Entry]:
+        """The standing grade of each person for each pair, pair by pair."""
+        return [entry for people in self._grades().values() for entry in people.values()]
+
+    def history(self, query_id: str | None = None, paper_id: str | None = None) -> list[Entry]:
+        """Everything that was ever entered, oldest first; of one query, paper or pair if named."""
+        query_id = None if query_id is None else identifier("query_id", query_id)
+        paper_id = None if paper_id is None else identifier("paper_id", paper_id)
+        return [
+            entry
+            for entry in self._journal.entries()
+            if query_id in (None, entry.query_id) and paper_id in (None, entry.paper_id)
+        ]
 
     def current(self, who: str | None = None) -> list[Judgment]:
         """One judgment a pair, by the rule for conflicts, or the grades of one person.
@@ -71,21 +167,22 @@ class Judgments(Ledger):
                 for (query, paper), people in self._grades().items()
                 if who in people
             ]
-        found: list[Judgment] = []
+        settled: list[Judgment] = []
         clash: list[Pair] = []
         for pair, people in self._grades().items():
             grade = one_grade(self.rule, self._by_age(people.values()))
             if grade is None:
                 clash.append(pair)
             else:
-                found.append(Judgment(*pair, grade))
+                settled.append(Judgment(*pair, grade))
         if clash:
             raise EvaluationError(
-                f"{self.path}: people disagree on {len(clash)} of {len(found) + len(clash)} pairs, "
-                f"first query {clash[0][0]!r}, paper {clash[0][1]!r}; settle them (`conflicts()`), "
+                f"{self.path}: people disagree on {len(clash)} of {len(settled) + len(clash)} "
+                f"pairs, first query {clash[0][0]!r}, paper {clash[0][1]!r}; settle them "
+                "(`conflicts()`), "
                 'or choose what counts: Judgments(path, conflicts="median")'
             )
-        return found
+        return settled
 
     def conflicts(self) -> list[Conflict]:
         """The pairs to which people give different grades."""
@@ -127,6 +224,27 @@ class Judgments(Ledger):
         return measure(self._grades(), queries, depth, run, who, seed)
 
     # In and out
+
+    @property
+    def fingerprint(self) -> str:
+        """Equal for the same grades by the same people; time, notes and history do not count."""
+        return fingerprint(self.entries())
+
+    def snapshot(self, path: str | Path | None = None) -> Path:
+        """Freeze the judgments of now: a file of everything up to now, named by fingerprint.
+
+        `path` is a folder, by default `NAME.snapshots` beside the file. Returns the file;
+        `Judgments` opens it like any other, adds nothing to it, and refuses it if it was changed.
+        """
+        folder = self.path.with_suffix(".snapshots") if path is None else Path(path).expanduser()
+        entries = list(self._journal.entries())
+        frozen = Standing()
+        frozen.replay(entries)
+        name = fingerprint(e for people in frozen.grades.values() for e in people.values())
+        target = folder / f"{self.path.stem}-{name}.jsonl"
+        if not target.exists():
+            write_snapshot(target, entries, name, self.path.name)
+        return target
 
     def import_qrels(self, path: str | Path, *, who: str | None = None) -> int:
         """Add the judgments of a qrels file (`read_qrels`) as this person's; returns how many were
@@ -194,13 +312,75 @@ class Judgments(Ledger):
     def __repr__(self) -> str:
         return f"Judgments({str(self.path)!r}, {len(self)} pairs, {len(self.people)} people)"
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return judgments_text(self)
+    def view(self) -> View:
+        """The facts of the file, and the newest grades."""
+        facts, entries = self.to_dict(), self._by_age(self.entries())
+        people = ", ".join(facts["people"]) or "nobody yet"
+        head = f"{count(facts['pairs'], 'pair')} judged by {people} in {facts['path']}"
+        notes = list(self.notes)
+        if facts["conflicts"]:
+            notes.append(
+                f"{count(facts['conflicts'], 'pair')} judged differently: see conflicts() and "
+                "agreement()"
+            )
+        line = f"{count(facts['entries'], 'entry')}, fingerprint {facts['fingerprint']}"
+        more = {"line": line, "entries": entries[: -SHOWN - 1 : -1], "total": len(entries)}
+        return View(head, (line,), tuple(notes), "judgments.html", more)
 
-    def _repr_html_(self) -> str:
-        newest_last = self._by_age(self.entries())
-        return rendered("judgments.html", judgments=self, facts=self.to_dict(), entries=newest_last)
+    def _grades(self) -> Mapping[Pair, Mapping[str, Entry]]:
+        """What stands now: pair -> person -> entry."""
+        return self._replayed(self._journal.entries())
+
+    def _replayed(self, entries: Sequence[Entry]) -> Mapping[Pair, Mapping[str, Entry]]:
+        with self._mutex:
+            self._standing.replay(entries)
+            return dict(self._standing.grades)
+
+    def _by_age(self, entries: Iterable[Entry]) -> list[Entry]:
+        return sorted(entries, key=lambda entry: self._standing.order[entry.id])
+
+    def _entry(
+        self, kind: str, query_id: str, paper_id: str, grade: int | None, who: str | None, note: str
+    ) -> Entry:
+        """A new entry, its texts checked."""
+        now = datetime.now(UTC)
+        return Entry(
+            kind=kind,
+            query_id=identifier("query_id", query_id),
+            paper_id=identifier("paper_id", paper_id),
+            grade=grade,
+            who=self.who if who is None else plain_text("who", who),
+            at=now.replace(microsecond=now.microsecond // 1000 * 1000),  # as the file keeps it
+            note=plain_text("note", note) if note else "",
+            id=new_id(),
+        )
+
+    def _import(self, entries: list[Entry], source: str) -> int:
+        """Add those entries that change something and are no older than what the person did last
+        for the pair, all in one write; `notes` say how many were older."""
+        older: list[Entry] = []
+
+        def make(known: Sequence[Entry]) -> list[Entry]:
+            grades = self._replayed(known)
+            new: list[Entry] = []
+            for entry in entries:
+                pair = entry.query_id, entry.paper_id
+                old = grades.get(pair, {}).get(entry.who)
+                if old and (old.grade, old.note) == (entry.grade, entry.note or old.note):
+                    continue
+                last = self._standing.last_change.get((pair, entry.who))
+                (older if last is not None and entry.at < last else new).append(entry)
+            return new
+
+        added = len(self._journal.append(make))
+        if older:
+            first = older[0]
+            self._journal.notes.append(
+                f"{source}: {len(older)} grades are older than what stands here and were not taken "
+                f"(first query {first.query_id!r}, paper {first.paper_id!r}, by {first.who!r} at "
+                f"{first.at.isoformat(timespec='minutes')}); `add` them if they count"
+            )
+        return added
 
 
 def _grade(entry: Entry) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
+from typing import TYPE_CHECKING
 
 from workbench.corpus.identifiers import identifier
 from workbench.errors import EvaluationError
@@ -12,23 +13,39 @@ from workbench.evaluation.judgments.entry import Entry
 from workbench.evaluation.judgments.standing import Pair
 from workbench.records import Hit, Query
 
+if TYPE_CHECKING:
+    import pandas as pd
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)
 class Progress:
-    """How far judging is: `judged` of `papers` pairs, and of each query (judged, papers).
+    """How far judging is: `judged` of `papers` pairs; `counts` has both for each query.
 
     `left` holds the pairs without a grade, query by query.
     """
 
     judged: int
     papers: int
-    per_query: Mapping[str, tuple[int, int]]
+    counts: Mapping[str, tuple[int, int]]
     left: tuple[Pair, ...]
 
     @property
     def share(self) -> float:
         """From 0 to 1; 1 where there is nothing to judge."""
         return self.judged / self.papers if self.papers else 1.0
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a query: query_id, judged, papers."""
+        import pandas as pd
+
+        rows = [(query_id, *both) for query_id, both in self.counts.items()]
+        return pd.DataFrame(rows, columns=["query_id", "judged", "papers"])
+
+    def __repr__(self) -> str:
+        return (
+            f"Progress({self.judged:,} of {self.papers:,} pairs judged, {self.share:.0%}, "
+            f"{len(self.counts):,} queries)"
+        )
 
 
 def measure(

@@ -50,12 +50,12 @@ class Standing:
 
     def undoable(self, who: str) -> Entry | None:
         """The person's last judgment or retraction that is not undone."""
-        found = (
+        changes = (
             entry
             for entry in reversed(self._by_id.values())
             if entry.who == who and entry.kind != "undo" and entry.id not in self.undone
         )
-        return next(found, None)
+        return next(changes, None)
 
     def _take(self, entry: Entry) -> None:
         self.order[entry.id] = len(self.order)

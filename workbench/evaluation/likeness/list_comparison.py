@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import EvaluationError
 from workbench.evaluation.likeness.overlap import (
     PERSISTENCE,
-    Ranked,
+    RankedList,
     best_ranks,
     jaccard,
     kendall_tau,
     rbo,
 )
-from workbench.evaluation.tables import lists_text, rendered
+from workbench.present.view import Shown, View
+from workbench.present.words import coefficient, count
 from workbench.records import Hit
-from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,8 @@ if TYPE_CHECKING:
 DEPTHS = (5, 10, 20, 50, 100)
 """Where Jaccard is taken, as far as both lists go, and at the end of the longer one."""
 
+SHOWN = 100
+"""Papers in a notebook's table; `to_frame` has all."""
 
 SAME = 1e-9
 """Weights closer than this are one weight, to a person."""
@@ -60,7 +62,7 @@ class Move:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ListComparison:
+class ListComparison(Shown):
     """Two rankings side by side. In a notebook it shows as a table; `str()` gives plain text.
 
     `rbo`: extrapolated rank-biased overlap at persistence `p`, from 0 to 1. `jaccard` maps a depth
@@ -113,12 +115,22 @@ class ListComparison:
             f"{self.shared} of {len(self.moves)} papers in both)"
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return lists_text(self)
-
-    def _repr_html_(self) -> str:
-        return rendered("lists.html", lists=self)
+    def view(self) -> View:
+        """The coefficients, then each paper's two ranks."""
+        heads = ", ".join(f"@{depth} {value:.3f}" for depth, value in self.jaccard.items())
+        rows = []
+        for move in self.moves:
+            ranks = f"{move.first_rank or '-':>4} -> {move.second_rank or '-':>4}"
+            what = f"{move.moved:+d}" if move.moved else move.status
+            rows.append(f"  {ranks}  {what:>5}  {move.title or move.paper_id}")
+        line = (
+            f"RBO {self.rbo:.3f} (p {self.p:g}), Kendall's tau-b {coefficient(self.tau)} over all, "
+            f"{coefficient(self.shared_tau)} over the shared papers, Jaccard {heads}"
+        )
+        both = f"{self.shared:,} of {count(len(self.moves), 'paper')} in both"
+        head = f"{self.first} and {self.second}: {both}"
+        more = {"line": line, "moves": self.moves[:SHOWN], "total": len(self.moves)}
+        return View(head, (line, *rows), template="lists.html", more=more)
 
     @staticmethod
     def _row(move: Move) -> dict[str, Any]:
@@ -129,8 +141,8 @@ _COLUMNS = ("paper_id", "title", "first_rank", "second_rank", "moved", "status")
 
 
 def compare_lists(
-    first: Ranked,
-    second: Ranked,
+    first: RankedList,
+    second: RankedList,
     *,
     p: float = PERSISTENCE,
     titles: Mapping[str, str] | None = None,
@@ -172,14 +184,14 @@ def _labels(first: Any, second: Any) -> tuple[str, str]:
     b: Any
     a, b = getattr(first, "profile", None), getattr(second, "profile", None)
     queries = [getattr(ranked, "query", None) for ranked in (first, second)]
-    found: list[tuple[str, str]] = [(str(queries[0] or "first"), str(queries[1] or "second"))]
+    labels: list[tuple[str, str]] = [(str(queries[0] or "first"), str(queries[1] or "second"))]
     if a is not None and b is not None:
-        found += [
+        labels += [
             (a.name, b.name),
             (_weights(a.weights, b.weights), _weights(b.weights, a.weights)),
             (a.normaliser, b.normaliser),
         ]
-    named = next((pair for pair in found if pair[0] != pair[1]), ("first", "second"))
+    named = next((pair for pair in labels if pair[0] != pair[1]), ("first", "second"))
     return named[0][:80], named[1][:80]
 
 

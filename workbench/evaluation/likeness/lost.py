@@ -82,7 +82,7 @@ class Lists:
         other = self.second.candidates
         column = other.column(arm)
         better = column > value
-        better |= np.array([alike(value, float(found)) for found in column], dtype=bool)
+        better |= np.array([alike(value, float(rival)) for rival in column], dtype=bool)
         if arm == "title":  # an arm of papers
             return len(set(other.paper_ids[better])) >= self.profile.n_keyword
         return int(better.sum()) >= self.profile.n_retrieval

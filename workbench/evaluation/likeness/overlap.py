@@ -14,7 +14,7 @@ from workbench.errors import EvaluationError, shown
 from workbench.profiles.settings import finite
 from workbench.records import Hit
 
-Ranked = Sequence["str | Hit | Tied"]
+RankedList = Sequence["str | Hit | Tied"]
 """Best first: ids or hits (a `Ranking` is a sequence of hits); a set holds papers that tie."""
 Tied = frozenset[str] | set[str]
 Vector = NDArray[np.float64]
@@ -23,7 +23,7 @@ PERSISTENCE = 0.9
 """RBO's p: the first 10 papers then have 86 % of the weight."""
 
 
-def rbo(first: Ranked, second: Ranked, p: float = PERSISTENCE) -> float:
+def rbo(first: RankedList, second: RankedList, p: float = PERSISTENCE) -> float:
     """Rank-biased overlap of two lists, extrapolated to infinite depth, from 0 to 1.
 
     Webber, Moffat and Zobel, "A Similarity Measure for Indefinite Rankings", TOIS 2010, equation
@@ -53,7 +53,7 @@ def rbo(first: Ranked, second: Ranked, p: float = PERSISTENCE) -> float:
     return float((weights * agreement).sum() + tail)
 
 
-def jaccard(first: Ranked, second: Ranked, depth: int) -> float:
+def jaccard(first: RankedList, second: RankedList, depth: int) -> float:
     """Papers in both heads of `depth` over papers in either; a tie across the cut counts whole.
 
     NaN where both heads are empty. Raises EvaluationError for a depth below 1 or a paper twice.
@@ -85,7 +85,7 @@ def kendall_tau(ranks_a: Mapping[str, int], ranks_b: Mapping[str, int], papers: 
     return float(stats.kendalltau(pairs[0], pairs[1], variant="b").statistic)
 
 
-def best_ranks(ranked: Ranked, name: str = "given") -> dict[str, int]:
+def best_ranks(ranked: RankedList, name: str = "given") -> dict[str, int]:
     """The rank of each paper from 1, best first; tied papers share the best of theirs.
 
     Raises EvaluationError for a paper twice, or an entry that is none.
@@ -113,7 +113,7 @@ def _expected(a: list[list[str]], b: list[list[str]], depth: int) -> Vector:
     return overlap + np.cumsum(np.bincount(plain, minlength=depth + 1)[1:])
 
 
-def _groups(ranked: Ranked, name: str) -> list[list[str]]:
+def _groups(ranked: RankedList, name: str) -> list[list[str]]:
     """Papers that tie, group by group, best first."""
     if isinstance(ranked, str | bytes) or not isinstance(ranked, Iterable):
         raise EvaluationError(

@@ -19,16 +19,16 @@ from workbench.errors import EvaluationError, shown
 from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
 from workbench.evaluation.likeness.causes import CAUSES, Causes, tally
 from workbench.evaluation.likeness.lost import LOST
-from workbench.evaluation.likeness.parity_text import parity_html, parity_text
 from workbench.evaluation.likeness.parity_watch import SignalParity, Watch
 from workbench.evaluation.reports.metrics import grades_by_query
 from workbench.evaluation.tuning.curve import CurveItem, weight_curve
+from workbench.present.view import Shown, View
+from workbench.present.words import count
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import ranked_ids
 from workbench.records import Candidates, Judgment, Query
-from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -73,9 +73,19 @@ class WeightParity:
         HOLDS."""
         return self.regret <= HOLDS
 
+    @property
+    def sentence(self) -> str:
+        """Whether weights tuned on the one hold on the other."""
+        verdict = "hold" if self.holds else "do not hold"
+        return (
+            f"{self.metric} {self.first:.4f} and {self.second:.4f} at the same weights; best dense "
+            f"weight {self.first_best:g} and {self.second_best:g}; regret {self.regret:.4f}: "
+            f"weights {verdict}"
+        )
+
 
 @dataclass(frozen=True, slots=True, repr=False)
-class ParityReport:
+class ParityReport(Shown):
     """Two engines over the same queries. In a notebook it shows as a table.
 
     `overlap` and `rbo`: by query id, of the best `k` papers. `lost`: why papers of the first
@@ -140,14 +150,54 @@ class ParityReport:
         return pd.DataFrame({"overlap": dict(self.overlap), "rbo": dict(self.rbo)})
 
     def __repr__(self) -> str:
-        return f"ParityReport({len(self.overlap)} queries, overlap {self.mean_overlap:.3f})"
+        regret = f", regret {self.weights.regret:.4f}" if self.weights else ""
+        return (
+            f"ParityReport({count(len(self.overlap), 'query')}, overlap {self.mean_overlap:.3f}, "
+            f"RBO {self.mean_rbo:.3f}{regret})"
+        )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return parity_text(self)
+    def view(self) -> View:
+        """What differs, why, and whether weights hold."""
+        shares = ", ".join(f"{share:.1%} of {name}" for name, share in self.recall.items())
+        lines = [
+            f"overlap {self.mean_overlap:.3f} (least {min(self.overlap.values()):.2f}), "
+            f"rank-biased overlap {self.mean_rbo:.3f}",
+            f"of the first's best candidates the second has {shares}",
+        ]
+        rows = [
+            f"{s.name}: {s.equal:.1%} of {s.passages:,} values equal, mean difference "
+            f"{s.mean:.2g}, largest {s.largest:.2g}"
+            + (f" ({_counts(s.causes)})" if s.causes else "")
+            for s in self.signals
+        ]
+        table = [
+            (
+                False,
+                (
+                    s.name,
+                    _counts(s.causes) or "–",
+                    f"{s.passages:,}",
+                    f"{s.equal:.1%}",
+                    f"{s.mean:.2g}",
+                    f"{s.largest:.2g}",
+                ),
+            )
+            for s in self.signals
+        ]
+        after = [f"papers that left the lists: {_counts(self.lost)}"] if self.lost else []
+        after += [f"{name}: {meaning}" for name, meaning in self.causes.items()]
+        after += [self.weights.sentence] if self.weights else []
+        columns = ("signal", "causes", "values", "equal", "mean difference", "largest")
+        more = {
+            "lines": lines, "after": after, "columns": columns, "table": table, "words": 2,
+        }  # fmt: skip
+        text = tuple(f"  {line}" for line in [*lines, *rows, *after])
+        head = f"{self.first} and {self.second}: {count(len(self.overlap), 'query')}, best {self.k}"
+        return View(head, text, template="parity.html", more=more)
 
-    def _repr_html_(self) -> str:
-        return parity_html(self)
+
+def _counts(causes: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} {number}" for name, number in causes.items())
 
 
 _MEANINGS = {**CAUSES, **LOST}
@@ -180,11 +230,11 @@ def parity(
         raise EvaluationError("no queries to compare on; give at least one")
     _check_same_papers(first, second)
     watch = Watch(Causes(first.engine, second.engine), chosen, k)
-    found: list[tuple[Query, Candidates, Candidates]] = []
+    retrieved: list[tuple[Query, Candidates, Candidates]] = []
     for query in tqdm(asked, desc="Parity", unit=" queries", delay=2, disable=not progress):
         one, other = (bench.search(query.text, k, profile=chosen) for bench in (first, second))
         watch.compare(query.id or query.text, one, other)
-        found.append((query, one.candidates, other.candidates))
+        retrieved.append((query, one.candidates, other.candidates))
     return ParityReport(
         first=_name(first),
         second=_name(second),
@@ -194,19 +244,19 @@ def parity(
         signals=watch.signals(),
         lost=tally(watch.lost),
         recall={name: float(np.mean(shares)) for name, shares in watch.recall.items()},
-        weights=_weights(found, judged, metric, chosen),
+        weights=_weights(retrieved, judged, metric, chosen),
     )
 
 
 def _weights(
-    found: Sequence[tuple[Query, Candidates, Candidates]],
+    retrieved: Sequence[tuple[Query, Candidates, Candidates]],
     judgments: list[Judgment],
     metric: str,
     profile: Profile,
 ) -> WeightParity | None:
     """The metric at the same weights, and the regret; None without judgments."""
     grades = grades_by_query(judgments)
-    judged = [item for item in found if item[0].id in grades]
+    judged = [item for item in retrieved if item[0].id in grades]
     if not judged:
         return None
     curves = []

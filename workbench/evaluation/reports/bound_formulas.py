@@ -22,7 +22,7 @@ STEPS = 64
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Ranked:
+class JudgedRanks:
     """One query. `ranks` (found,) of the judged papers found, ascending from 1, their `grades`
     (found,); `judged` every grade of the query, found or not; `holes` ascending ranks; `top` the
     largest grade that a hole can have."""
@@ -45,12 +45,12 @@ class Measure:
     p: float
 
 
-def bounds(ranked: Ranked, measure: Measure) -> Bound:
+def bounds(ranked: JudgedRanks, measure: Measure) -> Bound:
     """Least and largest value over all fillings of the holes."""
     return FORMULAS[measure.name](ranked, measure)
 
 
-def _ndcg(ranked: Ranked, measure: Measure) -> Bound:
+def _ndcg(ranked: JudgedRanks, measure: Measure) -> Bound:
     """Gain over ideal gain. The ideal grows with a hole's grade too, so neither end is simply all
     zeros or all ones: the best ratio is found by Dinkelbach's method (Management Science 1967).
 
@@ -106,7 +106,7 @@ def _chain(worth: Vector) -> Integers:
     return chosen
 
 
-def _average_precision(ranked: Ranked, measure: Measure) -> Bound:
+def _average_precision(ranked: JudgedRanks, measure: Measure) -> Bound:
     """Of m holes made relevant the first m are best and the last m worst; so try every m."""
     hits, total, holes = _relevant(ranked, measure)
     hits, inside = hits[hits <= measure.cutoff], holes[holes <= measure.cutoff]
@@ -124,17 +124,17 @@ def _average_precision(ranked: Ranked, measure: Measure) -> Bound:
     return float(lows.min()), float(highs.max())
 
 
-def _recall(ranked: Ranked, measure: Measure) -> Bound:
+def _recall(ranked: JudgedRanks, measure: Measure) -> Bound:
     hits, total, holes = _relevant(ranked, measure)
-    found, inside = int((hits <= measure.cutoff).sum()), int((holes <= measure.cutoff).sum())
-    low = _ratio(found, total + len(holes) - inside)
-    return low, _ratio(found + inside, total + inside)
+    hits_inside, inside = int((hits <= measure.cutoff).sum()), int((holes <= measure.cutoff).sum())
+    low = _ratio(hits_inside, total + len(holes) - inside)
+    return low, _ratio(hits_inside + inside, total + inside)
 
 
-def _rising(value: Callable[[Integers, Measure], float]) -> Callable[[Ranked, Measure], Bound]:
+def _rising(value: Callable[[Integers, Measure], float]) -> Callable[[JudgedRanks, Measure], Bound]:
     """Bounds of a metric that only rises with relevant papers: no hole relevant, and every one."""
 
-    def extremes(ranked: Ranked, measure: Measure) -> Bound:
+    def extremes(ranked: JudgedRanks, measure: Measure) -> Bound:
         hits, _, holes = _relevant(ranked, measure)
         both = np.sort(np.concatenate((hits, holes)))
         low, high = (value(ranks[ranks <= measure.cutoff], measure) for ranks in (hits, both))
@@ -143,7 +143,7 @@ def _rising(value: Callable[[Integers, Measure], float]) -> Callable[[Ranked, Me
     return extremes
 
 
-FORMULAS: Mapping[str, Callable[[Ranked, Measure], Bound]] = {
+FORMULAS: Mapping[str, Callable[[JudgedRanks, Measure], Bound]] = {
     "nDCG": _ndcg,
     "AP": _average_precision,
     "R": _recall,
@@ -155,7 +155,7 @@ FORMULAS: Mapping[str, Callable[[Ranked, Measure], Bound]] = {
 """By ir_measures' name."""
 
 
-def _relevant(ranked: Ranked, measure: Measure) -> tuple[Integers, int, Integers]:
+def _relevant(ranked: JudgedRanks, measure: Measure) -> tuple[Integers, int, Integers]:
     """Ranks of the relevant papers found, how many there are in all, and the holes that could be
     relevant: none where even the largest grade is too low."""
     hits = ranked.ranks[ranked.grades >= measure.rel]

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.reports.bound_formulas import FORMULAS, Measure, Ranked, bounds
+from workbench.evaluation.reports.bound_formulas import FORMULAS, JudgedRanks, Measure, bounds
 from workbench.evaluation.reports.metrics import MAX_GRADE, parse_metrics, whole_grade
 
 if TYPE_CHECKING:
     import pandas as pd
 
-Grades = Mapping[str, Mapping[str, int]]
+GradesByQuery = Mapping[str, Mapping[str, int]]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Bounds:
     """Between which values the mean of a metric lies, whatever the unjudged papers turn out to be.
 
@@ -32,12 +32,15 @@ class Bounds:
     holes: int
     depth: int | None
 
+    def __repr__(self) -> str:
+        return f"Bounds({self.low:.4f} to {self.high:.4f} with {self.holes:,} unjudged)"
+
     def to_dict(self) -> dict[str, float | int | None]:
         """The fields by name."""
         return {name: getattr(self, name) for name in Bounds.__dataclass_fields__}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Unjudged:
     """Bounds of each metric. `per_query` is float64, its columns (metric, "low" or "high").
 
@@ -50,11 +53,15 @@ class Unjudged:
     top: int
     unbounded: tuple[str, ...] = ()
 
+    def __repr__(self) -> str:
+        means = ", ".join(f"{n} {b.low:.4f} to {b.high:.4f}" for n, b in self.bounds.items())
+        return f"Unjudged({means}; grades up to {self.top})"
+
     def to_frame(self) -> pd.DataFrame:
         """One row a metric: low, high, judged, holes, depth."""
         import pandas as pd
 
-        rows = {name: found.to_dict() for name, found in self.bounds.items()}
+        rows = {name: bound.to_dict() for name, bound in self.bounds.items()}
         return pd.DataFrame.from_dict(rows, orient="index", columns=list(_FIELDS))
 
 
@@ -63,7 +70,7 @@ _FIELDS = tuple(Bounds.__dataclass_fields__)
 
 def find_bounds(
     run: Mapping[str, Sequence[str]],
-    grades: Grades,
+    grades: GradesByQuery,
     metrics: str | Iterable[str],
     *,
     depth: int | None = None,
@@ -86,7 +93,8 @@ def find_bounds(
         top = max((grade for given in grades.values() for grade in given.values()), default=1)
     top = max(1, whole_grade("any", "any", top))
     measures = parse_metrics(metrics)
-    known = {name: found for name, m in measures.items() if (found := _measure(m)) is not None}
+    parsed = {name: _measure(measure) for name, measure in measures.items()}
+    known = {name: measure for name, measure in parsed.items() if measure is not None}
     prepared = [_prepare(run.get(query_id, ()), given) for query_id, given in grades.items()]
     columns: dict[tuple[str, str], list[float]] = {}
     summary: dict[str, Bounds] = {}
@@ -113,11 +121,11 @@ def _prepare(ranking: Any, given: Mapping[str, int]) -> tuple[Any, Any]:
     return np.array(along, dtype=np.int64), np.array(every, dtype=np.int64)
 
 
-def _ranked(prepared: tuple[Any, Any], depth: int | None, top: int) -> Ranked:
+def _ranked(prepared: tuple[Any, Any], depth: int | None, top: int) -> JudgedRanks:
     along, every = prepared
     judged = along != _UNJUDGED
     holes = np.flatnonzero(~judged[:depth]) + 1
-    return Ranked(np.flatnonzero(judged) + 1, along[judged], every, holes, top)
+    return JudgedRanks(np.flatnonzero(judged) + 1, along[judged], every, holes, top)
 
 
 def _judged(rankings: list[Any], depth: int | None) -> tuple[float, int]:

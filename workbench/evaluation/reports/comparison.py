@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.reports.fairness import setting_differences, unfair
-from workbench.evaluation.reports.present import comparison_html, comparison_text, p_value
+from workbench.evaluation.reports.fairness import Measured, setting_differences, unfair
 from workbench.evaluation.statistics import (
     ROUNDING,
     Vector,
@@ -21,17 +20,16 @@ from workbench.evaluation.statistics import (
     wilcoxon,
     win_tie_loss,
 )
-from workbench.terminal import terminal_safe
+from workbench.present.view import Shown, View
+from workbench.present.words import count, p_value, setting, signed
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from workbench.evaluation.reports.report import Report
-
 TESTS = ("t", "wilcoxon", "randomisation")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Contrast:
     """One metric against one other report, over the `queries` that both have.
 
@@ -59,9 +57,15 @@ class Contrast:
         """This report's mean minus the other's: above 0, this one is better."""
         return self.mean - self.other_mean
 
+    def __repr__(self) -> str:
+        return (
+            f"Contrast({self.metric} against {self.other!r}: {self.difference:+.4f}, "
+            f"p {p_value(self.p['randomisation'])})"
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Comparison:
+class Comparison(Shown):
     """What `Report.compare` returns: a contrast for every other report and metric.
 
     `pairs` maps the other report's label to both values a query (this, other), each float64
@@ -119,12 +123,29 @@ class Comparison:
             f"{first.metric} {first.difference:+.4f}, p {p_value(first.p['randomisation'])})"
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return comparison_text(self)
+    def view(self) -> View:
+        """The contrasts with their tests, the settings that differ, and what moved most."""
+        said = [f"{label}: {', '.join(s)}" for label, s in self.differences.items() if s]
+        rows = [f"  {line}" for line in said]
+        moved = [self._moved_most(c) for c in self.contrasts]
+        for c in self.contrasts:
+            rows += [
+                f"  {c.metric} - {c.other}: {c.mean:.4f} - {c.other_mean:.4f} = "
+                f"{c.difference:+.4f} over {count(c.queries, 'query')}, d {signed(c.effect_size)}",
+                f"    randomisation p {p_value(c.p['randomisation'])}, Holm "
+                f"{p_value(c.holm['randomisation'])}, t {p_value(c.p['t'])}, Wilcoxon "
+                f"{p_value(c.p['wilcoxon'])}; win {c.win}, tie {c.tie}, loss {c.loss}",
+            ]
+        contrasts = list(zip(self.contrasts, moved, strict=True))
+        rows += [f"  moved most, {c.metric} - {c.other}: {m}" for c, m in contrasts if m]
+        head = f"{self.label or 'Report'} against {', '.join(self.pairs)}"
+        more = {"contrasts": contrasts, "differences": said}
+        return View(head, tuple(rows), self.notes, "comparison.html", more)
 
-    def _repr_html_(self) -> str:
-        return comparison_html(self)
+    def _moved_most(self, contrast: Contrast, most: int = 4) -> str:
+        """The queries that moved most under one contrast, with their differences."""
+        moved = self.moved(contrast.metric, most, contrast.other)["difference"]
+        return ", ".join(f"{query} {difference:+.3f}" for query, difference in moved.items())
 
     def _pair(self, metric: str, other: str | None) -> tuple[pd.DataFrame, pd.DataFrame]:
         if other is None and len(self.pairs) == 1:
@@ -143,7 +164,7 @@ class Comparison:
 
 
 def compare(
-    report: Report, others: Sequence[Report], *, flips: int = 100_000, seed: int = 0
+    report: Measured, others: Sequence[Measured], *, flips: int = 100_000, seed: int = 0
 ) -> Comparison:
     """What `Report.compare` does; p values are adjusted over every contrast, test by test."""
     if not others:
@@ -152,9 +173,10 @@ def compare(
     notes: list[str] = []
     differences: dict[str, tuple[str, ...]] = {}
     for other in others:
-        label = _free(other.label or "other", {*pairs, report.label})
+        apart = setting_differences(report.settings, other.settings)
+        label = _free(other.label or "other", {*pairs, report.label}, other.settings, apart)
         pairs[label] = _shared(report.per_query, other.per_query, label)
-        differences[label] = setting_differences(report.settings, other.settings)
+        differences[label] = apart
         notes += [f"{label}: {note}" for note in unfair(report, other, pairs[label][0])]
         notes += _left_out(report.per_query, other.per_query, label)
     tests: dict[str, Callable[[Vector], float]] = {
@@ -236,8 +258,13 @@ def _left_out(this: pd.DataFrame, that: pd.DataFrame, label: str) -> Iterator[st
         yield f"{label}: metrics not in both, not compared: {', '.join(alone)}"
 
 
-def _free(label: str, taken: Collection[str]) -> str:
-    """The label, with a number where another report has the same."""
+def _free(
+    label: str, taken: Collection[str], settings: Mapping[str, Any], apart: Sequence[str]
+) -> str:
+    """The label; where another report has the same, with the settings that differ, or a number."""
+    names = [said.split(" ", 1)[0] for said in apart]
+    if label in taken and names:
+        label += f" ({', '.join(f'{n} {setting(settings.get(n))}' for n in names[:2])})"
     name, number = label, 1
     while name in taken:
         number += 1

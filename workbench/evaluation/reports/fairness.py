@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from workbench.evaluation.reports.metrics import parse_metrics
-from workbench.evaluation.reports.present import first_ids
+from workbench.present.words import first_ids
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -16,12 +16,22 @@ class Measured(Protocol):
     """What is compared: a `Report`."""
 
     @property
+    def label(self) -> str:
+        """Profile and weights."""
+        ...
+
+    @property
+    def per_query(self) -> pd.DataFrame:
+        """Values, float64 (queries, metrics)."""
+        ...
+
+    @property
     def settings(self) -> Mapping[str, Any]:
         """What made the run, by dotted name."""
         ...
 
     @property
-    def grades(self) -> Mapping[str, Mapping[str, int]]:
+    def judgments(self) -> Mapping[str, Mapping[str, int]]:
         """Query id -> paper id -> grade."""
         ...
 
@@ -45,9 +55,9 @@ def unfair(this: Measured, that: Measured, shared: pd.DataFrame) -> Iterator[str
     `shared` has the queries and metrics that both have.
     """
     queries = list(shared.index)
-    other = [query for query in queries if this.grades.get(query) != that.grades.get(query)]
+    other = [query for query in queries if this.judgments.get(query) != that.judgments.get(query)]
     if other:
-        pairs = sum(_pairs_apart(this.grades[query], that.grades[query]) for query in other)
+        pairs = sum(_pairs_apart(this.judgments[query], that.judgments[query]) for query in other)
         yield (
             f"not measured by the same judgments ({pairs:,} pairs of {len(other):,} of the "
             f"{len(queries):,} queries are graded differently or in one only: {first_ids(other)}), "

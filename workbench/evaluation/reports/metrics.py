@@ -49,10 +49,10 @@ def per_query(
 
     measures = parse_metrics(metrics)
     grades = grades_by_query(judgments)
-    found = ids_of(as_run(run))
-    ids = [query_id for query_id in found if query_id in grades]
+    ranked = ids_of(as_run(run))
+    ids = [query_id for query_id in ranked if query_id in grades]
     qrels = {i: {paper: max(grade, 0) for paper, grade in grades[i].items()} for i in ids}
-    rankings = {i: found[i] for i in ids}
+    rankings = {i: ranked[i] for i in ids}
     values = _measured(rankings, qrels, [m for m in measures.values() if m.NAME != "RBP"])
     columns = {
         name: _rbp(rankings, qrels, measure)
@@ -206,8 +206,8 @@ def _measured(
             ranks = enumerate(papers, start=1)
             scored[str(number)] = {names[paper]: -float(rank) for rank, paper in ranks}
     ids = list(qrels)
-    found = _pipeline().evaluator(measures, judged).iter_calc(scored)
-    return {(ids[int(metric.query_id)], metric.measure): float(metric.value) for metric in found}
+    values = _pipeline().evaluator(measures, judged).iter_calc(scored)
+    return {(ids[int(each.query_id)], each.measure): float(each.value) for each in values}
 
 
 def _rbp(

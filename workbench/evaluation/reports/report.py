@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from workbench.corpus.identifiers import identifier
 from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import JudgmentInput, QueryInput, as_judgments, as_queries
-from workbench.evaluation.reports.bounds import Bounds, Grades, Unjudged, find_bounds
+from workbench.evaluation.notes import notes_on_queries, unknown_papers_note
+from workbench.evaluation.reports.bounds import Bounds, GradesByQuery, Unjudged, find_bounds
 from workbench.evaluation.reports.comparison import Comparison, compare
 from workbench.evaluation.reports.metrics import (
     DEFAULT_METRICS,
@@ -20,24 +21,18 @@ from workbench.evaluation.reports.metrics import (
     parse_metrics,
     per_query,
 )
-from workbench.evaluation.reports.present import (
-    count_queries,
-    first_ids,
-    report_html,
-    report_text,
-    unknown_papers_note,
-)
 from workbench.evaluation.reports.runs import Run, Scored, as_run, ids_of
 from workbench.evaluation.reports.trec import read_scores, write_scored
 from workbench.evaluation.statistics import mean_interval
+from workbench.present.view import Shown, View
+from workbench.present.words import count, first_ids
 from workbench.records import Judgment, Query
-from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Interval:
     """A mean over queries and the ends of its 95 % interval (`statistics.mean_interval`)."""
 
@@ -45,13 +40,16 @@ class Interval:
     low: float
     high: float
 
+    def __repr__(self) -> str:
+        return f"Interval({self.mean:.4f} [{self.low:.4f}, {self.high:.4f}])"
+
     def to_dict(self) -> dict[str, float]:
         """The three numbers by name."""
         return {"mean": self.mean, "low": self.low, "high": self.high}
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Report:
+class Report(Shown):
     """The metrics of one run. In a notebook it shows as a table; `str()` gives plain text.
 
     `per_query` is float64 (queries, metrics), its index the evaluated query ids. `judged_at_10`
@@ -73,7 +71,8 @@ class Report:
     "corpus"); empty for a run made elsewhere. `compare` shows in which of them two reports differ.
 
     `bounds` says between which values each mean lies, whatever the unjudged papers are worth;
-    `unjudged()` has them a query and under other assumptions. `run` holds what was ranked.
+    `unjudged()` has them a query and under other assumptions. `run` holds what was ranked,
+    `judgments` the grades of the evaluated queries: query id -> paper id -> grade.
     """
 
     per_query: pd.DataFrame
@@ -91,13 +90,8 @@ class Report:
     unknown_papers: tuple[str, ...] = ()
     without_grade: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
-    _grades: Grades = field(default_factory=dict)
+    judgments: GradesByQuery = field(default_factory=dict)
     _scored: Mapping[str, Scored] = field(default_factory=dict)
-
-    @property
-    def grades(self) -> Grades:
-        """Query id -> paper id -> grade, of the evaluated queries."""
-        return self._grades
 
     @property
     def queries(self) -> int:
@@ -112,20 +106,12 @@ class Report:
             (self.without_relevant, "without a relevant paper, counted as 0"),
             (self.without_results, "for which nothing was found, counted as 0"),
         )
-        notes = [
-            f"{count_queries(len(ids))} {what}: {first_ids(ids)}" for ids, what in lists if ids
-        ]
-        if self.unknown_queries:
-            notes.append(f"judgments for {count_queries(self.unknown_queries)} not asked, left out")
-        if self.negative_grades:
-            notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
+        notes = notes_on_queries(lists, self.unknown_queries, self.negative_grades)
         if self.settled:
-            pairs = "pair" if self.settled == 1 else "pairs"
-            notes.append(f"{self.settled:,} {pairs} judged differently, settled by the rule")
-        if self.unknown_papers:
-            notes.append(unknown_papers_note(self.unknown_papers))
+            notes.append(f"{count(self.settled, 'pair')} judged differently, settled by the rule")
+        notes += unknown_papers_note(self.unknown_papers)
         notes += [
-            f"{metric}: {count_queries(len(ids))} without a grade that it counts, counted as 0: "
+            f"{metric}: {count(len(ids), 'query')} without a grade that it counts, counted as 0: "
             f"{first_ids(ids)}"
             for metric, ids in self.without_grade.items()
         ]
@@ -135,7 +121,7 @@ class Report:
 
     def _any_judged(self) -> bool:
         return any(
-            paper in given for query, given in self._grades.items() for paper in self.run[query]
+            paper in given for query, given in self.judgments.items() for paper in self.run[query]
         )
 
     def compare(self, *others: Report, flips: int = 100_000, seed: int = 0) -> Comparison:
@@ -156,7 +142,7 @@ class Report:
         looks at) may have any grade from 0 to `top` (by default, the largest one given); the
         others stay not relevant. Raises EvaluationError for a depth below 1.
         """
-        return find_bounds(self.run, self._grades, tuple(self.metrics), depth=depth, top=top)
+        return find_bounds(self.run, self.judgments, tuple(self.metrics), depth=depth, top=top)
 
     def write_run(self, path: str | Path, tag: str = "workbench") -> None:
         """Write what was ranked as a TREC run, for trec_eval, ranx and others; see `trec`.
@@ -204,19 +190,17 @@ class Report:
 
     def to_dict(self) -> dict[str, Any]:
         """What `workbench evaluate --json` prints; a contract: fields are only added."""
+        names = ("without_judgments", "without_relevant", "without_results", "unknown_papers")
         return {
             "metrics": {name: interval.to_dict() for name, interval in self.metrics.items()},
             "queries": self.queries,
             "judged_at_10": self.judged_at_10,
             "label": self.label,
-            "without_judgments": list(self.without_judgments),
-            "without_relevant": list(self.without_relevant),
-            "without_results": list(self.without_results),
+            **{name: list(getattr(self, name)) for name in names},
             "unknown_queries": self.unknown_queries,
             "negative_grades": self.negative_grades,
             "settled": self.settled,
             "bounds": {name: bound.to_dict() for name, bound in self.bounds.items()},
-            "unknown_papers": list(self.unknown_papers),
             "without_grade": {name: list(ids) for name, ids in self.without_grade.items()},
             "settings": dict(self.settings),
         }
@@ -225,12 +209,27 @@ class Report:
         means = ", ".join(f"{name} {value.mean:.4f}" for name, value in self.metrics.items())
         return f"Report({self.label!r}, {self.queries} queries, {means})"
 
-    @terminal_safe
-    def __str__(self) -> str:
-        return report_text(self)
+    def view(self) -> View:
+        """Each mean with its interval, and what the unjudged papers leave open."""
+        width = max(len(name) for name in self.metrics)
+        rows = (
+            f"  {name:<{width}}  {value.mean:.4f}  [{value.low:.4f}, {value.high:.4f}]"
+            f"{_left_open(self.bounds.get(name))}"
+            for name, value in self.metrics.items()
+        )
+        head = (
+            f"{self.label or 'Report'}: {count(self.queries, 'query')}, "
+            f"{self.judged_at_10:.1%} of the first 10 papers judged"
+        )
+        more = {"metrics": self.metrics, "bounds": self.bounds}
+        return View(head, tuple(rows), self.notes, "report.html", more)
 
-    def _repr_html_(self) -> str:
-        return report_html(self)
+
+def _left_open(bounds: Bounds | None) -> str:
+    """What the unjudged papers leave open, where there are some."""
+    if bounds is None or not bounds.holes:
+        return ""
+    return f"  {bounds.low:.4f} to {bounds.high:.4f} with {bounds.holes:,} unjudged"
 
 
 def make_report(
@@ -260,9 +259,9 @@ def make_report(
     names = tuple(measures)
     judgments = list(judgments)
     grades = grades_by_query(judgments)
-    found = as_run(run)
-    _check_ids(found, ids, grades)
-    scored = {query_id: found.get(query_id, []) for query_id in ids}
+    ranked = as_run(run)
+    _check_ids(ranked, ids, grades)
+    scored = {query_id: ranked.get(query_id, []) for query_id in ids}
     asked = ids_of(scored)
     frame = per_query(asked, judgments, dict.fromkeys((*names, JUDGED)))
     evaluated = list(frame.index)
@@ -286,12 +285,14 @@ def make_report(
         unknown_papers=tuple(unknown_papers),
         without_grade=_without_grade(measures, of_evaluated),
         settings=settings or {},
-        _grades=of_evaluated,
+        judgments=of_evaluated,
         _scored=scored,
     )
 
 
-def _without_grade(measures: Mapping[str, Any], grades: Grades) -> dict[str, tuple[str, ...]]:
+def _without_grade(
+    measures: Mapping[str, Any], grades: GradesByQuery
+) -> dict[str, tuple[str, ...]]:
     """By metric with `rel` above 1, the queries that have relevant papers, but none that counts."""
     missed = {
         name: tuple(
@@ -322,11 +323,11 @@ def _check_ids(run: Mapping[str, Any], ids: list[str], grades: Mapping[str, Any]
     others = [query_id for query_id in run if query_id not in known]
     if others:
         raise EvaluationError(
-            f"the run ranks {count_queries(len(others))} not asked for: {first_ids(others)}; pass "
+            f"the run ranks {count(len(others), 'query')} not asked for: {first_ids(others)}; pass "
             "them as queries too, or take them out of the run"
         )
     if not any(query_id in grades for query_id in ids):
         raise EvaluationError(
-            f"none of {count_queries(len(ids))} ({first_ids(ids) or 'none'}) has a judgment; the "
+            f"none of {count(len(ids), 'query')} ({first_ids(ids) or 'none'}) has a judgment; the "
             f"judgments are for {first_ids(list(grades)) or 'no query'}. Check that the ids match"
         )

@@ -14,12 +14,9 @@ from workbench.corpus.tables import JUDGMENT_NAMES, own_names
 from workbench.errors import EvaluationError
 from workbench.records import Hit
 
-Ranked = Sequence[Any] | Mapping[str, float]
-"""Paper ids, hits (a `Ranking` is a sequence of them) or pairs of id and score, best first; or
-paper id -> score."""
-
-Run = Mapping[str, Ranked]
-"""Query id -> the papers found for it."""
+Run = Mapping[str, Sequence[Any] | Mapping[str, float]]
+"""Query id -> its papers: ids, hits (a `Ranking` is a sequence of them) or pairs of id and score,
+best first; or paper id -> score."""
 
 Scored = list[tuple[str, float | None]]
 """(paper id, score), best first; None where papers came without."""

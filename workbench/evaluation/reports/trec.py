@@ -53,7 +53,7 @@ def read_run(path: str | Path) -> dict[str, list[str]]:
 
 def read_scores(path: str | Path) -> dict[str, dict[str, float]]:
     """Query id -> paper id -> score, in the order of the lines. Raises what `read_run` raises."""
-    found: dict[str, dict[str, float]] = {}
+    run: dict[str, dict[str, float]] = {}
     for where, line in _lines(Path(path).expanduser()):
         cells = line.split()
         if len(cells) != 6:
@@ -61,13 +61,13 @@ def read_scores(path: str | Path) -> dict[str, dict[str, float]]:
                 f"{where}: expected 'query Q0 paper rank score tag', got {len(cells)} columns"
             )
         query_id, _, paper_id, _, score, _ = cells
-        papers = found.setdefault(query_id, {})
+        papers = run.setdefault(query_id, {})
         if paper_id in papers:
             raise EvaluationError(
                 f"{where}: paper {paper_id!r} is there twice for query {query_id!r}; keep one"
             )
         papers[paper_id] = _score(score, where)
-    return found
+    return run
 
 
 def write_qrels(path: str | Path, judgments: Iterable[Judgment]) -> None:

@@ -12,10 +12,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.evaluation.tuning.curve import Best, WeightCurve
-from workbench.evaluation.tuning.exact.sample import Sample
-from workbench.evaluation.tuning.exact.step_functions import UNIT, Steps, best_run, weight_inside
-from workbench.evaluation.tuning.regret import Regret, own_best, regret
+from workbench.evaluation.tuning.curve import WeightCurve
+from workbench.evaluation.tuning.exact.step_functions import (
+    UNIT,
+    Best,
+    Steps,
+    best_run,
+    weight_inside,
+)
+from workbench.evaluation.tuning.exact.tuning_set import TuningSet
+from workbench.evaluation.tuning.regret import Regret, own_best
 
 Vector = NDArray[np.float64]
 
@@ -33,12 +39,12 @@ class CurveBetween:
     stop: Mapping[str, float]
     breakpoints: Vector
     values: Vector
-    _sample: Sample
+    _tuning_set: TuningSet
     _steps: Steps
 
     def __len__(self) -> int:
         """How many queries the mean is over."""
-        return len(self._sample)
+        return len(self._tuning_set)
 
     @property
     def edges(self) -> Vector:
@@ -56,20 +62,21 @@ class CurveBetween:
     def weights(self, t: float) -> dict[str, float]:
         """The weights at t."""
         names = dict.fromkeys((*self.start, *self.stop))
+        # Rounded, so that 0.1 + 0.2 does not read 0.30000000000000004.
         return {
-            name: (1 - t) * self.start.get(name, 0.0) + t * self.stop.get(name, 0.0)
+            name: round((1 - t) * self.start.get(name, 0.0) + t * self.stop.get(name, 0.0), 15)
             for name in names
         }
 
-    def per_query(self, t: float) -> Vector:
+    def query_values(self, t: float) -> Vector:
         """Each query's value at this very t, by ranking anew, shape (queries,)."""
-        return self._sample.per_query(self.weights(t))
+        return self._tuning_set.query_values(self.weights(t))
 
     def regret(self, t: float) -> Regret:
         """What these weights for all queries cost each of them against its own best t."""
-        queries = tuple(query.item.candidates.query for query in self._sample.queries)
         own = own_best(self._steps, self.edges)
-        return regret(self.metric, self.weights(t), queries, self.per_query(t), own)
+        asked, values = self._tuning_set.asked, self.query_values(t)
+        return Regret(self.metric, self.weights(t), asked, values, own)
 
 
 def curve_between(
@@ -79,7 +86,7 @@ def curve_between(
 
     Raises WeightError for a signal that the candidates lack, or weights that are all 0.
     """
-    sample = curve._sample
-    breakpoints, steps = sample.line(start, stop)
-    values = steps.sums(np.ones(len(sample), np.int64)) / UNIT / len(sample)
-    return CurveBetween(curve.metric, start, stop, breakpoints, values, sample, steps)
+    judged = curve._tuning_set
+    breakpoints, steps = judged.line(start, stop)
+    values = steps.sums(np.ones(len(judged), np.int64)) / UNIT / len(judged)
+    return CurveBetween(curve.metric, start, stop, breakpoints, values, judged, steps)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,15 +14,19 @@ from workbench.errors import EvaluationError
 from workbench.evaluation.statistics import (
     ROUNDING,
     difference_interval,
-    mean_interval,
     randomisation,
 )
-from workbench.evaluation.tuning.exact.step_functions import UNIT, Steps, best_run
-from workbench.terminal import terminal_safe
+from workbench.evaluation.tuning.view import Fact, facts_view, span
+from workbench.present.view import Shown, View
+from workbench.present.words import count
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
-Choose = Callable[[Integers], tuple[Any, Vector]]
+Weights = Mapping[str, float]
+Choose = Callable[[Integers], tuple[Weights, Vector]]
 """From how often each query counts to the best weights for them, and every query's value there."""
 
 POWER = 1.96 + 0.84
@@ -34,23 +38,53 @@ UNTOLD = 100_000
 FLIPS = 10_000
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Bootstrap:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Bootstrap(Shown):
     """95 % intervals over queries.
 
-    `interval`: of the best weight, the middle of what queries drawn with replacement give. `value`:
-    of the mean metric at the curve's own best weight (`statistics.mean_interval`; a resample's
-    maximum would be too high). `weights` and `values`, shape (resamples,), are the resamples'.
+    `value`: of the mean metric at the best weights (`statistics.mean_interval`; a resample's
+    maximum would be too high). `weights`, float64 (resamples, signals): the best weight of each
+    signal for queries drawn with replacement, for more than two signals on the line through the
+    optimum on which the others keep their proportions (a whole search for each resample would take
+    hours). `values`, (resamples,): the resamples' means at the best weights.
     """
 
-    interval: tuple[float, float]
+    signals: tuple[str, ...]
     value: tuple[float, float]
-    weights: Vector
+    weights: NDArray[np.float64]
     values: Vector
+
+    @property
+    def intervals(self) -> dict[str, tuple[float, float]]:
+        """Signal -> the middle 95 % of its best weights."""
+        columns = zip(self.signals, self.weights.T, strict=True)
+        return {signal: percentiles(drawn) for signal, drawn in columns}
+
+    @property
+    def interval(self) -> tuple[float, float] | None:
+        """Of two signals the second's; None for more, which have no single one."""
+        return self.intervals[self.signals[1]] if len(self.signals) == 2 else None
+
+    def to_frame(self) -> pd.DataFrame:
+        """One row a signal: signal, low, high."""
+        import pandas as pd
+
+        rows = [(signal, *ends) for signal, ends in self.intervals.items()]
+        return pd.DataFrame(rows, columns=["signal", "low", "high"])
+
+    def __repr__(self) -> str:
+        weights = ", ".join(f"{name} {span(ends, 2)}" for name, ends in self.intervals.items())
+        return f"Bootstrap({len(self.weights):,} resamples: best weights {weights})"
+
+    def view(self) -> View:
+        """Each interval, a line each."""
+        facts = [(name, span(ends, 2), "best weight") for name, ends in self.intervals.items()]
+        facts.append(("value", span(self.value), "of the best weights"))
+        return facts_view(f"95 % intervals, {len(self.weights):,} resamples of the queries", facts)
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class CrossValidation:
+class CrossValidation(Shown):
     """Tuned on some queries, measured on the others: k folds, all repeated with other folds.
 
     - `tuned`: the mean on the very queries that were tuned on; too high
@@ -62,7 +96,8 @@ class CrossValidation:
     - `nested`: the honest mean of a careful person, who takes the tuned weights only where an inner
       cross-validation, on the tuning queries alone, prefers them to the default; None if not asked
     - `kept`: in which share of the outer folds that person kept the default; None if not asked
-    - `weights`: the best weights of each fold; `per_query`: shape (queries,), behind `value`
+    - `weights`: the best weights of each fold, by signal; `query_values`: shape (queries,), behind
+      `value`
 
     Varma and Simon, "Bias in Error Estimation When Using Cross-Validation for Model Selection",
     BMC Bioinformatics 2006.
@@ -79,8 +114,8 @@ class CrossValidation:
     p: float
     nested: float | None
     kept: float | None
-    weights: tuple[Any, ...]
-    per_query: Vector
+    weights: tuple[Weights, ...]
+    query_values: Vector
     spread: float
 
     @property
@@ -125,7 +160,7 @@ class CrossValidation:
         return f"{told}; about {self.needed:,} queries would"
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values; `weights` and `per_query` are left out."""
+        """Plain values; `weights` and `query_values` are left out."""
         return {
             "folds": self.folds,
             "repeats": self.repeats,
@@ -147,35 +182,32 @@ class CrossValidation:
             f"queries not tuned on, optimism {self.optimism:+.4f}, default {self.default:.4f})"
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        from workbench.evaluation.tuning.present_tuning import checked_text
+    def to_frame(self) -> pd.DataFrame:
+        """One row a fold: repeat and fold, from 1, and its best weight of each signal."""
+        import pandas as pd
 
-        return checked_text(self)
+        frame = pd.DataFrame(list(self.weights))
+        numbers = np.arange(len(frame))
+        frame.insert(0, "repeat", 1 + numbers // self.folds)
+        frame.insert(1, "fold", 1 + numbers % self.folds)
+        return frame
 
-    def _repr_html_(self) -> str:
-        from workbench.evaluation.tuning.present_tuning import checked_html
-
-        return checked_html(self)
-
-
-def resample(steps: Steps, edges: Vector, own: int, resamples: int, seed: int) -> Bootstrap:
-    """The bootstrap of a curve; `own` is the interval of its best weight.
-
-    Raises EvaluationError for fewer than one resample.
-    """
-    if resamples < 1:
-        raise EvaluationError(f"resamples is {resamples}; it must be at least 1")
-    count = len(steps.base)
-    draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
-    weights, values = np.empty(resamples), np.empty(resamples)
-    for i, draw in enumerate(draws):
-        sums = steps.sums(np.bincount(draw, minlength=count))
-        start, stop = best_run(sums, edges)
-        weights[i] = (edges[start] + edges[stop]) / 2
-        values[i] = sums[own] / UNIT / count
-    _, low, high = mean_interval(steps.at(own) / UNIT, resamples, seed)
-    return Bootstrap(percentiles(weights), (low, high), weights, values)
+    def view(self) -> View:
+        """What tuning promises, what it is worth, and what not tuning is."""
+        head = (
+            f"{count(self.queries, 'query')} in {self.folds} folds, {self.repeats} times: "
+            "tuned on some, measured on the others"
+        )
+        gain = f"tuning gains {self.difference:+.4f} [{self.low:+.4f}, {self.high:+.4f}]"
+        facts: list[Fact] = [
+            ("tuned", f"{self.tuned:.4f}", "on the very queries that were tuned on: too high"),
+            ("honest value", f"{self.value:.4f}", f"optimism {self.optimism:+.4f}"),
+            ("default", f"{self.default:.4f}", f"{gain}, p {self.p:.3f}"),
+        ]
+        if self.nested is not None and self.kept is not None:
+            why = f"taking it only where inner folds prefer it; kept the default {self.kept:.0%}"
+            facts.append(("nested", f"{self.nested:.4f}", f"{why} of the time"))
+        return facts_view(head, facts, [self.warning] if self.warning else [])
 
 
 def cross_validate(
@@ -192,15 +224,15 @@ def cross_validate(
 
     Raises EvaluationError for fewer than 2 folds or queries, or fewer than one repeat.
     """
-    count = len(tuned)
-    if folds < 2 or repeats < 1 or count < 2:
+    queries = len(tuned)
+    if folds < 2 or repeats < 1 or queries < 2:
         raise EvaluationError(
-            f"{folds} folds, {repeats} repeats of {count} queries; cross-validation needs at least "
-            "2 folds, 1 repeat and 2 queries"
+            f"{folds} folds, {repeats} repeats of {queries} queries; cross-validation needs at "
+            "least 2 folds, 1 repeat and 2 queries"
         )
-    folds = min(folds, count)
-    honest, careful, kept, weights = np.zeros(count), np.zeros(count), 0, []
-    for fold in fold_numbers(count, folds, repeats, seed):
+    folds = min(folds, queries)
+    honest, careful, kept, weights = np.zeros(queries), np.zeros(queries), 0, []
+    for fold in fold_numbers(queries, folds, repeats, seed):
         for held in range(folds):
             out = fold == held
             chosen, values = choose((~out).astype(np.int64))
@@ -214,7 +246,7 @@ def cross_validate(
     difference = honest - default
     _, low, high = difference_interval(difference, seed=seed)
     return CrossValidation(
-        queries=count,
+        queries=queries,
         folds=folds,
         repeats=repeats,
         tuned=float(tuned.mean()),
@@ -226,7 +258,7 @@ def cross_validate(
         nested=float(careful.mean()) if nested else None,
         kept=kept / (repeats * folds) if nested else None,
         weights=tuple(weights),
-        per_query=honest,
+        query_values=honest,
         spread=float(difference.std(ddof=1)),
     )
 

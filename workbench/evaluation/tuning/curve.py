@@ -20,7 +20,7 @@ What holds:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -28,45 +28,41 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.errors import WeightError
-from workbench.evaluation.tuning.certainty import (
-    Bootstrap,
-    CrossValidation,
-    cross_validate,
-    resample,
-)
+from workbench.errors import EvaluationError, WeightError
+from workbench.evaluation.statistics import mean_interval
+from workbench.evaluation.tuning.certainty import Bootstrap, CrossValidation, cross_validate
 from workbench.evaluation.tuning.exact.one_line import MERGED
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.exact.sample import CurveItem, Sample, prepare
 from workbench.evaluation.tuning.exact.step_functions import (
     RESOLVED,
     UNIT,
-    Best,
     Steps,
     around,
     best_run,
     steadiest,
     weight_inside,
 )
+from workbench.evaluation.tuning.exact.tuning_set import CurveItem, TuningSet, prepare
 from workbench.evaluation.tuning.left_out import LeftOut
-from workbench.evaluation.tuning.result import Tuned
+from workbench.evaluation.tuning.plots import curve_figure
+from workbench.evaluation.tuning.regret import Regret, own_best
+from workbench.evaluation.tuning.result import BestOfTwo, Tuned
+from workbench.evaluation.tuning.view import facts_view, named, picture, span
+from workbench.present.view import View
+from workbench.present.words import count
 from workbench.profiles import Profile
-from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
     from plotly.graph_objects import Figure
 
-    from workbench.evaluation.tuning.features import Frequencies
-    from workbench.evaluation.tuning.predictor import WeightPredictor
-    from workbench.evaluation.tuning.regret import Regret
-
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
+Weights = Mapping[str, float]
 
 TENTHS = tuple(tenth / 10 for tenth in range(11))
 
-__all__ = ["MERGED", "RESOLVED", "Best", "CurveItem", "WeightCurve", "weight_curve"]
+__all__ = ["MERGED", "RESOLVED", "CurveItem", "WeightCurve", "weight_curve"]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
@@ -74,8 +70,10 @@ class WeightCurve(Tuned):
     """The mean metric as a function of the weight w of the second signal; the first has 1 - w.
 
     `breakpoints`: float64 (n,), ascending, inside (0, 1). `values`: float64 (n + 1,), the mean on
-    each open interval. `base` is the profile that tuning started from, `left_out` what it did not
-    use. Made by `weight_curve`; shows as a table in a notebook, `str()` gives plain text.
+    each open interval. `best`: the best of all intervals, of several equally good runs of intervals
+    the widest. A single weight at which a tie happens to score higher does not count: see `at`. An
+    interval may be narrower than `RESOLVED`; then compare `at(best.weight)`. Made by
+    `weight_curve`; shows as a table in a notebook, `str()` gives plain text.
     """
 
     _repeats: ClassVar[int] = 3
@@ -84,11 +82,11 @@ class WeightCurve(Tuned):
     signals: tuple[str, str]
     breakpoints: Vector
     values: Vector
+    best: BestOfTwo
     base: Profile
     left_out: LeftOut
-    _sample: Sample
+    _tuning_set: TuningSet
     _steps: Steps
-    _frequencies: Frequencies | None = None
     _kept: dict[Any, Any] = field(default_factory=dict)
 
     @property
@@ -97,26 +95,12 @@ class WeightCurve(Tuned):
         return np.concatenate(([0.0], self.breakpoints, [1.0]))
 
     @property
-    def best(self) -> Best:
-        """The best of all intervals; of several equally good runs of intervals the widest.
-
-        A single weight at which a tie happens to score higher does not count: see `at`. An
-        interval may be narrower than `RESOLVED`; then compare `at(best.weight)`.
-        """
-        return self._once("best", self._find_best)
-
-    @property
     def steady(self) -> float:
         """The weight with the highest mean over 0.1 to both sides: less than the best here, but
         often more on other queries, since a narrow peak is often chance. Compare
         `cross_validate(steady=True)` with `cross_validate()`."""
-        ones = np.ones(len(self._sample), dtype=np.int64)
+        ones = np.ones(len(self._tuning_set), dtype=np.int64)
         return steadiest(self._steps.sums(ones), self.edges)
-
-    @property
-    def profile(self) -> Profile:
-        """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
-        return self.profile_at(self.best.weight)
 
     @property
     def tolerance(self) -> tuple[float, float]:
@@ -137,29 +121,40 @@ class WeightCurve(Tuned):
         """As `profile`, with another weight. Raises WeightError outside [0, 1]."""
         return self._profile(self.weights(weight))
 
-    def at(self, weight: float) -> float:
-        """The mean at this very weight, by ranking anew. Raises WeightError outside [0, 1]."""
-        return float(self.per_query(weight).mean())
+    def at(self, weight: float | Weights) -> float:
+        """The mean at this very weight, or at these of both signals, by ranking anew. Raises
+        WeightError outside [0, 1], and for an unknown signal."""
+        return float(self.query_values(weight).mean())
 
-    def per_query(self, weight: float) -> Vector:
-        """Each query's value at this very weight, in the order of `queries`, shape (queries,).
-
-        Raises WeightError outside [0, 1].
-        """
+    def query_values(self, weight: float | Weights | None = None) -> Vector:
+        """Each query's value at this very weight, or these weights, None meaning the best, in the
+        order of `queries`, shape (queries,). Raises what `at` raises."""
+        weight = self.best.weight if weight is None else weight
+        if isinstance(weight, Mapping):
+            return self._tuning_set.query_values(weight)
         self.weights(weight)
         first, second = self.signals
-        return self._sample.per_query({first: 1.0 - weight, second: weight})
+        return self._tuning_set.query_values({first: 1.0 - weight, second: weight})
+
+    def curve(self, signal: str) -> tuple[Vector, Vector]:
+        """The mean over one signal's weight: the edges of the intervals (n + 1,) from 0 to 1, and
+        the mean on each (n,). Raises WeightError for a signal that was not tuned."""
+        if signal not in self.signals:
+            raise WeightError(
+                f"signal {signal!r} was not tuned; these were: {', '.join(self.signals)}"
+            )
+        if signal == self.signals[1]:
+            return self.edges, self.values
+        return 1.0 - self.edges[::-1], self.values[::-1]
 
     def bootstrap(self, resamples: int = 1000, seed: int = 0) -> Bootstrap:
         """How sure the optimum is. The crossings are reused: a resample is one sweep.
 
         Raises EvaluationError for fewer than one resample.
         """
-        here = self._interval(self.best.weight)
-        return self._once(
-            ("bootstrap", resamples, seed),
-            lambda: resample(self._steps, self.edges, here, resamples, seed),
-        )
+        if resamples < 1:
+            raise EvaluationError(f"resamples is {resamples}; it must be at least 1")
+        return self._once(("bootstrap", resamples, seed), lambda: self._resample(resamples, seed))
 
     def cross_validate(
         self, folds: int = 10, repeats: int = 10, seed: int = 0, *, steady: bool = False
@@ -180,42 +175,37 @@ class WeightCurve(Tuned):
 
         Raises WeightError outside [0, 1].
         """
-        from workbench.evaluation.tuning.regret import own_best, regret
-
         weight = self.best.weight if weight is None else weight
         own = self._once("own", lambda: own_best(self._steps, self.edges))
-        return regret(self.metric, self.weights(weight), self.queries, self.per_query(weight), own)
-
-    def predictor(self, folds: int = 5, seed: int = 0) -> WeightPredictor:
-        """A predictor of each query's own weight, with an honest verdict on whether it is worth it.
-
-        Raises EvaluationError for fewer than 20 queries or 2 folds.
-        """
-        from workbench.evaluation.tuning.predictor import predict
-
-        best = self.regret().own.value
-        return predict(
-            self.metric, self.signals, self.base.normaliser, self._sample.queries,
-            (self.edges, self._steps), best, self._frequencies, folds, seed,
-        )  # fmt: skip
+        values = self.query_values(weight)
+        return Regret(self.metric, self.weights(weight), self.queries, values, own)
 
     def plot(self, current: float | None = None, *, bootstrap: bool = True) -> Figure:
         """A plotly figure: the curve, the best interval, the bootstrap interval of the best weight
         and the weights of `base`; `current` marks another weight. Raises WeightError for one
         outside [0, 1]."""
-        from workbench.evaluation.tuning.plots import plot_curve
-
-        return plot_curve(self, current, bootstrap)
+        first, second = (self.base.weights.get(signal, 0.0) for signal in self.signals)
+        sure = self.bootstrap().intervals[self.signals[1]] if bootstrap else None
+        return curve_figure(
+            self.metric,
+            self.signals,
+            self.edges,
+            self.values,
+            best=(self.best.weight, self.best.value, self.best.interval),
+            default=(second / (first + second), self.default) if first + second else None,
+            current=None if current is None else (current, self.at(current)),
+            sure=sure,
+        )
 
     def table(self, weights: Sequence[float] = TENTHS) -> pd.DataFrame:
         """The mean at some weights, exactly: weight, value, and value minus the best."""
         import pandas as pd
 
         frame = pd.DataFrame({"weight": weights, "value": [self.at(w) for w in weights]})
-        return frame.assign(difference=frame["value"] - self.best.value)
+        return frame.assign(difference=(frame["value"] - self.best.value).round(15))
 
-    def to_frame(self) -> pd.DataFrame:
-        """One row an interval: low, high, value."""
+    def intervals(self) -> pd.DataFrame:
+        """One row an interval between breakpoints: low, high, value."""
         import pandas as pd
 
         edges = self.edges
@@ -223,47 +213,79 @@ class WeightCurve(Tuned):
 
     def to_dict(self) -> dict[str, Any]:
         """What `workbench tune --json` prints; a contract: fields are only added."""
-        from workbench.evaluation.tuning.present_tuning import curve_dict
-
-        return curve_dict(self)
+        best, sure = self.best, self.bootstrap()
+        return {
+            **self._plain(),
+            "best": {
+                "weights": dict(best.weights),
+                "interval": list(best.interval),
+                "value": best.value,
+            },
+            "tolerance": list(self.tolerance),
+            "steady": {"weights": self.weights(self.steady), "value": self.at(self.steady)},
+            "bootstrap": {
+                "interval": list(sure.intervals[self.signals[1]]),
+                "value": list(sure.value),
+            },
+            "curve": np.column_stack((self.edges[:-1], self.values)).tolist(),
+        }
 
     def __repr__(self) -> str:
-        best = self.best
         return (
-            f"WeightCurve({self.metric} over {len(self._sample)} queries, "
-            f"{len(self.breakpoints)} breakpoints: best {best.value:.4f} "
-            f"at {self.signals[1]} {best.weight}, from {best.low:.4f} to {best.high:.4f})"
+            f"WeightCurve({self.metric} over {count(len(self.queries), 'query')}: best "
+            f"{self.best.value:.4f} at {self.signals[1]} {self.best.weight:g}, from "
+            f"{span(self.best.interval)}, {len(self.breakpoints):,} breakpoints)"
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        from workbench.evaluation.tuning.present_tuning import curve_text
+    def view(self) -> View:
+        """What a person wants to know first, a fact a line, under a small picture of the curve."""
+        first, second = self.signals
+        sure, interval = self.bootstrap(), self.bootstrap().intervals[second]
+        steady = f"{named(self.weights(self.steady))}; highest over 0.1 to both sides"
+        if len(self.queries) > 1:
+            honest = self.cross_validate(steady=True).value
+            steady += f", {honest:.4f} on queries not tuned on"
+        facts = [
+            *self._facts(
+                f"the same from {span(self.best.interval)}, within a standard error from "
+                f"{span(self.tolerance, 2)}"
+            ),
+            ("steady", f"{self.at(self.steady):.4f}", steady),
+            (f"{first} alone", f"{self.values[0]:.4f}", f"{second} just above 0"),
+            (f"{second} alone", f"{self.values[-1]:.4f}", f"{first} just above 0"),
+            (
+                "95 % interval",
+                span(sure.value),
+                f"of the best value; the best {second} lies from {span(interval, 2)}",
+            ),
+        ]
+        head = (
+            f"{self.metric} at every weight of {second} against {first}: "
+            f"{count(len(self.queries), 'query')}, {len(self.breakpoints):,} breakpoints"
+        )
+        drawn = picture(self.breakpoints, self.values, self.best.weight, interval)
+        more = {"metric": self.metric, "signals": self.signals, "picture": drawn}
+        return facts_view(head, facts, self._notes(), "curve.html", **more)
 
-        return curve_text(self)
+    def _resample(self, resamples: int, seed: int) -> Bootstrap:
+        queries, edges, own = len(self._tuning_set), self.edges, self._interval(self.best.weight)
+        draws = np.random.default_rng(seed).integers(0, queries, (resamples, queries))
+        second, values = np.empty(resamples), np.empty(resamples)
+        for i, draw in enumerate(draws):
+            sums = self._steps.sums(np.bincount(draw, minlength=queries))
+            start, stop = best_run(sums, edges)
+            second[i] = (edges[start] + edges[stop]) / 2
+            values[i] = sums[own] / UNIT / queries
+        _, low, high = mean_interval(self._at_best(), resamples, seed)
+        weights = np.column_stack((1.0 - second, second))
+        return Bootstrap(self.signals, (low, high), weights, values)
 
-    def _repr_html_(self) -> str:
-        from workbench.evaluation.tuning.present_tuning import curve_html
-
-        return curve_html(self)
-
-    def _find_best(self) -> Best:
-        edges = self.edges
-        start, stop = best_run(self._steps.sums(np.ones(len(self._sample), np.int64)), edges)
-        low, high = float(edges[start]), float(edges[stop])
-        return Best(float(self.values[start]), low, high, weight_inside(edges[start : stop + 1]))
-
-    def _choose(self, counts: Integers, steady: bool = False) -> tuple[float, Vector]:
-        """The best weight for the queries counted, and every query's value there."""
+    def _choose(self, counts: Integers, steady: bool = False) -> tuple[Weights, Vector]:
+        """The best weights for the queries counted, and every query's value there."""
         sums, edges = self._steps.sums(counts), self.edges
         start, stop = best_run(sums, edges)
         weight = steadiest(sums, edges) if steady else float(edges[start] + edges[stop]) / 2
-        return weight, self._on_interval(weight)
-
-    def _weights_of(self, chosen: Any) -> dict[str, float]:
-        return self.weights(chosen)
-
-    def _best_weights(self) -> dict[str, float]:
-        return self.weights(self.best.weight)
+        return self.weights(weight), self._on_interval(weight)
 
     def _interval(self, weight: float) -> int:
         return int(np.searchsorted(self.breakpoints, weight, side="right"))
@@ -283,29 +305,41 @@ def weight_curve(
     *,
     base: Profile | None = None,
     left_out: LeftOut | None = None,
-    frequencies: Frequencies | None = None,
 ) -> WeightCurve:
     """The exact curve of `metric` over the weight between two signals; all others weigh 0.
 
     The mean is over all items; one without relevant papers scores 0. Raises EvaluationError for an
     unknown metric, no relevant paper in any item, or a matrix that does not fit its candidates;
-    WeightError for an unknown signal or a value that is not finite. `frequencies` (an engine's
-    `document_frequencies`) lets `predictor` know rare words.
+    WeightError for an unknown signal or a value that is not finite.
     """
     measure = parse_metric(metric)
     if len(signals) != 2 or signals[0] == signals[1]:
         raise WeightError(f"signals are {', '.join(signals)}; give two different ones")
-    sample = prepare(items, signals, measure)
-    breakpoints, steps = sample.line({signals[0]: 1.0}, {signals[1]: 1.0})
-    values = steps.sums(np.ones(len(sample), dtype=np.int64)) / UNIT / len(sample)
+    judged = prepare(items, signals, measure)
+    breakpoints, steps = judged.line({signals[0]: 1.0}, {signals[1]: 1.0})
+    sums, edges = steps.sums(np.ones(len(judged), np.int64)), np.r_[0.0, breakpoints, 1.0]
+    values = sums / UNIT / len(judged)
     return WeightCurve(
         metric=metric,
         signals=(signals[0], signals[1]),
         breakpoints=breakpoints,
         values=values,
+        best=_best((signals[0], signals[1]), sums, edges, values),
         base=base or Profile(feedback="bm25_feedback" in items[0].candidates.signals),
         left_out=left_out or LeftOut(),
-        _sample=sample,
+        _tuning_set=judged,
         _steps=steps,
-        _frequencies=frequencies,
+    )
+
+
+def _best(signals: tuple[str, str], sums: Integers, edges: Vector, values: Vector) -> BestOfTwo:
+    start, stop = best_run(sums, edges)
+    low, high = float(edges[start]), float(edges[stop])
+    weight = weight_inside(edges[start : stop + 1])
+    first, second = signals
+    # Without the rounding 1 - 0.9 would read 0.09999999999999998.
+    return BestOfTwo(
+        value=float(values[start]),
+        weights={first: round(1.0 - weight, 15), second: weight},
+        intervals={first: (round(1.0 - high, 15), round(1.0 - low, 15)), second: (low, high)},
     )

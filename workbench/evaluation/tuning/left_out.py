@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from workbench.evaluation.reports.present import count_queries, first_ids, unknown_papers_note
-from workbench.evaluation.tuning.exact.sample import CurveItem
+from workbench.evaluation.notes import notes_on_queries, unknown_papers_note
+from workbench.evaluation.tuning.exact.tuning_set import CurveItem
+from workbench.present.words import count
 from workbench.records import Query
 
 
@@ -49,34 +50,22 @@ class LeftOut:
                 "with no relevant paper among the candidates, counted as 0 at every weight",
             ),
         )
-        notes = [
-            f"{count_queries(len(ids))} {what}: {first_ids(ids)}" for ids, what in lists if ids
-        ]
-        if self.unknown_queries:
-            notes.append(f"judgments for {count_queries(self.unknown_queries)} not asked, left out")
-        if self.negative_grades:
-            notes.append(f"{self.negative_grades:,} negative grades, counted as not relevant")
-        if self.unknown_papers:
-            notes.append(unknown_papers_note(self.unknown_papers))
+        notes = notes_on_queries(lists, self.unknown_queries, self.negative_grades)
+        notes += unknown_papers_note(self.unknown_papers)
         notes += [
-            f"{signal} is the same for every candidate of {count_queries(count)}: there it orders "
-            "nothing"
-            for signal, count in self.constant.items()
-            if count
+            f"{signal} is the same for every candidate of {count(queries, 'query')}: there it "
+            "orders nothing"
+            for signal, queries in self.constant.items()
+            if queries
         ]
         return tuple(notes)
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, in the order of the fields."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__}
         return {
-            "without_judgments": list(self.without_judgments),
-            "without_relevant": list(self.without_relevant),
-            "without_results": list(self.without_results),
-            "unknown_queries": self.unknown_queries,
-            "negative_grades": self.negative_grades,
-            "constant": dict(self.constant),
-            "without_candidates": list(self.without_candidates),
-            "unknown_papers": list(self.unknown_papers),
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in {**plain, "constant": dict(self.constant)}.items()
         }
 
 
@@ -108,8 +97,8 @@ def what_is_left_out(
 def _out_of_reach(item: CurveItem, least: int | None) -> bool:
     """Whether papers count for the query, something was retrieved, and none of them is in it."""
     counted = [paper for paper, grade in item.grades.items() if least is None or grade >= least]
-    found = item.candidates.paper_ids
-    return bool(counted) and len(found) > 0 and not np.isin(found, counted).any()
+    retrieved = item.candidates.paper_ids
+    return bool(counted) and len(retrieved) > 0 and not np.isin(retrieved, counted).any()
 
 
 def _constant(item: CurveItem, signal: str) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.evaluation.tuning.certainty import Choose, fold_numbers
+from workbench.evaluation.tuning.view import named
 from workbench.profiles import Profile
 
 Vector = NDArray[np.float64]
@@ -27,7 +28,7 @@ DOUBT = 1.64
 """Standard errors that a gain has to exceed: chance does so once in twenty."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
 class Recommendation:
     """The weights that queries not tuned on support.
 
@@ -57,6 +58,9 @@ class Recommendation:
             f"{self.error:.4f})"
         )
 
+    def __repr__(self) -> str:
+        return f"Recommendation({self.value:.4f} at {named(self.weights)}; {self.reason})"
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, but for the profile."""
         return {
@@ -72,7 +76,6 @@ class Recommendation:
 def supported_share(
     choose: Choose,
     values: Callable[[Weights, NDArray[np.intp]], Vector],
-    named: Callable[[Any], Weights],
     default: Weights,
     default_values: Vector,
     folds: int,
@@ -82,7 +85,7 @@ def supported_share(
     """The share of the way from the default to the tuned weights whose gain on held-out queries,
     DOUBT standard errors taken off, is highest; its gain, and that error. 0 where none is above 0.
 
-    `values`: of some queries, by number, at given weights. `named`: the weights that `choose` gave.
+    `values`: of some queries, by number, at given weights.
     """
     count = len(default_values)
     if count < 2:
@@ -91,7 +94,7 @@ def supported_share(
     for fold in fold_numbers(count, min(folds, count), repeats, seed):
         for held in range(min(folds, count)):
             out = np.flatnonzero(fold == held)
-            tuned = named(choose((fold != held).astype(np.int64))[0])
+            tuned = choose((fold != held).astype(np.int64))[0]
             for row, share in zip(gains, SHARES, strict=True):
                 row[out] += values(between(default, tuned, share), out) - default_values[out]
     gains /= repeats

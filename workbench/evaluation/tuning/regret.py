@@ -11,13 +11,20 @@ from numpy.typing import NDArray
 
 from workbench.evaluation.statistics import ROUNDING
 from workbench.evaluation.tuning.exact.step_functions import UNIT, Steps
+from workbench.evaluation.tuning.view import named
+from workbench.present.view import Shown, View
+from workbench.present.words import count
 from workbench.records import Query
-from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Vector = NDArray[np.float64]
+
+SHOWN = 10
+"""Queries that lose most, in a table."""
+
+_COLUMNS = ("query", "text", "value", "own best", "at weights", "regret")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,7 +38,7 @@ class Own:
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
-class Regret:
+class Regret(Shown):
     """Each query under one weight for all, beside its own best weight.
 
     `values` are under `weights`, `own` is each query's optimum. In a notebook it shows the queries
@@ -101,27 +108,32 @@ class Regret:
             f"weight, {self.oracle:.4f} with each query's own)"
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        from workbench.evaluation.tuning.present_tuning import regret_text
-
-        return regret_text(self)
-
-    def _repr_html_(self) -> str:
-        from workbench.evaluation.tuning.present_tuning import regret_html
-
-        return regret_html(self)
-
-
-def regret(
-    metric: str,
-    weights: Mapping[str, float],
-    queries: tuple[Query, ...],
-    values: Vector,
-    own: Own,
-) -> Regret:
-    """The parts put together; `values` and `own` are of `queries`, in order."""
-    return Regret(metric, weights, queries, values, own)
+    def view(self) -> View:
+        """The means, then the queries that lose most."""
+        losing = int((self.to_frame()["regret"] > ROUNDING).sum())
+        head = (
+            f"{self.metric} over {count(len(self.queries), 'query')}: {self.value:.4f} with one "
+            f"weight for all ({named(self.weights)}), {self.oracle:.4f} if each had its own best; "
+            f"{count(losing, 'query')} would do better with a weight of their own"
+        )
+        cells = [
+            (
+                row["query_id"],
+                row["query"][:160],
+                f"{row['value']:.4f}",
+                f"{row['own_best']:.4f}",
+                f"{row['own_low']:.2f} to {row['own_high']:.2f}",
+                f"{row['regret']:.4f}",
+            )
+            for row in self.worst(SHOWN).to_dict("records")
+        ]
+        rows = (
+            f"  {value} of {best} (own weight {where})  {name}  {text[:80]}"
+            for name, text, value, best, where, _ in cells
+        )
+        table = [(False, line) for line in cells]
+        more = {"columns": _COLUMNS, "table": table, "words": 2}
+        return View(head, tuple(rows), template="table.html", more=more)
 
 
 def own_best(steps: Steps, edges: Vector) -> Own:

@@ -9,18 +9,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError, WeightError
-from workbench.evaluation.reports.present import first_ids
 from workbench.evaluation.tuning.curve import WeightCurve, weight_curve
 from workbench.evaluation.tuning.exact.branch_and_bound import cost, maximum
 from workbench.evaluation.tuning.exact.line_search import Climb, Line, axis, proper
 from workbench.evaluation.tuning.exact.many_lines import Batch, make_batch
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.exact.sample import CurveItem, Sample, prepare
 from workbench.evaluation.tuning.exact.step_functions import UNIT, around
-from workbench.evaluation.tuning.features import Frequencies
+from workbench.evaluation.tuning.exact.tuning_set import CurveItem, TuningSet, prepare
 from workbench.evaluation.tuning.left_out import LeftOut, what_is_left_out
-from workbench.evaluation.tuning.result import PLAIN
-from workbench.evaluation.tuning.weight_search import BestWeights, WeightSearch
+from workbench.evaluation.tuning.result import PLAIN, BestWeights
+from workbench.evaluation.tuning.weight_search import WeightSearch
+from workbench.present.words import first_ids
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise, weight_vector
 from workbench.records import Candidates, Query
@@ -38,16 +37,15 @@ SAME = 1e-12
 
 
 def tune(
-    found: Iterable[tuple[Query, Candidates]],
+    retrieved: Iterable[tuple[Query, Candidates]],
     asked: Sequence[Query],
     grades: Mapping[str, Mapping[str, int]],
     signals: Sequence[str],
     metric: str,
     base: Profile,
-    frequencies: Frequencies | None = None,
     unknown_papers: Sequence[str] = (),
 ) -> WeightCurve | WeightSearch:
-    """A curve for two signals, a search for more. `found`: the candidates of each judged query;
+    """A curve for two signals, a search for more. `retrieved`: the candidates of each judged query;
     `asked`: all queries; `grades`: by query id and paper id; `unknown_papers`: judged papers that
     the corpus does not have, which is only said.
 
@@ -62,7 +60,7 @@ def tune(
         CurveItem(
             _named(candidates, query.id), normalise(candidates, base.normaliser), grades[query.id]
         )
-        for query, candidates in found
+        for query, candidates in retrieved
     ]
     if not items:
         raise EvaluationError(
@@ -82,9 +80,7 @@ def tune(
         )
     if len(signals) > 2:
         return search_weights(items, signals, metric, base=base, left_out=left_out)
-    return weight_curve(
-        items, signals, metric, base=base, left_out=left_out, frequencies=frequencies
-    )
+    return weight_curve(items, signals, metric, base=base, left_out=left_out)
 
 
 def search_weights(
@@ -109,32 +105,32 @@ def search_weights(
     if len(signals) < 3 or len(set(signals)) < len(signals):
         raise WeightError(f"signals are {', '.join(signals)}; give three or more different ones")
     base = base or PLAIN
-    sample = prepare(items, signals, parse_metric(metric))
-    batch = make_batch(sample, signals)
-    climb = Climb(batch, np.ones(len(sample), dtype=np.int64))
-    move = climb.run(_starts(climb, base, restarts, seed))
-    path = {move.start}
+    judged = prepare(items, signals, parse_metric(metric))
+    batch = make_batch(judged, signals)
+    climb = Climb(batch, np.ones(len(judged), dtype=np.int64))
+    end = climb.run(_starts(climb, base, restarts, seed))
+    path = {end.start}
     cells = cells if cells is not None else EXACT_CELLS if len(signals) == 3 else 0
     bound = None
     if cells and cost(batch, cells).affordable:
-        known = dict(zip(signals, move.weights.tolist(), strict=True))
-        bound = maximum(batch, sample, known, cells)
+        known = dict(zip(signals, end.weights.tolist(), strict=True))
+        bound = maximum(batch, judged, known, cells)
         start = np.array([bound.weights[signal] for signal in signals])
-        move = max(move, climb.run([start], len(climb.moves)), key=lambda found: found.total)
-        path.add(move.start)
-    weights, value = _short(sample, batch, move.weights, move.total / UNIT / len(sample))
+        end = max(end, climb.run([start], len(climb.path)), key=lambda end: end.total)
+        path.add(end.start)
+    weights, value = _short(judged, batch, end.weights, end.total / UNIT / len(judged))
     named = dict(zip(signals, weights.tolist(), strict=True))
     axes = {name: climb.draw(*axis(weights, i), weights[i]) for i, name in enumerate(signals)}
     return WeightSearch(
         metric=metric,
         signals=tuple(signals),
         best=BestWeights(value, named, _intervals(axes, climb, batch.total(weights, climb.counts))),
-        path=tuple(step for step in climb.moves if step.start in path),
+        path=tuple(step for step in climb.path if step.start in path),
         lines=climb.lines,
         bound=bound,
         base=base,
         left_out=left_out or LeftOut(),
-        _sample=sample,
+        _tuning_set=judged,
         _batch=batch,
         _axes=axes,
     )
@@ -154,7 +150,7 @@ def _starts(climb: Climb, base: Profile, restarts: int, seed: int) -> list[Vecto
     return [climb.best_edge(), proper(own) if own.any() else even, even, *random]
 
 
-def _short(sample: Sample, batch: Batch, weights: Vector, value: float) -> tuple[Vector, float]:
+def _short(judged: TuningSet, batch: Batch, weights: Vector, value: float) -> tuple[Vector, float]:
     """The weights in as few decimals as keep their value, with sum 1, where no papers tie, and
     that value by ranking anew."""
     for decimals in range(1, 16):
@@ -163,15 +159,15 @@ def _short(sample: Sample, batch: Batch, weights: Vector, value: float) -> tuple
         short[largest] = round(1.0 - (short.sum() - short[largest]), decimals)
         if short.min() < 0 or not short.any() or not batch.clear(short):
             continue
-        here = _mean(sample, batch.signals, short)
+        here = _mean(judged, batch.signals, short)
         if here >= value - SAME:
             return short, here
-    return weights, _mean(sample, batch.signals, weights)
+    return weights, _mean(judged, batch.signals, weights)
 
 
-def _mean(sample: Sample, signals: Sequence[str], weights: Vector) -> float:
+def _mean(judged: TuningSet, signals: Sequence[str], weights: Vector) -> float:
     named = dict(zip(signals, weights.tolist(), strict=True))
-    return float(sample.per_query(named).mean())
+    return float(judged.query_values(named).mean())
 
 
 def _intervals(

@@ -11,69 +11,33 @@ from numpy.typing import NDArray
 
 from workbench.errors import EvaluationError, WeightError
 from workbench.evaluation.statistics import mean_interval
-from workbench.evaluation.tuning.certainty import CrossValidation, cross_validate, percentiles
+from workbench.evaluation.tuning.certainty import Bootstrap, CrossValidation, cross_validate
 from workbench.evaluation.tuning.exact.branch_and_bound import CELLS, Cost, Maximum, cost, maximum
-from workbench.evaluation.tuning.exact.line_search import Climb, Line, Move
+from workbench.evaluation.tuning.exact.line_search import Climb, Line, Waypoint
 from workbench.evaluation.tuning.exact.many_lines import Batch
-from workbench.evaluation.tuning.exact.sample import Sample
-from workbench.evaluation.tuning.exact.step_functions import UNIT, around, best_run
+from workbench.evaluation.tuning.exact.step_functions import UNIT, best_run
+from workbench.evaluation.tuning.exact.tuning_set import TuningSet
 from workbench.evaluation.tuning.left_out import LeftOut
-from workbench.evaluation.tuning.result import Tuned
+from workbench.evaluation.tuning.plots import search_figure
+from workbench.evaluation.tuning.result import BestWeights, Tuned
+from workbench.evaluation.tuning.view import facts_view, named, span
+from workbench.present.view import View
+from workbench.present.words import count
 from workbench.profiles import Profile
-from workbench.terminal import terminal_safe
 
 if TYPE_CHECKING:
-    import pandas as pd
     from plotly.graph_objects import Figure
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class BestWeights:
-    """The best weights found, in short decimals with sum 1, and what they give.
-
-    `intervals`: from where to where each weight can move, the others in proportion, with exactly
-    the same value.
-    """
-
-    value: float
-    weights: Mapping[str, float]
-    intervals: Mapping[str, tuple[float, float]]
-
-
-@dataclass(frozen=True, slots=True)
-class Reach:
-    """How much a weight matters: from `low` to `high` it can move, the others in proportion,
-    before the metric drops by its standard error; `without` is the mean just above weight 0."""
-
-    signal: str
-    weight: float
-    low: float
-    high: float
-    without: float
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class SearchBootstrap:
-    """95 % intervals over queries.
-
-    `interval`: signal -> of its best weight, the middle of what queries drawn with replacement
-    give, on the line through the optimum on which the others keep their proportions (a whole
-    search for each resample would take hours). `value`: of the mean metric at the best weights
-    (`statistics.mean_interval`).
-    """
-
-    interval: Mapping[str, tuple[float, float]]
-    value: tuple[float, float]
+Weights = Mapping[str, float]
 
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WeightSearch(Tuned):
     """The best weights of three or more signals. Made by `tuning.search_weights`.
 
-    `best`: what was found. `path`: the moves that led there, weights in the order of `signals`.
+    `best`: what was found. `path`: the steps that led there, weights in the order of `signals`.
     `lines`: how many exact line searches it took. `bound`: the search of the whole simplex, None
     where it was not made. `base` is the profile that tuning started from,
     `left_out` what it did not use. Shows as a table in a notebook; `str()` gives plain text.
@@ -84,38 +48,28 @@ class WeightSearch(Tuned):
     metric: str
     signals: tuple[str, ...]
     best: BestWeights
-    path: tuple[Move, ...]
+    path: tuple[Waypoint, ...]
     lines: int
     bound: Maximum | None
     base: Profile
     left_out: LeftOut
-    _sample: Sample
+    _tuning_set: TuningSet
     _batch: Batch
     _axes: Mapping[str, Line]
     _kept: dict[Any, Any] = field(default_factory=dict)
 
-    @property
-    def profile(self) -> Profile:
-        """`base` with the best weights; every other signal weighs 0. Save it with `to_toml`."""
-        return self._profile(self.best.weights)
-
-    @property
-    def reach(self) -> tuple[Reach, ...]:
-        """How far each weight can move before the metric drops by its standard error."""
-        return tuple(self._reach(signal) for signal in self.signals)
-
-    def at(self, weights: Mapping[str, float]) -> float:
+    def at(self, weights: Weights) -> float:
         """The mean at these very weights, by ranking anew; signals left out weigh 0.
 
         Raises WeightError for an unknown signal, a negative weight or all 0.
         """
-        return float(self.per_query(weights).mean())
+        return float(self.query_values(weights).mean())
 
-    def per_query(self, weights: Mapping[str, float] | None = None) -> Vector:
+    def query_values(self, weights: Weights | None = None) -> Vector:
         """Each query's value at these very weights, None meaning the best, shape (queries,)."""
         if weights is None:
-            return self._once("best", lambda: self._sample.per_query(self.best.weights))
-        return self._sample.per_query(weights)
+            return self._once("best", lambda: self._tuning_set.query_values(self.best.weights))
+        return self._tuning_set.query_values(weights)
 
     def curve(self, signal: str) -> tuple[Vector, Vector]:
         """The mean over one signal's weight, the others in their best proportions: the edges of
@@ -125,10 +79,10 @@ class WeightSearch(Tuned):
             raise WeightError(
                 f"signal {signal!r} was not tuned; these were: {', '.join(self.signals)}"
             )
-        line, count = self._axes[signal], len(self._sample)
+        line, count = self._axes[signal], len(self._tuning_set)
         return line.edges, line.steps.sums(np.ones(count, dtype=np.int64)) / UNIT / count
 
-    def bootstrap(self, resamples: int = 1000, seed: int = 0) -> SearchBootstrap:
+    def bootstrap(self, resamples: int = 1000, seed: int = 0) -> Bootstrap:
         """How sure the weights are. Raises EvaluationError for fewer than one resample."""
         if resamples < 1:
             raise EvaluationError(f"resamples is {resamples}; it must be at least 1")
@@ -144,7 +98,7 @@ class WeightSearch(Tuned):
         return self._once(
             ("folds", folds, repeats, seed, nested),
             lambda: cross_validate(
-                self._choose, self.per_query(), self.default_values, folds, repeats, seed,
+                self._choose, self.query_values(), self.default_values, folds, repeats, seed,
                 nested=nested,
             ),
         )  # fmt: skip
@@ -159,81 +113,108 @@ class WeightSearch(Tuned):
 
         Raises EvaluationError where `cost` is above its limit.
         """
-        return maximum(self._batch, self._sample, self.best.weights, cells)
+        return maximum(self._batch, self._tuning_set, self.best.weights, cells)
 
     def plot(self, *, bootstrap: bool = True) -> Figure:
         """A plotly figure: for each signal the mean over its weight, the others in proportion."""
-        from workbench.evaluation.tuning.plots import plot_search
-
-        return plot_search(self, bootstrap)
-
-    def to_frame(self) -> pd.DataFrame:
-        """One row a signal: signal, weight, low, high, without, as in `Reach`."""
-        import pandas as pd
-
-        names = Reach.__slots__
-        return pd.DataFrame([{name: getattr(row, name) for name in names} for row in self.reach])
-
-    def to_dict(self) -> dict[str, Any]:
-        """What `workbench tune --json` prints; a contract: fields are only added."""
-        from workbench.evaluation.tuning.present_search import search_dict
-
-        return search_dict(self)
-
-    def __repr__(self) -> str:
-        weights = ", ".join(f"{name} {weight:g}" for name, weight in self.best.weights.items())
-        return (
-            f"WeightSearch({self.metric} over {len(self._sample)} queries, {self.lines} line "
-            f"searches: best {self.best.value:.4f} at {weights})"
+        return search_figure(
+            self.metric,
+            self.best.value,
+            self.best.weights,
+            {signal: self.curve(signal) for signal in self.signals},
+            self.bootstrap().intervals if bootstrap else {},
         )
 
-    @terminal_safe
-    def __str__(self) -> str:
-        from workbench.evaluation.tuning.present_search import search_text
+    def to_dict(self) -> dict[str, Any]:
+        """What `workbench tune --json` prints for more than two signals; fields are only added.
 
-        return search_text(self)
+        As for two, but `interval` and `bootstrap.interval` map each signal to its interval, and
+        `curve` is on the line on which the second signal's weight moves and the others keep their
+        proportions; `curves` has it for every signal.
+        """
+        best, sure = self.best, self.bootstrap()
+        curves = {}
+        for signal in self.signals:
+            edges, values = self.curve(signal)
+            curves[signal] = np.column_stack((edges[:-1], values)).tolist()
+        return {
+            **self._plain(),
+            "best": {
+                "weights": dict(best.weights),
+                "interval": {signal: list(ends) for signal, ends in best.intervals.items()},
+                "value": best.value,
+            },
+            "bootstrap": {
+                "interval": {signal: list(ends) for signal, ends in sure.intervals.items()},
+                "value": list(sure.value),
+            },
+            "reach": self.to_frame().to_dict("records"),
+            "upper_bound": self.bound.upper if self.bound else None,
+            "proven": self.bound.proven if self.bound else False,
+            "curve": curves[self.signals[1]],
+            "curves": curves,
+        }
 
-    def _repr_html_(self) -> str:
-        from workbench.evaluation.tuning.present_search import search_html
+    def __repr__(self) -> str:
+        return (
+            f"WeightSearch({self.metric} over {count(len(self.queries), 'query')}, {self.lines} "
+            f"line searches: best {self.best.value:.4f} at {named(self.best.weights)})"
+        )
 
-        return search_html(self)
+    def view(self) -> View:
+        """What a person wants to know first, then what each weight matters, a fact a line."""
+        facts = [
+            *self._facts(self._proof()),
+            ("95 % interval", span(self.bootstrap().value), "of the best value"),
+        ]
+        facts += [
+            (
+                row.signal,
+                f"{row.weight:g}",
+                f"from {span((row.low, row.high), 2)} within a standard error "
+                f"({self.standard_error:.4f}); {row.without:.4f} without it",
+            )
+            for row in self.reach
+        ]
+        head = (
+            f"{self.metric} over the weights of {', '.join(self.signals)}: "
+            f"{count(len(self.queries), 'query')}, {self.lines:,} exact line searches"
+        )
+        return facts_view(head, facts, self._notes())
+
+    def _proof(self) -> str:
+        """What is known about other weights."""
+        if self.bound is None:
+            return f"no line through them is better ({self.lines} line searches)"
+        if self.bound.proven:
+            return (
+                "no weights are better: proven over the whole simplex, single ties inside it aside"
+            )
+        return f"no weights are better than {self.bound.upper:.4f}"
 
     def _at_best(self) -> Vector:
-        return self.per_query()
+        return self.query_values()
 
-    def _reach(self, signal: str) -> Reach:
-        edges, values = self.curve(signal)
-        weight = self.best.weights[signal]
-        low, high = around(values >= self.best.value - self.standard_error, edges, weight)
-        return Reach(signal, weight, low, high, float(values[0]))
-
-    def _resample(self, resamples: int, seed: int) -> SearchBootstrap:
-        count, own = len(self._sample), self.per_query()
-        draws = np.random.default_rng(seed).integers(0, count, (resamples, count))
-        weights = {signal: np.empty(resamples) for signal in self.signals}
+    def _resample(self, resamples: int, seed: int) -> Bootstrap:
+        queries, own = len(self._tuning_set), self.query_values()
+        draws = np.random.default_rng(seed).integers(0, queries, (resamples, queries))
+        weights = np.empty((resamples, len(self.signals)))
         for i, draw in enumerate(draws):
-            counts = np.bincount(draw, minlength=count)
-            for signal, line in self._axes.items():
+            counts = np.bincount(draw, minlength=queries)
+            for column, line in enumerate(self._axes.values()):
                 start, stop = best_run(line.steps.sums(counts), line.edges)
-                weights[signal][i] = (line.edges[start] + line.edges[stop]) / 2
-        intervals = {signal: percentiles(drawn) for signal, drawn in weights.items()}
-        return SearchBootstrap(intervals, mean_interval(own, resamples, seed)[1:])
+                weights[i, column] = (line.edges[start] + line.edges[stop]) / 2
+        _, low, high = mean_interval(own, resamples, seed)
+        return Bootstrap(self.signals, (low, high), weights, own[draws].mean(axis=1))
 
-    def _weights_of(self, chosen: Any) -> dict[str, float]:
-        found: dict[str, float] = chosen
-        return found
-
-    def _best_weights(self) -> Mapping[str, float]:
-        return self.best.weights
-
-    def _choose(self, counts: Integers) -> tuple[dict[str, float], Vector]:
+    def _choose(self, counts: Integers) -> tuple[Weights, Vector]:
         """The best weights for the queries counted, from fewer starts, and every query's value.
         Cross-validation and recommendation have the same folds: a search is made once."""
         return self._once(("fold", counts.tobytes()), lambda: self._search(counts))
 
-    def _search(self, counts: Integers) -> tuple[dict[str, float], Vector]:
+    def _search(self, counts: Integers) -> tuple[Weights, Vector]:
         climb = Climb(self._batch, counts)
         even = np.full(len(self.signals), 1 / len(self.signals))
-        found = climb.run([climb.best_edge(), even])
-        weights = dict(zip(self.signals, found.weights.tolist(), strict=True))
-        return weights, self._batch.sample.per_query(weights)
+        best = climb.run([climb.best_edge(), even])
+        weights = dict(zip(self.signals, best.weights.tolist(), strict=True))
+        return weights, self._batch.tuning_set.query_values(weights)

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 from workbench.errors import EvaluationError
 from workbench.evaluation.tuning.exact.line_search import proper, unlike
 from workbench.evaluation.tuning.exact.many_lines import Batch
-from workbench.evaluation.tuning.exact.sample import Sample
 from workbench.evaluation.tuning.exact.step_functions import UNIT, to_units
+from workbench.evaluation.tuning.exact.tuning_set import TuningSet
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -99,7 +99,7 @@ def cost(batch: Batch, cells: int = CELLS) -> Cost:
 
 
 def maximum(
-    batch: Batch, sample: Sample, weights: Mapping[str, float], cells: int = CELLS
+    batch: Batch, tuning_set: TuningSet, weights: Mapping[str, float], cells: int = CELLS
 ) -> Maximum:
     """The best weights of the whole simplex, starting from the best known ones.
 
@@ -113,15 +113,15 @@ def maximum(
             f"the limits are {PAIRS:,} pairs and at least 1 cell: use fewer queries or candidates, "
             "or stay with what the line searches found"
         )
-    return _Search(batch, sample, weights).run(cells)
+    return _Search(batch, tuning_set, weights).run(cells)
 
 
 class _Search:
     """One branch and bound: the flat arrays that it needs, and the best weights so far."""
 
-    def __init__(self, batch: Batch, sample: Sample, weights: Mapping[str, float]) -> None:
-        self._sample, self._signals = sample, batch.signals
-        self._queries, self._measure = batch.sample.queries, sample.measure
+    def __init__(self, batch: Batch, tuning_set: TuningSet, weights: Mapping[str, float]) -> None:
+        self._tuning_set, self._signals = tuning_set, batch.signals
+        self._queries, self._measure = batch.tuning_set.queries, tuning_set.measure
         self._depth, self._tables = batch.depth, batch.tables
         self._first = batch.first_paper
         self._siblings, self._owner = batch.siblings, batch.paper
@@ -136,13 +136,14 @@ class _Search:
         self._batch, self._ones = batch, np.ones(len(self._queries), dtype=np.int64)
         self._noise = NOISE * float(np.abs(self._difference).max(initial=0.0))
         self.best = np.array([weights[signal] for signal in self._signals])
-        own = sample.per_query(weights)
+        own = tuning_set.query_values(weights)
         self.total = int(to_units(own).sum()) if batch.clear(self.best) else 0
 
     def run(self, cells: int) -> Maximum:
         count, size = 0, len(self._signals)
         nothing = np.zeros(len(self._first) and int(self._first[-1]), dtype=np.int32)
         every = np.arange(len(self._own), dtype=np.int32)
+        # Every face is a root: where a signal weighs exactly 0, papers may tie that differ inside.
         faces = [list(face) for n in range(size, 0, -1) for face in combinations(range(size), n)]
         roots = [
             self._look(np.eye(size)[face], every, nothing, -number)
@@ -153,6 +154,7 @@ class _Search:
         stuck = self.total
         while heap and count < cells:
             cell = heapq.heappop(heap)
+            # The heap gives the highest bound first: if that is no better, nothing is.
             if -cell.key[0] <= self.total:
                 heap = []
                 break
@@ -199,13 +201,14 @@ class _Search:
 
     def _found(self, upper: int, count: int) -> Maximum:
         named = dict(zip(self._signals, self.best.tolist(), strict=True))
-        value = float(self._sample.per_query(named).mean())
+        value = float(self._tuning_set.query_values(named).mean())
         return Maximum(value, named, max(upper / UNIT / len(self._queries), value), count)
 
     def _look(
         self, corners: Vector, live: NDArray[np.int32], above: NDArray[np.int32], number: int
     ) -> _Cell | None:
         """The cell with what is decided in it taken out; None where it holds nothing better."""
+        # Pairs that all corners agree on are decided; a paper is, by the best of its rows.
         live = live[self._possible(corners)[self._own[live]]]
         at = self._at(corners, live)
         low, high = at.min(axis=0, initial=np.inf), at.max(axis=0, initial=-np.inf)
@@ -215,11 +218,13 @@ class _Search:
         group, paper = self._runs(live)
         sure_paper = _every(_any(sure, group), paper)
         never_paper = _any(_every(never, group), paper)
+        # Papers surely above give each counted paper its best rank, and the cell its bound.
         owner = self._paper[live[group[paper]]] if len(live) else np.zeros(0, dtype=np.int64)
         above = above + np.bincount(owner[sure_paper], minlength=len(above)).astype(np.int32)
         bound = self._value(above)
         if bound <= self.total:
             return None
+        # A point inside may already be better than the best known: the bound to beat rises.
         middle = _shares(len(corners)) @ at
         higher = (middle > 0) | ((middle == 0) & earlier)
         here = _every(_any(higher, group), paper) & ~sure_paper

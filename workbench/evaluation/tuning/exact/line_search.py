@@ -1,11 +1,11 @@
 """Search for the best weights of several signals: exact line searches until none improves.
 
-Along any line through the weights the metric is known everywhere (`batch`), so a line search finds
-the line's true maximum. Lines go towards each signal, between each two signals, and along the way
-that the last round went (Powell, "An Efficient Method for Finding the Minimum of a Function of
-Several Variables without Calculating Derivatives", The Computer Journal 1964), from several
+Along any line through the weights the metric is known everywhere (`many_lines`), so a line search
+finds the line's true maximum. Lines go towards each signal, between each two signals, and along
+the way that the last round went (Powell, "An Efficient Method for Finding the Minimum of a Function
+of Several Variables without Calculating Derivatives", The Computer Journal 1964), from several
 starts. What is found is the best that no such line improves: not always the best of all, see
-`simplex`.
+`branch_and_bound`.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Move:
+class Waypoint:
     """A step of the search: the line that was followed, the weights it led to, and the sum over
     the queries there, in units. `start` numbers the start that it belongs to."""
 
@@ -71,22 +71,22 @@ class Climb:
     batch: Batch
     counts: Integers
     lines: int = 0
-    moves: list[Move] = field(default_factory=list)
+    path: list[Waypoint] = field(default_factory=list)
 
-    def run(self, starts: list[Vector], first: int = 0) -> Move:
-        """The best move of all starts, numbered from `first`; of equals the first."""
+    def run(self, starts: list[Vector], first: int = 0) -> Waypoint:
+        """The best end of all starts, numbered from `first`; of equals the first."""
         ends = (self._from(i, weights) for i, weights in enumerate(starts, first))
-        return max(ends, key=lambda move: move.total)
+        return max(ends, key=lambda end: end.total)
 
     def best_edge(self) -> Vector:
         """The best weights of two signals alone, all pairs tried."""
-        found: list[tuple[int, Vector]] = []
+        edges: list[tuple[int, Vector]] = []
         for one, other in combinations(range(len(self.batch.signals)), 2):
             corners = np.eye(len(self.batch.signals))
             line = self.draw(corners[one], corners[other], 0.5)
             place, total = self._top(line)
-            found.append((total, line.weights(place)))
-        return max(found, key=lambda pair: pair[0])[1]
+            edges.append((total, line.weights(place)))
+        return max(edges, key=lambda pair: pair[0])[1]
 
     def through(self, weights: Vector, direction: Vector) -> Line:
         """The line through some weights, as long as none is below 0."""
@@ -99,27 +99,27 @@ class Climb:
         breakpoints, steps = self.batch.line(start, stop)
         return Line(start, stop, here, np.concatenate(([0.0], breakpoints, [1.0])), steps)
 
-    def _from(self, number: int, weights: Vector) -> Move:
+    def _from(self, number: int, weights: Vector) -> Waypoint:
         """Follow lines from one start until a whole round of them improves nothing."""
         weights = self._off_ties(weights)
-        move = Move(number, "start", weights, self.batch.total(weights, self.counts))
-        self.moves.append(move)
+        here = Waypoint(number, "start", weights, self.batch.total(weights, self.counts))
+        self.path.append(here)
         way: Vector | None = None
         for _ in range(ROUNDS):
-            before = move
-            for name, direction in self._directions(move.weights, way):
-                move = self._follow(move, name, direction)
-            if move.total == before.total:
+            before = here
+            for name, direction in self._directions(here.weights, way):
+                here = self._follow(here, name, direction)
+            if here.total == before.total:
                 break
-            way = move.weights - before.weights
-        return self._centred(move)
+            way = here.weights - before.weights
+        return self._centred(here)
 
     def _off_ties(self, weights: Vector) -> Vector:
         """Weights close by at which no papers tie: a line through a tie may run along it, and
         there papers are ordered by rounding."""
         uneven = unlike(len(weights))
         nudged = (proper(weights * (1.0 + share * uneven)) for share in (0.0, *NUDGES))
-        return next((found for found in nudged if self.batch.clear(found)), weights)
+        return next((near for near in nudged if self.batch.clear(near)), weights)
 
     def _directions(self, weights: Vector, way: Vector | None) -> Iterator[tuple[str, Vector]]:
         names = self.batch.signals
@@ -132,20 +132,20 @@ class Climb:
             direction[i], direction[j] = 1.0, -1.0
             yield f"{names[i]} - {names[j]}", direction
 
-    def _follow(self, move: Move, name: str, direction: Vector) -> Move:
-        if np.abs(direction).max() < STILL or not _room(move.weights, direction):
-            return move
-        line = self.through(move.weights, direction)
+    def _follow(self, here: Waypoint, name: str, direction: Vector) -> Waypoint:
+        if np.abs(direction).max() < STILL or not _room(here.weights, direction):
+            return here
+        line = self.through(here.weights, direction)
         place, total = self._top(line)
-        if total <= move.total:
-            return move
+        if total <= here.total:
+            return here
         weights = line.weights(place)
         if not self.batch.clear(weights):
             weights = line.weights(self._beside(line))
             if not self.batch.clear(weights):
-                return move  # the line runs along a tie
-        better = Move(move.start, name, weights, total)
-        self.moves.append(better)
+                return here  # the line runs along a tie
+        better = Waypoint(here.start, name, weights, total)
+        self.path.append(better)
         return better
 
     def _beside(self, line: Line) -> float:
@@ -159,20 +159,20 @@ class Climb:
         first, last = best_run(sums, line.edges)
         return weight_inside(line.edges[first : last + 1]), int(sums[first])
 
-    def _centred(self, move: Move) -> Move:
+    def _centred(self, here: Waypoint) -> Waypoint:
         """The same value in the middle of where it holds, so that short decimals lie near."""
         for i in range(len(self.batch.signals)):
-            line = self.through(move.weights, _towards(move.weights, i))
+            line = self.through(here.weights, _towards(here.weights, i))
             sums = line.steps.sums(self.counts)
-            if sums[line.interval(line.here)] != move.total:
+            if sums[line.interval(line.here)] != here.total:
                 continue
-            low, high = around(sums == move.total, line.edges, line.here)
+            low, high = around(sums == here.total, line.edges, line.here)
             inside = line.edges[(line.edges >= low) & (line.edges <= high)]
             place = weight_inside(inside)
             weights = line.weights(place)
             if self.batch.clear(weights):
-                move = Move(move.start, move.line, weights, move.total)
-        return move
+                here = Waypoint(here.start, here.line, weights, here.total)
+        return here
 
 
 def unlike(count: int) -> Vector:

@@ -1,6 +1,6 @@
 """All queries' steps along a line at once, for many lines between more than two signals.
 
-`crossings` goes paper by paper, which is fastest for a single line. Here every pair of a counted
+`one_line` goes paper by paper, which is fastest for a single line. Here every pair of a counted
 paper's row and another paper's row is one entry of flat arrays, made once; a line is then a few
 operations over all of them. Single weights at which papers tie are no breakpoints of their own.
 """
@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from workbench.evaluation.tuning.exact.one_line import MERGED
 from workbench.evaluation.tuning.exact.rank_metrics import RankMetric
-from workbench.evaluation.tuning.exact.sample import Prepared, Sample
 from workbench.evaluation.tuning.exact.step_functions import Steps, merge, to_units
+from workbench.evaluation.tuning.exact.tuning_set import Prepared, TuningSet
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -58,13 +58,13 @@ class Pairs:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Batch:
-    """The queries of a sample, flat. `paper` is the counted paper of each own row, `query` the
+    """The queries of a tuning_set, flat. `paper` is the counted paper of each own row, `query` the
     query of each counted paper, `first_paper` the first counted paper of each query, and one past;
     `rivals` pairs own rows with other papers' rows, `siblings` with rows of the same paper.
     `tables` holds the metric by rank (0 is rank 1) where a query has one counted paper, in units.
     """
 
-    sample: Sample
+    tuning_set: TuningSet
     signals: tuple[str, ...]
     paper: Integers
     query: Integers
@@ -87,15 +87,15 @@ class Batch:
         """The sum over the queries at these very weights by ranking anew, query q taken
         `counts[q]` times, in units."""
         named = dict(zip(self.signals, weights.tolist(), strict=True))
-        return int(to_units(self.sample.per_query(named)) @ counts)
+        return int(to_units(self.tuning_set.query_values(named)) @ counts)
 
     def line(self, start: Vector, stop: Vector) -> tuple[Vector, Steps]:
-        """As `Sample.line`, for weights in the order of `signals`, each (signals,)."""
+        """As `TuningSet.line`, for weights in the order of `signals`, each (signals,)."""
         left, right = self._pieces(start, stop)
         papers, places, ranks = self._ranks(start, stop, left, right)
         cuts = np.searchsorted(papers, self.first_paper)
         weights, values, query = [], [], []
-        for number, prepared in enumerate(self.sample.queries):
+        for number, prepared in enumerate(self.tuning_set.queries):
             own = slice(cuts[number], cuts[number + 1])
             table = self.tables[number]
             if not prepared.papers:
@@ -104,7 +104,7 @@ class Batch:
                 at, units = places[own], table[ranks[own] - 1]
             else:
                 at, units = _several(
-                    prepared, self.sample.measure, papers[own], places[own], ranks[own]
+                    prepared, self.tuning_set.measure, papers[own], places[own], ranks[own]
                 )
             weights.append(at)
             values.append(units)
@@ -127,15 +127,18 @@ class Batch:
     ) -> tuple[Integers, Vector, Integers]:
         """Counted paper, place and rank from there, (steps,), paper by paper, ascending."""
         pairs, count = self.rivals, len(self.paper)
+        # From where to where another paper is not above: the best of its rows decides.
         until, since = pairs.sides(start, stop)
         if len(pairs.starts) < len(until):
             until = np.maximum.reduceat(until, pairs.starts)
             since = np.minimum.reduceat(since, pairs.starts)
+        # Papers that are above everywhere count at once; rows beyond the depth need no crossings.
         own = pairs.group_own
         crosses = until <= since + MERGED
         always = np.bincount(own[~crosses], minlength=count)
         live = np.flatnonzero(crosses & ((left < right) & (always < self.depth))[own])
         until, since, own = until[live], since[live], own[live]
+        # The rank where an own row's piece begins, then a step for each crossing inside it.
         before, after = left[own], right[own]
         above = (until > before) | (since <= before)
         rank = 1 + always + np.bincount(own[above], minlength=count)
@@ -145,26 +148,28 @@ class Batch:
         rows = np.concatenate((shown, own[down], own[up]))
         places = np.concatenate((left[shown], until[down], since[up]))
         change = np.repeat([0, -1, 1], [len(shown), len(down), len(up)])
+        # The pieces of a paper's rows side by side, in order of place: a running sum is the rank.
         order = np.lexsort((places, self.paper[rows]))
         rows, places, change = rows[order], places[order], change[order]
         first = np.flatnonzero(order < len(shown))
         total = np.cumsum(change)
         section = np.repeat(first, np.diff(np.append(first, len(rows))))
         ranks = np.minimum(rank[rows[section]] + total - total[section], self.depth + 1)
+        # What changes no rank is no step.
         papers = self.paper[rows]
         seen = (np.diff(papers, prepend=-1) != 0) | (np.diff(ranks, prepend=0) != 0)
         return papers[seen], places[seen], ranks[seen]
 
 
-def make_batch(sample: Sample, signals: Sequence[str]) -> Batch:
+def make_batch(tuning_set: TuningSet, signals: Sequence[str]) -> Batch:
     """The flat form of a sample for weights of these signals, after leaving out what no such
     weights bring into play."""
-    pruned = sample.pruned(signals)
-    depth = sample.measure.cutoff or max(len(query.item.candidates) for query in pruned.queries)
+    pruned = tuning_set.pruned(signals)
+    depth = tuning_set.measure.cutoff or max(len(query.item.candidates) for query in pruned.queries)
     papers = [len(query.papers) for query in pruned.queries]
     own = [high - low for query in pruned.queries for low, high in query.papers]
     return Batch(
-        sample=pruned,
+        tuning_set=pruned,
         signals=tuple(signals),
         paper=np.repeat(np.arange(len(own)), own),
         query=np.repeat(np.arange(len(papers)), papers),
@@ -172,7 +177,7 @@ def make_batch(sample: Sample, signals: Sequence[str]) -> Batch:
         rivals=_pairs(pruned.queries, signals, siblings=False),
         siblings=_pairs(pruned.queries, signals, siblings=True),
         depth=depth,
-        tables=[_table(query, sample.measure, depth) for query in pruned.queries],
+        tables=[_table(query, tuning_set.measure, depth) for query in pruned.queries],
     )
 
 
@@ -182,9 +187,9 @@ def _pairs(queries: Sequence[Prepared], signals: Sequence[str], *, siblings: boo
     own, earlier, groups = [], [], []
     count = 0
     for query in queries:
-        found = query.item.candidates
-        columns = query.item.normalised[:, [found.signals.index(signal) for signal in signals]]
-        rows = np.arange(len(found))
+        candidates = query.item.candidates
+        columns = query.item.normalised[:, [candidates.signals.index(signal) for signal in signals]]
+        rows = np.arange(len(candidates))
         paper_of = np.repeat(
             np.arange(len(query.paper_starts)), np.diff(np.append(query.paper_starts, len(rows)))
         )

@@ -13,7 +13,7 @@ from workbench.evaluation.tuning.exact.one_line import Lines, rank_steps
 from workbench.evaluation.tuning.exact.rank_metrics import RankMetric
 from workbench.evaluation.tuning.exact.step_functions import Steps, sweep, to_units
 from workbench.ranking.fusion import fuse, weight_vector
-from workbench.records import Candidates
+from workbench.records import Candidates, Query
 
 Vector = NDArray[np.float64]
 Integers = NDArray[np.int64]
@@ -87,19 +87,19 @@ class Prepared:
     def pruned(self, signals: Sequence[str]) -> Prepared:
         """The same query without the rows that no weights of these signals put above a counted
         paper: the value at such weights stays what it is, and a line has fewer crossings."""
-        found = self.item.candidates
-        columns = self.item.normalised[:, [found.signals.index(signal) for signal in signals]]
-        keep = np.zeros(len(found), dtype=bool)
+        candidates = self.item.candidates
+        columns = self.item.normalised[:, [candidates.signals.index(signal) for signal in signals]]
+        keep = np.zeros(len(candidates), dtype=bool)
         for low, high in self.papers:
             keep |= ~_beaten(columns, low, high)
         for low, high in self.papers:
             keep[low:high] = True
         rows = np.flatnonzero(keep)
         kept = replace(
-            found,
-            paper_ids=found.paper_ids[rows],
-            numbers=found.numbers[rows],
-            values=found.values[rows],
+            candidates,
+            paper_ids=candidates.paper_ids[rows],
+            numbers=candidates.numbers[rows],
+            values=candidates.values[rows],
         )
         item = replace(self.item, candidates=kept, normalised=self.item.normalised[rows])
         place = np.searchsorted(rows, self.papers).tolist()
@@ -112,7 +112,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Sample:
+class TuningSet:
     """The queries that weights are tuned on, and the metric."""
 
     measure: RankMetric
@@ -121,20 +121,25 @@ class Sample:
     def __len__(self) -> int:
         return len(self.queries)
 
-    def per_query(self, weights: Weights) -> Vector:
+    @property
+    def asked(self) -> tuple[Query, ...]:
+        """The queries themselves."""
+        return tuple(query.item.candidates.query for query in self.queries)
+
+    def query_values(self, weights: Weights) -> Vector:
         """Each query's value at these very weights, by ranking anew, shape (queries,)."""
         return np.array([query.value(weights, self.measure) for query in self.queries])
 
-    def pruned(self, signals: Sequence[str]) -> Sample:
+    def pruned(self, signals: Sequence[str]) -> TuningSet:
         """Each query without the rows that no weights of these signals can bring into play."""
-        return Sample(self.measure, tuple(query.pruned(signals) for query in self.queries))
+        return TuningSet(self.measure, tuple(query.pruned(signals) for query in self.queries))
 
     def line(self, start: Weights, stop: Weights) -> tuple[Vector, Steps]:
         """All queries' steps on the way from `start` (0) to `stop` (1): breakpoints, steps."""
         return sweep([query.steps(start, stop, self.measure) for query in self.queries])
 
 
-def prepare(items: Sequence[CurveItem], signals: Sequence[str], measure: RankMetric) -> Sample:
+def prepare(items: Sequence[CurveItem], signals: Sequence[str], measure: RankMetric) -> TuningSet:
     """The items checked, and the papers that the metric counts looked up.
 
     Raises EvaluationError for no such paper in any item, or a matrix that does not fit its
@@ -148,15 +153,15 @@ def prepare(items: Sequence[CurveItem], signals: Sequence[str], measure: RankMet
             f"none of {len(queries)} queries has a relevant paper ({measure.counted}), so no "
             "weight is better than another; judge some, or check that the query ids match"
         )
-    return Sample(measure, queries)
+    return TuningSet(measure, queries)
 
 
 def _prepare(item: CurveItem, measure: RankMetric) -> Prepared:
-    found, normalised = item.candidates, item.normalised
-    if normalised.shape != (len(found), len(found.signals)):
+    candidates, normalised = item.candidates, item.normalised
+    if normalised.shape != (len(candidates), len(candidates.signals)):
         raise EvaluationError(
-            f"query {item.name!r}: the normalised matrix has shape "
-            f"{normalised.shape} for {len(found)} candidates and {len(found.signals)} signals; "
+            f"query {item.name!r}: the normalised matrix has shape {normalised.shape} for "
+            f"{len(candidates)} candidates and {len(candidates.signals)} signals; "
             "pass fusion.normalise(candidates, ...)"
         )
     if not np.isfinite(normalised).all():
@@ -165,11 +170,11 @@ def _prepare(item: CurveItem, measure: RankMetric) -> Prepared:
             "engine must give every candidate a number (0 where nothing matched)"
         )
     counted = sorted((paper, grade) for paper, grade in item.grades.items() if measure.sees(grade))
-    rows = _rows_of(found, [paper for paper, _ in counted])
+    rows = _rows_of(candidates, [paper for paper, _ in counted])
     grades = np.array([grade for _, grade in counted], dtype=np.int64)
     present = [i for i, (low, high) in enumerate(rows) if low < high]
     papers = [rows[i] for i in present]
-    size = len(found.paper_starts) if measure.least is None else None
+    size = len(candidates.paper_starts) if measure.least is None else None
     return Prepared(item, papers, grades[present], grades, size)
 
 
