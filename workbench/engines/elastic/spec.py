@@ -43,13 +43,7 @@ class ClusterSpec:
                 f"text_fields is {shown(self.text_fields)}; give field and boost, like "
                 "{'title': 2, 'text': 1}"
             )
-        if "@" in self.url:  # also where it has no scheme, or a comma or # in the password
-            raise ProfileError(
-                f"the URL of {self.url.rpartition('@')[2]!r} holds credentials; leave them out and "
-                "set WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
-            )
-        for url in self.urls:
-            check_url(url)
+        checked_urls(self.url)
         _check_index(self.index, attached=self.attached)
         if self.vectors not in VECTOR_TYPES:
             raise ProfileError(
@@ -68,7 +62,7 @@ class ClusterSpec:
     @property
     def urls(self) -> tuple[str, ...]:
         """Each URL of `url`."""
-        return tuple(part.strip() for part in self.url.split(",") if part.strip())
+        return checked_urls(self.url)
 
     @property
     def attached(self) -> bool:
@@ -81,7 +75,21 @@ def _check_text(name: str, value: object) -> None:
         raise ProfileError(f"{name} is {shown(value)}; give a text")
 
 
-def check_url(url: str) -> None:
+def checked_urls(text: str) -> tuple[str, ...]:
+    """The URLs in a text with commas. Raises ProfileError for credentials in it, and for what is no
+    URL of a cluster."""
+    if "@" in text:  # also where it has no scheme, or a comma or # in the password
+        raise ProfileError(
+            f"the URL of {text.rpartition('@')[2]!r} holds credentials; leave them out and "
+            "set WORKBENCH_ES_USER and WORKBENCH_ES_PASSWORD, or WORKBENCH_ES_API_KEY"
+        )
+    urls = tuple(part.strip() for part in text.split(",") if part.strip())
+    for url in urls:
+        _check_url(url)
+    return urls
+
+
+def _check_url(url: str) -> None:
     """Raises ProfileError for what is no URL of a cluster."""
     try:
         parts = urlsplit(url)

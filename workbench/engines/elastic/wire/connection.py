@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import urlsplit
 from uuid import uuid4
 
-from workbench.engines.elastic.spec import ClusterSpec, check_url
+from workbench.engines.elastic.spec import ClusterSpec, checked_urls
 from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
@@ -245,14 +245,12 @@ def _settings(spec: ClusterSpec) -> tuple[tuple[str, ...], dict[str, str]]:
     unfit = {"api_key", "user"} & set(values)
     if len(unfit) == 2:
         raise ProfileError("both an API key and a user are given for Elasticsearch; give one")
-    urls = spec.urls or tuple(u for u in values.get("url", "").split(",") if u)
+    urls = spec.urls or checked_urls(values.get("url", ""))
     if not urls and "cloud_id" not in values:
         raise ProfileError(
             "no cluster is named; give wb.Elasticsearch('http://localhost:9200'), or set "
             "WORKBENCH_ES_URL or WORKBENCH_ES_CLOUD_ID"
         )
-    for url in urls:
-        check_url(url)  # those from outside too
     if authority := values.get("ca_certs"):
         _check_authority(authority, urls)
     return urls, {name: values[name] for name in SECRETS if name in values}
