@@ -14,7 +14,7 @@ from workbench.ranking import fusion
 
 PACKAGE = ROOT / "workbench"
 ORDER = (
-    ("records", "errors", "present", "system", "terminal"),
+    ("records", "errors", "present", "system"),
     ("profiles",),
     ("corpus",),
     ("models",),
@@ -52,6 +52,32 @@ def test_a_module_imports_from_its_own_room_and_below(path: Path) -> None:
     own = path.relative_to(PACKAGE).with_suffix("").parts[0]
     others = {room(name) for name in imported(path) if name.split(".")[0] == "workbench"} - {own}
     assert {other for other in others if LEVEL[other] > LEVEL[own]} == set()
+
+
+def edges() -> dict[str, set[str]]:
+    """By module, the modules of the package that it imports; in functions and for types too."""
+    names = {}
+    for path in MODULES:
+        parts = path.relative_to(ROOT).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        targets = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                members = {f"{node.module}.{alias.name}" for alias in node.names}
+                targets |= {m if m in names else node.module for m in members}
+            elif isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+        found[name] = {target for target in targets if target in names and target != name}
+    return found
+
+
+def test_no_imports_run_in_circles() -> None:
+    left = edges()
+    while leaves := {name for name, targets in left.items() if not targets & set(left)}:
+        left = {name: targets for name, targets in left.items() if name not in leaves}
+    assert left == {}, "these modules import each other, or what imports each other"
 
 
 def test_records_import_nothing_of_the_package() -> None:

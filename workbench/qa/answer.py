@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -11,10 +12,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import AnswerError
+from workbench.present.view import Shown, View
+from workbench.present.words import authors_line, printable
 from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
-from workbench.qa.present import answer_bibtex, answer_html, answer_markdown, answer_text
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
+from workbench.ranking.bibtex import bibtex_key, to_bibtex
+from workbench.records import Paper
 from workbench.system.files import replacing
 
 if TYPE_CHECKING:
@@ -23,9 +27,15 @@ if TYPE_CHECKING:
 FORMAT = 1
 """Version of the saved file."""
 
+CONTEXT = 240
+"""Characters shown on each side of a quote."""
+
+_MARKDOWN = re.compile(r"([\\`*_{}\[\]<>#|~])")
+_BLOCK = re.compile(r"^(\s*)([-+]|\d+[.)])(?=\s)")
+
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class Answer(Shown):
     """An answer, or the reason why there is none (`declined`).
 
     `tldr` are the quotes that stand first; `sections` have sentences, each with the ids of its
@@ -118,11 +128,11 @@ class Answer:
 
     def to_markdown(self) -> str:
         """Markdown with numbered references."""
-        return answer_markdown(self)
+        return _markdown(self)
 
     def to_bibtex(self) -> str:
         """The quoted papers as BibTeX entries, each key once."""
-        return answer_bibtex(self)
+        return _bibtex(self)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a quote: id, paper, place, text, score, its signals, and its section."""
@@ -168,17 +178,19 @@ class Answer:
             ) from error
         return path
 
-    def __str__(self) -> str:
-        return answer_text(self)
+    def view(self) -> View:
+        """What a notebook shows, also in a static export: no script, everything is in it."""
+        head = "\n".join(f"* {quote.text} [{quote.id[1:]}]" for quote in self.tldr)
+        if self.declined:
+            head = f"No answer: {self.declined}"
+        more = {"answer": self, "context": _context, "place": place}
+        return View(head, tuple(_lines(self)), template="answer.html", more=more)
 
     def __repr__(self) -> str:
         if self.declined:
             return f"Answer({self.question[:60]!r}, declined: {self.declined})"
         count = f"{len(self.sections)} sections, {len(self.quotes)} quotes"
         return f"Answer({self.question[:60]!r}, {count} of {len(self.paper_ids)} papers)"
-
-    def _repr_html_(self) -> str:
-        return answer_html(self)
 
 
 def _section(section: Section) -> dict[str, Any]:
@@ -201,3 +213,105 @@ def _quote(quote: Quote) -> dict[str, Any]:
         "end": quote.end,
         "verbatim": quote.verbatim,
     }
+
+
+def _markdown(answer: Answer) -> str:
+    """Markdown: three quotes first, sections, then the papers; [n] is a quote's number."""
+    lines = [f"# {_escaped(answer.question)}", ""]
+    if answer.declined:
+        lines += [f"**No answer:** {_escaped(answer.declined)}", ""]
+        if answer.nearest:
+            lines += ["Nearest in the corpus:", ""]
+            lines += [
+                f"- {_escaped(q.text)} ({_title(answer, q.paper_id)})" for q in answer.nearest
+            ]
+        return "\n".join(lines).rstrip() + "\n"
+    lines += [f"- {_escaped(quote.text)} [{quote.id[1:]}]" for quote in answer.tldr]
+    for section in answer.sections:
+        lines += ["", f"## {_escaped(section.title)}", ""]
+        for sentence in section.sentences:
+            marks = "".join(f"[{name[1:]}]" for name in sentence.citations)
+            text = _escaped(sentence.text)
+            if sentence.support == "none":
+                text = f"~~{text}~~ ({_escaped(sentence.problem)})"
+            lines += [f"{text} {marks}".rstrip(), ""]
+    if answer.quotes:
+        lines += ["", "## Quotes", ""]
+        for quote in answer.quotes:
+            where = f"{_title(answer, quote.paper_id)}, characters {quote.start} to {quote.end}"
+            lines.append(f"{quote.id[1:]}. \u201c{_escaped(quote.text)}\u201d {where}")
+    lines += [f"\n> {_escaped(note)}" for note in answer.notes]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _bibtex(answer: Answer) -> str:
+    """One entry a quoted paper; papers that would share a key get a, b, ... behind it."""
+    entries, taken = [], set[str]()
+    for paper_id in answer.paper_ids:
+        facts = answer.papers[paper_id]
+        paper = Paper(**facts.to_dict())
+        key, entry = bibtex_key(paper), to_bibtex(paper)
+        unique, number = key, 0
+        while unique in taken:
+            unique = f"{key}{_letters(number)}"
+            number += 1
+        taken.add(unique)
+        entries.append(entry.replace(f"{{{key},", f"{{{unique},", 1))
+    return "\n\n".join(entries) + ("\n" if entries else "")
+
+
+def _lines(answer: Answer) -> list[str]:
+    """Plain text for a terminal."""
+    if answer.declined:
+        near = ((q.text, answer.papers[q.paper_id].title) for q in answer.nearest)
+        return [f"  nearest: {text}  ({title})" for text, title in near]
+    lines = []
+    for section in answer.sections:
+        lines += ["", section.title]
+        for s in section.sentences:
+            doubt = f"  (not supported: {s.problem})" if s.support == "none" else ""
+            marks = "".join(f"[{name[1:]}]" for name in s.citations)
+            lines.append(f"  {s.text} {marks}{doubt}")
+    lines.append("")
+    for paper_id in answer.paper_ids:
+        facts = answer.papers[paper_id]
+        marks = "".join(f"[{q.id[1:]}]" for q in answer.quotes if q.paper_id == paper_id)
+        lines.append(f"{marks} {place(facts)}. {facts.title} ({facts.id})")
+    return [*lines, *answer.notes]
+
+
+def place(paper: PaperFacts) -> str:
+    """Authors, venue and year in a line."""
+    where = " ".join(str(part) for part in (paper.venue, paper.year) if part)
+    return " · ".join(part for part in (authors_line(paper.authors, 3), where) if part)
+
+
+def _context(answer: Answer, quote: Any) -> tuple[str, str, str]:
+    before, text, after = answer.context(quote)
+    if len(before) > CONTEXT:
+        before = "…" + before[-CONTEXT:].partition(" ")[2]
+    if len(after) > CONTEXT:
+        after = after[:CONTEXT].rpartition(" ")[0] + "…"
+    return before, text, after
+
+
+def _letters(number: int) -> str:
+    """a to z, then aa, ab, ..."""
+    whole = ""
+    number += 1
+    while number:
+        number, letter = divmod(number - 1, 26)
+        whole = chr(ord("a") + letter) + whole
+    return whole
+
+
+def _title(answer: Answer, paper_id: str) -> str:
+    return f"*{_escaped(answer.papers[paper_id].title or paper_id)}*"
+
+
+def _escaped(text: str) -> str:
+    """In one line, with nothing that Markdown obeys."""
+    plain = _MARKDOWN.sub(r"\\\1", " ".join(printable(text).split()))
+    return _BLOCK.sub(
+        lambda m: f"{m[1]}\\{m[2]}" if len(m[2]) == 1 else f"{m[1]}{m[2][:-1]}\\{m[2][-1]}", plain
+    )

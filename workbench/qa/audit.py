@@ -6,11 +6,12 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from workbench.present.view import Shown, View
 from workbench.qa.records import Dropped, Quote, Section
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
+class Audit(Shown):
     """Counts of an answer. `verbatim` sentences are made of quotes alone, `checked` ones were
     written and found to be carried by theirs, `unsupported` ones are marked in the answer."""
 
@@ -27,14 +28,14 @@ class Audit:
         """How often each reason to drop something occurred, the commonest first."""
         return dict(Counter(d.reason for d in self.dropped).most_common())
 
-    def __str__(self) -> str:
-        lines = [
+    def view(self) -> View:
+        """The counts, and what was dropped."""
+        head = (
             f"{self.sentences} sentences: {self.verbatim} verbatim, {self.checked} checked, "
             f"{self.unsupported} without support; {self.quotes} quotes of {self.papers} papers; "
             f"{len(self.dropped)} dropped"
-        ]
-        lines += [f"- {d.text[:100]!r}: {d.reason}" for d in self.dropped]
-        return "\n".join(lines)
+        )
+        return View(head, tuple(f"- {d.text[:100]!r}: {d.reason}" for d in self.dropped))
 
 
 def audit(

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from workbench.present.view import Shown, View
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -31,7 +33,7 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerReport:
+class AnswerReport(Shown):
     """What `evaluate_answers` found.
 
     `declined` and `answered` name questions; `wrongly` of each are mistakes. `verbatim` is the
@@ -89,15 +91,17 @@ class AnswerReport:
         plain = {k: list(v) if isinstance(v, tuple) else v for k, v in values.items()}
         return {**plain, "rows": rows, "abstention_accuracy": self.abstention_accuracy}
 
-    def __str__(self) -> str:
+    def view(self) -> View:
+        """The counts, and one row a way and a number of words."""
         wrong = len(self.declined_wrongly) + len(self.answered_wrongly)
-        lines = [
+        head = [
             f"{self.questions} questions, writer {self.writer}: {wrong} wrongly answered or "
             f"declined; {len(self.declined_rightly)} rightly declined",
             f"verbatim {self.verbatim:.3f} of {self.quotes} quotes (1 by construction), "
             f"support {self.support:.3f}",
             "median ms: " + ", ".join(f"{k} {v:.0f}" for k, v in self.latency_ms.items()),
-            "",
+        ]
+        lines = [
             "way        words  coverage (other)  one sent. (other)  papers (other)  precision  "
             "redundant",
         ]
@@ -111,14 +115,16 @@ class AnswerReport:
         lost = [str(words) for words, won in self.wins().items() if not won]
         if lost:
             lines.append(f"At {', '.join(lost)} words another way covers more.")
-        return "\n".join(lines)
+        cells = [
+            (False, [f"{v:.3f}" if isinstance(v, float) else str(v) for v in _values(row)])
+            for row in self.rows
+        ]
+        more = {"columns": Row.__slots__, "table": cells, "words": 1}
+        return View("\n".join(head), tuple(lines), template="table.html", more=more)
 
-    def _repr_html_(self) -> str:
-        table: str = self.to_frame().to_html(index=False, float_format="{:.3f}".format, escape=True)
-        head = str(self).splitlines()[:3]
-        from html import escape
 
-        return "<p>" + "<br>".join(map(escape, head)) + "</p>" + table
+def _values(row: Row) -> list[Any]:
+    return [getattr(row, name) for name in Row.__slots__]
 
 
 def median(values: Sequence[float]) -> float:
