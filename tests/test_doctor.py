@@ -30,7 +30,7 @@ def test_the_default_with_size_source_and_digest(hub: Path) -> None:
     (line,) = [check for check in doctor.examine() if check.name in ("weights", "model")]
     assert line.ok
     folder = str(find_model().path)
-    sizes, runs = "int8 22 MiB, bf16 43 MiB, fp32 87 MiB", "ONNX Runtime and PyTorch"
+    sizes, runs = "int8 21.7 MiB, bf16 43.3 MiB, fp32 86.6 MiB", "ONNX Runtime and PyTorch"
     described = "384 dimensions, 256 tokens, mean pooling"
     for part in (DEFAULT_MODEL, described, "sha256 53aa51172d14", sizes, runs, folder):
         assert part in line.found

@@ -87,7 +87,7 @@ class Retriever:
             raise QueryError(
                 f"the query has {len(text):,} characters, the limit is {MAX_QUERY:,}; shorten it"
             )
-        text = _encodable(text)
+        text = _without_surrogates(text)
         counts = self._analyser.counts(text)
         return Query(
             text=text,
@@ -213,6 +213,6 @@ def _best_rows(
     return rows, scores[rows]
 
 
-def _encodable(text: str) -> str:
+def _without_surrogates(text: str) -> str:
     """The text with lone surrogates replaced, which no tokenizer or page accepts."""
     return text.encode("utf-8", errors="replace").decode("utf-8")
