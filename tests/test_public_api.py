@@ -41,7 +41,11 @@ NAMES = [
     "read_qrels",
     "read_queries",
     "read_recording",
-    *sorted(name for name, kind in vars(errors).items() if inspect.isclass(kind)),
+    *sorted(
+        name
+        for name, kind in vars(errors).items()
+        if inspect.isclass(kind) and issubclass(kind, Exception)
+    ),
 ]
 
 HEAVY = "torch transformers ipywidgets elasticsearch pandas numpy onnxruntime bm25s tokenizers"

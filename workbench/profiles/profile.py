@@ -151,7 +151,7 @@ class Profile:
         with `replace`) one that already holds other settings.
         """
         name = self.name if name is None else name
-        if name in [*PRESETS]:
+        if isinstance(name, str) and name in PRESETS:
             raise ProfileError(
                 f"the profile {name!r} comes with the package; save under another name"
             )
@@ -182,7 +182,7 @@ class Profile:
 
         Raises ProfileError for an unknown name, and what `from_toml` raises.
         """
-        if name in [*PRESETS]:
+        if isinstance(name, str) and name in PRESETS:
             return PRESETS[name]
         path = _own_file(name)
         if path is None or not path.is_file():
