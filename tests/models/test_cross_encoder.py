@@ -45,7 +45,7 @@ def _config(kind: str) -> Any:
     if kind == "bert":
         return transformers.BertConfig(max_position_embeddings=128, **shape)
     return transformers.RobertaConfig(
-        vocab_size=30522, max_position_embeddings=129, pad_token_id=0, type_vocab_size=1, **shape
+        vocab_size=30522, max_position_embeddings=130, pad_token_id=0, type_vocab_size=1, **shape
     )
 
 
