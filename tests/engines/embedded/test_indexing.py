@@ -10,13 +10,12 @@ import numpy as np
 import pytest
 
 from tests.conftest import paper_record
+from tests.corpus.fakes import FakeEmbedder, build, follow, found, long_record
 from workbench.corpus.manifest import read_manifest
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusMismatch
 from workbench.records import Query
-
-from .fakes import FakeEmbedder, build, follow, found, long_record
 
 WriteJsonl = Callable[..., Path]
 QUERIES = ["dense retrieval feedback", "query term weighting", "speech", "citation graph evidence"]

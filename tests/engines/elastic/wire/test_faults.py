@@ -22,6 +22,7 @@ import pytest
 import workbench as wb
 from tests.conftest import ROOT, server_archive
 from tests.corpus.fakes import FakeEmbedder
+from tests.engines.elastic.conftest import PASSWORD, USER
 from tests.servers.elasticsearch import Server, cluster
 from workbench.corpus.manifest import read_manifest
 from workbench.engines.elastic.keepers import MirrorKeeper
@@ -41,8 +42,6 @@ from workbench.errors import (
     CorpusNotFound,
     WorkbenchError,
 )
-
-from .conftest import PASSWORD, USER
 
 CorpusOn = Callable[..., ElasticCorpus]
 QUERY = "dense retrieval feedback"
