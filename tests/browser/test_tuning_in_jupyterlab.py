@@ -31,7 +31,7 @@ def test_a_curve_its_plot_and_its_regret_are_shown(run_notebook: Run) -> None:
     expect(plot).to_be_visible(timeout=60_000)
     expect(plot).to_contain_text("weight of dense (the rest is bm25)")
     expect(plot).to_contain_text("default 0.7")
-    expect(page.locator(".wb-regret tbody tr")).to_have_count(10, timeout=60_000)
+    expect(page.locator(".wb-view.wb-table tbody tr")).to_have_count(10, timeout=60_000)
     screenshot(page, "tuning")
 
 
@@ -39,11 +39,11 @@ def test_a_search_is_readable_in_the_dark_theme(run_notebook: Run, lab: Lab, pag
     set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
     try:
         run_notebook("search.ipynb", OPEN, JUDGED, SEARCH, TUNE)
-        expect(page.locator(".wb-search tbody tr")).to_have_count(7, timeout=120_000)
+        expect(page.locator(".wb-view.wb-facts tbody tr")).to_have_count(8, timeout=120_000)
         expect(page.locator(".wb-curve polyline")).to_be_visible(timeout=60_000)
     finally:
         set_setting(lab.root, "themes", {})
-    colour = page.locator(".wb-search td").first.evaluate("e => getComputedStyle(e).color")
+    colour = page.locator(".wb-view.wb-facts td").first.evaluate("e => getComputedStyle(e).color")
     channels = [float(part) for part in re.findall(r"[\d.]+", colour)]
     assert min(channels[:3]) > 150  # light text on the dark page
     screenshot(page, "tuning-dark")

@@ -75,19 +75,20 @@ for step in range(400):
         failures += 1
         with open(left, "r+b") as stream:  # a little more room each time: each step fails once
             stream.truncate(max(0, left.stat().st_size - int(sys.argv[3])))
+left.unlink()
 fakes.build(folder, source)
 with fakes.Workbench(folder, embedder=fakes.FakeEmbedder()) as bench:
     print(json.dumps([failures, bench.manifest.papers]))
 """
 
 
-@pytest.mark.parametrize("step", [4096 * 5, 4096 * 23])
+@pytest.mark.parametrize("step", [4096 * 11, 4096 * 23])
 def test_a_full_disk_is_an_error_with_a_remedy_and_no_signal(tmp_path: Path, step: int) -> None:
     disk, source = tmp_path / "disk", tmp_path / "papers.jsonl"
     disk.mkdir()
     source.write_text("".join(json.dumps(long_record(n)) + "\n" for n in range(60)))
     arguments = f"{disk} {source} {step}"
-    mounted = f'mount -t tmpfs -o size=6m tmpfs {disk} && exec {sys.executable} -c "$CODE" '
+    mounted = f'mount -t tmpfs -o size=12m tmpfs {disk} && exec {sys.executable} -c "$CODE" '
     command = ["unshare", "-rm", "sh", "-c", mounted + arguments]
     can = subprocess.run(
         ["unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", str(disk)],
@@ -275,7 +276,7 @@ def test_a_live_copy_without_its_shared_memory_on_a_read_only_place(
 @pytest.fixture
 def home(tmp_path: Path, write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a source, opened once; the fake embedder stands for the model."""
-    monkeypatch.setattr("workbench.opening.make_embedder", lambda *_, **__: FakeEmbedder())
+    monkeypatch.setattr("workbench.engines.embedder.make_embedder", lambda *_, **__: FakeEmbedder())
     write_jsonl(RECORDS)
     wb.open(tmp_path, progress=False).close()
     return tmp_path

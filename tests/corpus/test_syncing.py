@@ -185,7 +185,7 @@ def test_a_touched_source_is_not_read_again(folder: Path, write_jsonl: WriteJson
 @pytest.fixture
 def home(write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder with a source of ten papers, and one that the person added."""
-    monkeypatch.setattr("workbench.opening.make_embedder", lambda *_, **__: FakeEmbedder())
+    monkeypatch.setattr("workbench.engines.embedder.make_embedder", lambda *_, **__: FakeEmbedder())
     home = write_jsonl(records(*range(10))).parent
     with wb.open(home, progress=False) as bench:
         bench.add(frame(paper_record(20)), progress=False)
