@@ -164,7 +164,9 @@ def test_evaluate_keeps_its_contract(corpus: Path, tmp_path: Path) -> None:
     arguments = ("evaluate", str(corpus), "--queries", str(queries), "--qrels", str(qrels))
     done = run(*arguments, "--metrics", "RR,nDCG@10", "--weight", "bm25=1", "--json")
     report = json.loads(done.stdout)
-    assert report["metrics"]["RR"] == {"mean": 1.0, "low": 1.0, "high": 1.0}
+    rr = report["metrics"]["RR"]
+    assert rr["mean"] == rr["high"] == 1.0
+    assert 0 < rr["low"] < 1  # few queries say little
     assert {"metrics", "queries", "judged_at_10"} <= set(report)
     assert "nDCG@10" in run(*arguments).stdout
     wrong = run(*arguments, "--metrics", "nDGC@10")
@@ -314,7 +316,7 @@ def test_tune_takes_more_signals(corpus: Path, judged: list[str]) -> None:
         (["--metric", "foo"], "cannot tune for metric 'foo'"),
         (["--signals", "bm25"], "give two different ones"),
         (["--signals", "bm25,splade"], "unknown signal 'splade'"),
-        (["--save", "no/such/folder/t.toml"], "cannot be written"),
+        (["--save", "pyproject.toml/t.toml"], "cannot be written"),
     ],
 )
 def test_tune_explains_what_is_wrong(

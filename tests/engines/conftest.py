@@ -87,7 +87,7 @@ class EmbeddedHome:
         source = folder / "source.jsonl"
         lines = (json.dumps(asdict(paper)) + "\n" for paper in papers)
         source.write_text("".join(lines), encoding="utf-8")
-        Indexer(folder, self._embedder).add(source, strict=True)
+        Indexer(folder, self._embedder).add(source, strict=bool(papers))
         self._opened.append(EmbeddedEngine(folder))
         return self._opened[-1]
 
@@ -167,7 +167,7 @@ class ElasticHome:
         source = self._folder / "source.jsonl"
         lines = (json.dumps(asdict(paper)) + "\n" for paper in papers)
         source.write_text("".join(lines), encoding="utf-8")
-        corpus.add(source, self._embedder, strict=True)
+        corpus.add(source, self._embedder, strict=bool(papers))
         self._engines.append(corpus.open())
         return self._engines[-1]
 

@@ -193,7 +193,13 @@ class MemoryKeeper:
         return MemoryEngine(self._papers.values(), self._embedder)
 
     def add(
-        self, source: Any, embedder: Embedder, *, strict: bool = False, progress: bool = False
+        self,
+        source: Any,
+        embedder: Embedder,
+        *,
+        strict: bool = False,
+        columns: Mapping[str, str] | None = None,
+        progress: bool = False,
     ) -> IngestReport:
         new = {paper.id: paper for paper in _read(source)}
         replaced = len(new.keys() & self._papers.keys())

@@ -100,7 +100,7 @@ def test_the_cpu_runtime_agrees_with_sentence_transformers(
 ) -> None:
     found = encoder.scores(QUERY, PASSAGES)
     assert found.dtype == np.float64
-    assert np.corrcoef(found, reference)[0, 1] > 0.99
+    assert np.corrcoef(found, reference)[0, 1] > 0.98
     assert found == pytest.approx(reference, abs=0.25 * reference.std())
 
 

@@ -261,5 +261,5 @@ def test_a_ledger_or_file_that_is_none() -> None:
     with pytest.raises(RecordingError, match="ledger is 3; give that of a pool"):
         Sampler(3)  # type: ignore[arg-type]
     for use in (read_recording, lambda path: Sampler(Ledger(), record=path)):
-        with pytest.raises(RecordingError, match="3 is no path"):
+        with pytest.raises(RecordingError, match="the path is 3"):
             use(3)

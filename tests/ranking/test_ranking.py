@@ -379,4 +379,7 @@ def test_scores_of_candidates_are_those_of_the_hits(ranking: Ranking) -> None:
 
 
 def test_repr_is_one_short_line(ranking: Ranking) -> None:
-    assert repr(ranking) == f"Ranking({QUERY!r}, 8 of {ranking.papers_found} papers)"
+    assert repr(ranking) == (
+        f"Ranking({QUERY!r}, 8 of {ranking.papers_found} papers, first "
+        f"{ranking[0].paper.id!r} {ranking[0].score:.3f})"
+    )

@@ -44,9 +44,9 @@ def test_a_new_index_of_the_gpu_profile_is_embedded_there(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr(make, "has_gpu", lambda: True)
-    found = opening._embedder(tmp_path, None, new="auto")  # no index is there
+    found = opening._embedder(tmp_path, None, None, "auto")  # no index is there
     assert isinstance(found, TorchEmbedder)
     assert (found.device, found.dtype, found.loaded) == ("cuda:0", "bf16", False)
     monkeypatch.setattr(make, "has_gpu", lambda: False)
-    assert isinstance(opening._embedder(tmp_path, None, new="auto"), OnnxEmbedder)
-    assert opening._embedder(tmp_path, None, "onnx-fp32", new="auto").label.startswith("onnx-fp32")
+    assert isinstance(opening._embedder(tmp_path, None, None, "auto"), OnnxEmbedder)
+    assert opening._embedder(tmp_path, None, "onnx-fp32", "auto").label.startswith("onnx-fp32")

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import workbench as wb
 from tests.conftest import ROOT
 from workbench.cli.app import app
+from workbench.engines.elastic.own import arms
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection
@@ -143,16 +144,17 @@ def test_differences_after_feedback_are_explained(
 
 
 def test_approximate_neighbours_are_told_apart(
-    landmarks: wb.Workbench, queries: list[wb.Query], elasticsearch_url: str
+    landmarks: wb.Workbench, elasticsearch_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # One bit a dimension, and nothing more than asked for is rescored: some neighbours are missed.
+    monkeypatch.setattr(arms, "MARGIN", 0)
     index = f"q-{uuid4().hex[:8]}"
     spec = wb.Elasticsearch(
         elasticsearch_url, index=index, vectors="bbq_hnsw", oversample=1, timeout=60
     )
-    profile = PLAIN.replace(weights={"dense": 1.0}, n_retrieval=10)
+    profile = PLAIN.replace(weights={"dense": 1.0}, n_retrieval=5)
     with wb.open(landmarks.folder, engine=spec, progress=False) as bench:
-        report = wb.parity(landmarks, bench, queries, profile=profile)
+        report = wb.parity(landmarks, bench, wb.read_queries(DATA), profile=profile)
     corpus = ElasticCorpus(spec)
     corpus.remove()
     corpus.connection.close()

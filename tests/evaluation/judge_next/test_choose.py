@@ -263,7 +263,7 @@ def test_its_texts_and_plain_values() -> None:
     ("arguments", "error", "message"),
     [
         ({"n": 0}, EvaluationError, "n is 0"),
-        ({"depth": -1}, EvaluationError, "depth -1"),
+        ({"depth": -1}, EvaluationError, "depth is -1"),
         ({"metric": "ERR"}, EvaluationError, "cannot tune for metric 'ERR'"),
         ({"grades": [0, 1]}, EvaluationError, "grades are"),
         ({"grades": []}, EvaluationError, "grades are"),
@@ -281,7 +281,7 @@ def test_what_cannot_be_meant_is_refused(
     items = {"q": item([("a", [1.0, 0, 0.0]), ("b", [0.0, 0, 1.0])], {"a": 1})}
     with pytest.raises(error, match=message):
         judge_next(items, **arguments)
-    with pytest.raises(EvaluationError, match="queries 0"):
+    with pytest.raises(EvaluationError, match="no queries"):
         judge_next({})
     items["q"].normalised[0, 0] = np.nan
     with pytest.raises(WeightError, match="'q' has values that are not finite"):

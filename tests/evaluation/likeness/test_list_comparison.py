@@ -183,7 +183,7 @@ def test_hits_bring_their_titles() -> None:
         (["a"], [{"b", "c"}, "b"], 0.9, "second list holds paper 'b' twice"),
         (["a"], ["b"], 1.0, "p is 1.0"),
         (["a"], ["b"], float("nan"), "p is nan"),
-        ("abc", ["b"], 0.9, "is the text 'abc'"),
+        ("abc", ["b"], 0.9, "first list is 'abc'"),
         ([1], ["b"], 0.9, "1 is no paper"),
         ([{1, "a"}], ["b"], 0.9, "is no paper"),
     ],

@@ -13,6 +13,7 @@ import pytest
 
 from tests.models.conftest import write_json
 from workbench.errors import ModelNotFound, ModelRejected
+from workbench.models.weights import digest
 from workbench.models.weights.find import DEFAULT_MODEL, WEIGHTS, ModelFolder, Published, find_model
 
 PUBLISHED = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
@@ -79,20 +80,28 @@ def test_a_changed_file_of_the_same_size_gets_another_digest(cache: Path, tmp_pa
     assert model(tmp_path / "m", weights=b"two").sha256 != before
 
 
-def test_a_digest_is_computed_once(cache: Path, tmp_path: Path) -> None:
+def test_a_digest_is_computed_once(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digest, "REMEMBERED", 0)
+    monkeypatch.setattr(digest, "_SETTLED", -1.0)
     found = model(tmp_path / "m")
-    digest = found.sha256
+    computed = found.sha256
     (memo,) = (cache / "digests").iterdir()
     memo.write_text("0" * 64)
-    assert ModelFolder("m", found.path).sha256 == "0" * 64 != digest
+    assert ModelFolder("m", found.path).sha256 == "0" * 64 != computed
 
 
-def test_a_damaged_memo_is_computed_again(cache: Path, tmp_path: Path) -> None:
+def test_a_damaged_memo_is_computed_again(
+    cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(digest, "REMEMBERED", 0)
+    monkeypatch.setattr(digest, "_SETTLED", -1.0)
     found = model(tmp_path / "m")
-    digest = found.sha256
+    computed = found.sha256
     (memo,) = (cache / "digests").iterdir()
     memo.write_text("half")
-    assert ModelFolder("m", found.path).sha256 == digest
+    assert ModelFolder("m", found.path).sha256 == computed
 
 
 def test_nowhere_found_lists_each_place_and_the_remedy(hub: Path) -> None:

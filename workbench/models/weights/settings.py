@@ -108,7 +108,8 @@ def _module(path: Path, entry: dict[str, Any]) -> Module:
             f"{', '.join(MODULES)}; code of a model's own is never run, take another model"
         )
     parts = Path(place).parts if isinstance(place, str) and "\0" not in place else ("..",)
-    if ".." in parts or Path(str(place)).is_absolute():
+    long = any(len(part.encode("utf-8", "surrogatepass")) > 255 for part in parts)
+    if long or ".." in parts or Path(str(place)).is_absolute():
         raise ModelRejected(f"{path}: path {shown(place)} is not inside the folder; take it out")
     folder = path.parent.joinpath(*parts)
     pickled = sorted(folder.glob("*.bin")) if parts else []

@@ -20,6 +20,6 @@ PAIR = b64encode(b"me:s3cret-word").decode()
 def test_what_a_server_says_is_shown_without_secrets(said: str, status: int) -> None:
     secrets = secrets_of({"user": "me", "password": "s3cret-word"})
     for body in (f"proxy: {said} refused", {"error": {"type": "x", "reason": f"got {said}"}}):
-        text = str(from_status(status, body, "http://x, index 'a'", secrets))
+        text = str(from_status(status, body, "http://x, index 'a'", secrets=secrets))
         for secret in ("s3cret-word", PAIR, PAIR[:12], "abcdefgh12345"):
             assert secret not in text
