@@ -12,8 +12,9 @@ from workbench.corpus.analysis import Analyser
 from workbench.corpus.identifiers import identifiers
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
+from workbench.engines.agreement import agreement, check_model, runtimes_of
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.embedder import check_model, embedder_for
+from workbench.engines.embedder import embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import Keeper, Regrouping
 from workbench.engines.provenance import (
@@ -99,7 +100,9 @@ class Workbench:
         self.engine = self._keeper.open(progress=progress)
         self._embedder = embedder or embedder_for(self.manifest)
         check_model(self.manifest, self._embedder, self._keeper.name)
-        self._retriever = Retriever(self.engine, self._embedder, Analyser())
+        self._agreement = agreement(self.engine, self._embedder, self._keeper.name)
+        note = str(self._agreement or "")
+        self._retriever = Retriever(self.engine, self._embedder, Analyser(), note=note)
         self._profile = as_profile(profile)
         self._asking: Asking | None = None
 
@@ -520,6 +523,7 @@ class Workbench:
             "terms": manifest.terms,
             **self._keeper.facts(),
             "model": manifest.model,
+            **runtimes_of(manifest, self._agreement),
             "dimension": manifest.dimension,
             "analyser": manifest.analyser,
             "chunking": manifest.chunking,
@@ -552,7 +556,8 @@ class Workbench:
         )
 
     def __repr__(self) -> str:
-        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
+        here = f", queries by {self._agreement.here}" if self._agreement else ""
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers{here})"
 
     def _chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
         """The profile asked for, or the session's, with the weights asked for; checked."""

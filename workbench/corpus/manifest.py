@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.faults import disk_faults, exists, is_file
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
+from workbench.system.files import replacing
 
 FORMAT = 1
 NAME = "manifest.json"
@@ -24,6 +23,8 @@ class Manifest:
     """Everything that decides what a search in this index returns.
 
     `fingerprint` is equal for equal papers and settings; `versions` are for information.
+    `model_fingerprint` is of the embedder that the index was begun with; where others of the same
+    model made vectors too, `runtimes` has the passage rows by the fingerprint of each.
     """
 
     analyser: str
@@ -43,6 +44,7 @@ class Manifest:
     fingerprint: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
+    runtimes: dict[str, int] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
@@ -96,33 +98,9 @@ def _damaged(path: Path, reason: object) -> CorpusDamaged:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest in one step: a reader sees the old one or the new one."""
-    write_atomically(folder / NAME, json.dumps(asdict(manifest), indent=2).encode())
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, its old or its new content is there."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with disk_faults(path):
-        try:
-            with open(partial, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+    path = folder / NAME
+    with disk_faults(path), replacing(path) as stream:
+        json.dump(asdict(manifest), stream, indent=2)
 
 
 def check_settings(found: Manifest, expected: Manifest, folder: Path) -> None:

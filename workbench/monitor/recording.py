@@ -15,7 +15,7 @@ from types import TracebackType
 from typing import Any, get_args
 from uuid import uuid4
 
-from workbench.corpus.faults import as_path
+from workbench.corpus.faults import as_file
 from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
 from workbench.monitor.timeline import Entry, Sample, Timeline, entry_line
@@ -39,7 +39,7 @@ class Recorder:
     def __init__(
         self, path: str | Path, machine: Mapping[str, Any], *, replace: bool = False
     ) -> None:
-        self.path = as_path(path, RecordingError)
+        self.path = as_file(path, RecordingError)
         self._written = 0
         if self.path.exists() and not replace:
             raise RecordingError(
@@ -103,7 +103,7 @@ def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = Fals
 
     Raises RecordingError as `Recorder` does.
     """
-    target = _path(path)
+    target = as_file(path, RecordingError)
     if target.exists() and not replace:
         raise RecordingError(
             f"{target}: there is a file already; give another name, or replace=True"
@@ -132,7 +132,7 @@ def read_recording(path: str | Path) -> Timeline:
     Raises RecordingError that names file, line and remedy where the file is absent, too large,
     of a newer version, or damaged.
     """
-    file = as_path(path, RecordingError)
+    file = as_file(path, RecordingError)
     lines = _lines(file)
     notes = []
     if lines[-1]:
@@ -156,13 +156,6 @@ def read_recording(path: str | Path) -> Timeline:
     samples.sort(key=lambda sample: sample.time)
     events.sort(key=lambda event: (event.time, event.number))
     return Timeline(tuple(samples), tuple(events), machine, missed, tuple(notes))
-
-
-def _path(given: str | Path) -> Path:
-    try:
-        return Path(given).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise RecordingError(f"{shown(given)} is no path of a recording ({error})") from error
 
 
 def _line(values: Mapping[str, Any]) -> str:

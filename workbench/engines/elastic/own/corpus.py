@@ -35,6 +35,7 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.models.embedders.base import Embedder
+from workbench.models.embedders.runtimes import same_model
 from workbench.profiles import cache_folder
 
 SMALL_CHANGE = 0.25
@@ -83,7 +84,7 @@ class ElasticCorpus:
                         _copy(folder, manifest, writer, changed, progress)
                         writer.delete(gone)
 
-                    return self._changed(live, write, wanted)
+                    return self._changed(live, write, wanted, layout.runtimes)
 
             def fill(writer: IndexWriter) -> None:
                 _copy(folder, manifest, writer, None, progress)
@@ -122,7 +123,7 @@ class ElasticCorpus:
             if live is None:
                 return self._built(None, layout, _source_name(source), write)
             _check_layout(self.connection, live.layout, layout)
-            return self._changed(live, write)
+            return self._changed(live, write, runtimes=_runtimes(live.layout, embedder.fingerprint))
 
         self._redone(attempt)
         return reports[-1]
@@ -201,11 +202,15 @@ class ElasticCorpus:
         return self._published(live, version, writer.rejects, wanted)
 
     def _changed(
-        self, live: Version, write: Callable[[IndexWriter], None], wanted: str | None = None
+        self,
+        live: Version,
+        write: Callable[[IndexWriter], None],
+        wanted: str | None = None,
+        runtimes: tuple[str, ...] | None = None,
     ) -> LiveIndex | None:
         """Write to a copy of what is live, and switch to it: searches see all or nothing. None
         where another writer was first."""
-        version = self._versions.copy(live.name)
+        version = self._versions.copy(live.name, runtimes)
         with self._discarded_on_failure(version):
             with IndexWriter(self.connection, version.name) as writer:
                 write(writer)
@@ -326,7 +331,14 @@ def layout_of(manifest: Manifest, vectors: str) -> Layout:
         k1=manifest.k1,
         b=manifest.b,
         vectors=vectors,
+        runtimes=tuple(sorted(manifest.runtimes)),
     )
+
+
+def _runtimes(layout: Layout, made: str) -> tuple[str, ...]:
+    """The layout's runtimes once an embedder writes to the index too."""
+    every = {*layout.runtimes, layout.model_fingerprint, made}
+    return tuple(sorted(every)) if len(every) > 1 else ()
 
 
 def _embedder_layout(embedder: Embedder, vectors: str) -> Layout:
@@ -345,7 +357,8 @@ def _embedder_layout(embedder: Embedder, vectors: str) -> Layout:
 def _check_layout(connection: Connection, found: Layout, wanted: Layout) -> None:
     for name in ("analyser", "chunking", "model_fingerprint", "dimension", "vectors"):
         have, want = getattr(found, name), getattr(wanted, name)
-        if have != want:
+        same = name == "model_fingerprint" and same_model(have, want)
+        if have != want and not same:
             raise CorpusMismatch(
                 f"{connection.where}: made with {name} {have!r}, but {want!r} is asked for; use "
                 "the same settings, or another index"

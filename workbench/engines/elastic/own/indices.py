@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 from uuid import uuid4
 
@@ -104,6 +104,7 @@ def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
         paper_rows=papers,
         passage_rows=passages,
         fingerprint=fingerprint(papers, (int(totals[m]["value"]) for m in MARKS), layout),
+        runtimes=dict.fromkeys(layout.runtimes, 0),  # documents do not say which one made them
     )
     return LiveIndex(index, layout, manifest, sizes(connection, index)["deleted"])
 
@@ -167,8 +168,9 @@ class Versions:
         self._connection.call("PUT", f"/{name}", body, timeout=60, exists_ok=True)
         return Version(name, layout, build, live=False, number=number), False
 
-    def copy(self, source: str) -> Version:
+    def copy(self, source: str, runtimes: tuple[str, ...] | None = None) -> Version:
         """A new version with the same content: the cluster links its files, nothing is sent.
+        `runtimes` are those of the layout from now on, None as they were.
 
         Searches of the source go on; writes to it are refused for a moment.
         """
@@ -180,6 +182,7 @@ class Versions:
             self._block(source, None)
         [(_, found)] = call("GET", f"/{name}/_mapping").items()
         layout, _ = _read_meta(self._connection, name, found)
+        layout = layout if runtimes is None else replace(layout, runtimes=runtimes)
         call("PUT", f"/{name}/_mapping", {"_meta": layout.to_meta(COPY)}, timeout=60)
         return Version(name, layout, COPY, live=False, number=number)
 
@@ -299,7 +302,9 @@ def _read_meta(connection: Connection, index: str, body: dict[str, Any]) -> tupl
             f"{meta['format']}, this one reads {FORMAT}); update the package"
         )
     try:
-        return Layout(**{f.name: meta[f.name] for f in fields(Layout)}), str(meta.get("build", ""))
+        runtimes = tuple(meta.get("runtimes", ()))
+        settings = {f.name: meta[f.name] for f in fields(Layout) if f.name != "runtimes"}
+        return Layout(**settings, runtimes=runtimes), str(meta.get("build", ""))
     except KeyError as error:
         raise ClusterError(
             f"{connection.where}: {index!r} lacks the setting {error} in its mapping's _meta; "

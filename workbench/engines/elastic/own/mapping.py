@@ -8,7 +8,7 @@ papers in the other. The first passage also keeps the whole record.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from hashlib import blake2b
 from typing import Any
 
@@ -34,7 +34,8 @@ ARMS = {"bm25": "tokens", "title": "title_tokens"}
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """What an index says of itself: the settings that decide its candidates."""
+    """What an index says of itself: the settings that decide its candidates. `runtimes` are the
+    fingerprints of all embedders that made vectors, where others of the same model did too."""
 
     analyser: str
     chunking: str
@@ -45,6 +46,7 @@ class Layout:
     b: float
     vectors: str
     format: int = FORMAT
+    runtimes: tuple[str, ...] = field(default=(), compare=False)
 
     def to_meta(self, build: str) -> dict[str, Any]:
         """For the mapping's `_meta`; `build` tells unfinished builds of other sources apart."""
@@ -196,5 +198,8 @@ def summed(papers: Iterable[tuple[str, bytes]]) -> tuple[int, tuple[int, ...]]:
 
 def fingerprint(count: int, sums: Iterable[int], layout: Layout) -> str:
     """16 hex digits, equal for equal papers and settings, in whatever order they came."""
-    content = repr((count, tuple(sums), tuple(asdict(layout).items())))
+    settings = asdict(layout)
+    if not layout.runtimes:
+        del settings["runtimes"]  # which indexes of version 0.4 do not have
+    content = repr((count, tuple(sums), tuple(settings.items())))
     return blake2b(content.encode(), digest_size=8).hexdigest()
