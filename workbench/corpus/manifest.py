@@ -17,6 +17,9 @@ STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
 """The files of a corpus folder, beside the folder of its generation."""
 
+SETTINGS = ("analyser", "chunking", "model", "model_fingerprint", "dimension", "k1", "b")
+"""What decides terms, passages, vectors and scores."""
+
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
@@ -103,13 +106,14 @@ def write_manifest(folder: Path, manifest: Manifest) -> None:
         json.dump(asdict(manifest), stream, indent=2)
 
 
-def check_settings(found: Manifest, expected: Manifest, folder: Path) -> None:
-    """Raises CorpusMismatch that names the first setting in which the two differ."""
-    for name in ("analyser", "chunking", "model_fingerprint", "dimension", "k1", "b"):
+def check_settings(found: Any, expected: Any, where: object, *more: str) -> None:
+    """Raises CorpusMismatch that names the first of SETTINGS (or `more`) in which two manifests,
+    or two layouts of a cluster's index, differ."""
+    for name in (*SETTINGS, *more):
         have, want = getattr(found, name), getattr(expected, name)
-        if have != want:
+        if have != want and name != "model":
             detail = f" (models {found.model!r} and {expected.model!r})" if "model" in name else ""
             raise CorpusMismatch(
-                f"{folder}: made with {name} {have!r}, but {want!r} is asked for{detail}; use the "
-                "same settings, or index the source into a new folder"
+                f"{where}: made with {name} {have!r}, but {want!r} is asked for{detail}; use the "
+                "same settings, or index the source into a new place"
             )

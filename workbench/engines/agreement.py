@@ -23,6 +23,7 @@ from workbench.engines.base import Engine
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
 from workbench.models.embedders.runtimes import runtime_name, same_model
+from workbench.present.view import Shown, View
 from workbench.profiles import cache_folder
 from workbench.records import Query
 from workbench.system.files import replacing
@@ -38,7 +39,7 @@ LEAST = 0.9
 
 
 @dataclass(frozen=True, slots=True)
-class Agreement:
+class Agreement(Shown):
     """How alike the vectors of an index, `made` in one runtime, and those are that the runtime
     `here` gives for the same texts.
 
@@ -53,14 +54,15 @@ class Agreement:
     lowest: float = 1.0
     overlap: float = 1.0
 
-    def __str__(self) -> str:
+    def view(self) -> View:
+        """One line."""
         measured = "not measured, the index lists no passages"
         if self.passages:
             measured = (
                 f"cosine {self.cosine:.4f} (lowest {self.lowest:.4f}), overlap@{BEST} "
                 f"{self.overlap:.3f} on {self.passages} passages"
             )
-        return f"vectors made with {self.made}, queries encoded with {self.here}: {measured}"
+        return View(f"vectors made with {self.made}, queries encoded with {self.here}: {measured}")
 
 
 def check_model(manifest: Manifest, embedder: Embedder, where: str) -> None:

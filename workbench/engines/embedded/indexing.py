@@ -45,7 +45,6 @@ from workbench.corpus.vectors import (
     with_run,
 )
 from workbench.corpus.writer import StoreWriter
-from workbench.engines.bm25 import K1, B
 from workbench.engines.embedded.generation import (
     check_counts,
     newest_generation,
@@ -53,9 +52,9 @@ from workbench.engines.embedded.generation import (
     remove_old_generations,
     write_generation,
 )
+from workbench.engines.embedder import made_with
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.base import Embedder
-from workbench.models.embedders.runtimes import same_model
 
 if TYPE_CHECKING:
     from workbench.corpus.identity.library import Library
@@ -182,25 +181,20 @@ class Indexer:
 
     def _settings(self) -> Manifest:
         """What this indexer would write; checked against what is there."""
-        wanted = Manifest(
-            analyser=self._analyser.fingerprint,
-            chunking=chunking.fingerprint(self._embedder.window),
-            model=self._embedder.name,
-            model_fingerprint=self._embedder.fingerprint,
-            dimension=self._embedder.dimension,
-            k1=K1,
-            b=B,
-            versions=_versions(),
-        )
+        wanted = replace(made_with(self._embedder), versions=_versions())
         try:
             self._found = read_manifest(self.folder)
         except CorpusNotFound:
             return wanted
         except CorpusDamaged:
             return replace(wanted, generation=newest_generation(self.folder))
-        wanted = _begun_with(self._found.model_fingerprint, wanted)
+        wanted = self._begun_with(self._found.model_fingerprint, wanted)
         check_settings(self._found, wanted, self.folder)
         return replace(wanted, generation=self._found.generation, source=self._found.source)
+
+    def _begun_with(self, found: str, wanted: Manifest) -> Manifest:
+        made = made_with(self._embedder, found).model_fingerprint
+        return replace(wanted, model_fingerprint=made)
 
     def _publish(
         self, store: StoreWriter, settings: Manifest, source_state: dict[str, Any] | None
@@ -235,7 +229,7 @@ class Indexer:
         of the same settings."""
         found = store.state("settings")
         if isinstance(found, list) and len(found) == 3:
-            settings = _begun_with(str(found[2]), settings)
+            settings = self._begun_with(str(found[2]), settings)
         wanted = [settings.analyser, settings.chunking, settings.model_fingerprint]
         if found is None:
             store.set_state("settings", wanted)
@@ -309,13 +303,6 @@ class Indexer:
             for title, (_, passage) in zip(titles, rows, strict=True)
         ]
         return self._embedder.encode(texts)
-
-
-def _begun_with(found: str, wanted: Manifest) -> Manifest:
-    """The settings with the fingerprint of the runtime that an index was begun with, where it ran
-    the same model."""
-    same = same_model(found, wanted.model_fingerprint)
-    return replace(wanted, model_fingerprint=found) if same else wanted
 
 
 def _runs(store: StoreWriter) -> Runs:

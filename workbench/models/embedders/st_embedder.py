@@ -41,7 +41,7 @@ class SentenceTransformerEmbedder(BatchEmbedder):
         super().__init__(model, device=device, dtype=dtype, pool=pool)
         self.label = f"st-{self.dtype}"
         self._model: Any = None
-        self._weights = 0
+        self._weights = self._segments = 0
 
     @property
     def fingerprint(self) -> str:
@@ -134,16 +134,15 @@ class SentenceTransformerEmbedder(BatchEmbedder):
                     f"{self.folder.path}: sentence-transformers could not load it "
                     f"({first_line(error)}); fetch the model again, or take another"
                 ) from error
-            if self.device == "cpu":
-                self._weights = self.need().weights
-            else:
-                self._weights = device.kept_now() - kept
-            device.add_weights(self._weights)
+            self._segments = device.kept_now() - kept
+            device.add_weights(self._segments)
+            # Tiny weights may go into a segment that another model brought.
+            self._weights = max(self._segments, self.need().weights)
             self._keeper.weights(self._weights)
 
     def _abandon(self) -> None:
         abandon(self._model)
-        self._model, self._weights = None, 0
+        self._model, self._weights, self._segments = None, 0, 0
 
     def _close(self) -> None:
         device_of(self.device).submit(self._unload).result()
@@ -153,6 +152,6 @@ class SentenceTransformerEmbedder(BatchEmbedder):
             self._model = None
             device = device_of(self.device)
             device.trim()
-            device.add_weights(-self._weights)
-            self._weights = 0
+            device.add_weights(-self._segments)
+            self._weights = self._segments = 0
             self._keeper.weights(0)

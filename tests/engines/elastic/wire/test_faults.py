@@ -28,7 +28,7 @@ from workbench.corpus.manifest import read_manifest
 from workbench.engines.elastic.keepers import MirrorKeeper
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.indices import Versions
-from workbench.engines.elastic.own.mapping import Layout
+from workbench.engines.elastic.own.layout import Layout
 from workbench.engines.elastic.wire import bulk
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import (

@@ -10,22 +10,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import REJECTS, IngestReport
 from workbench.corpus.intake import Intake
-from workbench.corpus.manifest import Manifest, read_manifest
+from workbench.corpus.manifest import Manifest, check_settings, read_manifest
 from workbench.corpus.readers import source_file
-from workbench.engines.bm25 import K1, B
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described, sizes
-from workbench.engines.elastic.own.mapping import Layout, fingerprint, summed
+from workbench.engines.elastic.own.layout import Layout, fingerprint, layout_of
+from workbench.engines.elastic.own.mapping import summed
 from workbench.engines.elastic.own.sources import IndexStore, folder_documents, folder_papers
 from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.bulk import Reject, merged
 from workbench.engines.elastic.wire.connection import Connection
+from workbench.engines.embedder import made_with
 from workbench.errors import (
     ClusterBusy,
     ClusterError,
@@ -35,7 +35,6 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.models.embedders.base import Embedder
-from workbench.models.embedders.runtimes import same_model
 from workbench.profiles import cache_folder
 
 SMALL_CHANGE = 0.25
@@ -109,7 +108,7 @@ class ElasticCorpus:
         """
         if isinstance(source, Iterator):
             source = list(source)  # it may be read again
-        layout = _embedder_layout(embedder, self.connection.spec.vectors)
+        vectors, where = self.connection.spec.vectors, self.connection.where
         reports: list[IngestReport] = []
 
         def attempt(live: Version | None) -> LiveIndex | None:
@@ -121,8 +120,10 @@ class ElasticCorpus:
                 )
 
             if live is None:
+                layout = layout_of(made_with(embedder), vectors)
                 return self._built(None, layout, _source_name(source), write)
-            _check_layout(self.connection, live.layout, layout)
+            wanted = made_with(embedder, live.layout.model_fingerprint)
+            check_settings(live.layout, layout_of(wanted, vectors), where, "vectors")
             return self._changed(live, write, runtimes=_runtimes(live.layout, embedder.fingerprint))
 
         self._redone(attempt)
@@ -275,7 +276,8 @@ class ElasticCorpus:
         progress: bool,
         building: bool,
     ) -> IngestReport:
-        folder = cache_folder() / "elastic" / self.connection.spec.index
+        # A folder a version: two writers make two, and neither takes away the other's rejects.
+        folder = cache_folder() / "elastic" / self.connection.spec.index / writer.index
         folder.mkdir(parents=True, exist_ok=True)
         store = IndexStore(writer, embedder)
         # A cluster keeps papers, not their records: duplicates are found within one source.
@@ -285,7 +287,11 @@ class ElasticCorpus:
         if building:  # what an interrupted build left, and this source does not have
             store.delete([name for name in store.living_ids() if name not in intake.seen])
         writer.finish()
-        return _with_refused(report, writer.rejects, folder / REJECTS)
+        report = _with_refused(report, writer.rejects, folder / REJECTS)
+        if not report.rejects:
+            with suppress(OSError):
+                folder.rmdir()
+        return report
 
     def _checked(self, version: Version, wanted: str | None, rejects: list[Reject]) -> LiveIndex:
         """The version, found to hold exactly the papers that it should."""
@@ -320,49 +326,10 @@ def _copy(
         writer.finish()
 
 
-def layout_of(manifest: Manifest, vectors: str) -> Layout:
-    """The layout of an index with the papers of a corpus folder."""
-    return Layout(
-        analyser=manifest.analyser,
-        chunking=manifest.chunking,
-        model=manifest.model,
-        model_fingerprint=manifest.model_fingerprint,
-        dimension=manifest.dimension,
-        k1=manifest.k1,
-        b=manifest.b,
-        vectors=vectors,
-        runtimes=tuple(sorted(manifest.runtimes)),
-    )
-
-
 def _runtimes(layout: Layout, made: str) -> tuple[str, ...]:
     """The layout's runtimes once an embedder writes to the index too."""
     every = {*layout.runtimes, layout.model_fingerprint, made}
     return tuple(sorted(every)) if len(every) > 1 else ()
-
-
-def _embedder_layout(embedder: Embedder, vectors: str) -> Layout:
-    return Layout(
-        analyser=Analyser().fingerprint,
-        chunking=chunking.fingerprint(embedder.window),
-        model=embedder.name,
-        model_fingerprint=embedder.fingerprint,
-        dimension=embedder.dimension,
-        k1=K1,
-        b=B,
-        vectors=vectors,
-    )
-
-
-def _check_layout(connection: Connection, found: Layout, wanted: Layout) -> None:
-    for name in ("analyser", "chunking", "model_fingerprint", "dimension", "vectors"):
-        have, want = getattr(found, name), getattr(wanted, name)
-        same = name == "model_fingerprint" and same_model(have, want)
-        if have != want and not same:
-            raise CorpusMismatch(
-                f"{connection.where}: made with {name} {have!r}, but {want!r} is asked for; use "
-                "the same settings, or another index"
-            )
 
 
 def _source_name(source: Any) -> str:

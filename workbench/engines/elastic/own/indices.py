@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.elastic.own.mapping import (
+from workbench.engines.elastic.own.layout import (
     FORMAT,
-    MARKS,
     Layout,
     fingerprint,
-    index_body,
-    live_settings,
+    manifest_of,
+    read_layout,
 )
+from workbench.engines.elastic.own.mapping import MARKS, index_body, live_settings
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import (
     ClusterDenied,
@@ -90,21 +90,14 @@ def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
     [answer] = connection.searches([body], index)
     totals = answer["aggregations"]
     papers, passages = int(totals["papers"]["value"]), int(answer["hits"]["total"]["value"])
-    manifest = Manifest(
-        analyser=layout.analyser,
-        chunking=layout.chunking,
-        model=layout.model,
-        model_fingerprint=layout.model_fingerprint,
-        dimension=layout.dimension,
-        k1=layout.k1,
-        b=layout.b,
+    manifest = manifest_of(
+        layout,
         generation=_number(connection.spec.index, index) or 0,
         papers=papers,
         passages=passages,
         paper_rows=papers,
         passage_rows=passages,
         fingerprint=fingerprint(papers, (int(totals[m]["value"]) for m in MARKS), layout),
-        runtimes=dict.fromkeys(layout.runtimes, 0),  # documents do not say which one made them
     )
     return LiveIndex(index, layout, manifest, sizes(connection, index)["deleted"])
 
@@ -302,9 +295,7 @@ def _read_meta(connection: Connection, index: str, body: dict[str, Any]) -> tupl
             f"{meta['format']}, this one reads {FORMAT}); update the package"
         )
     try:
-        runtimes = tuple(meta.get("runtimes", ()))
-        settings = {f.name: meta[f.name] for f in fields(Layout) if f.name != "runtimes"}
-        return Layout(**settings, runtimes=runtimes), str(meta.get("build", ""))
+        return read_layout(meta), str(meta.get("build", ""))
     except KeyError as error:
         raise ClusterError(
             f"{connection.where}: {index!r} lacks the setting {error} in its mapping's _meta; "

@@ -37,7 +37,7 @@ class IndexWriter:
 
     def __init__(self, connection: Connection, index: str, *, fresh: bool = False) -> None:
         self._connection = connection
-        self._index = index
+        self.index = index
         self.fresh = fresh
         self._bulk = BulkWriter(connection, index)
         self._pool = ThreadPoolExecutor(THREADS)
@@ -61,20 +61,25 @@ class IndexWriter:
         return self._bulk.rejects
 
     def digests(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Content digest of each paper among `ids` that is there whole."""
+        """Content digest of each paper among `ids` that is there whole. Raises what one of them
+        fails with: taken for absent it would be written, or deleted, without a look."""
         if self.fresh or not ids:
             return {}
         answer = self._connection.call(
             "POST",
-            f"/{self._index}/_mget",
+            f"/{self.index}/_mget",
             {"ids": [document_id(key(paper_id, 0)) for paper_id in ids]},
             params={
                 "_source_includes": "digest,paper_id",
-                "filter_path": "docs._source",
+                "filter_path": "docs._source,docs.error",
                 "realtime": "true",
             },
         )
-        found = (document.get("_source", {}) for document in answer.get("docs", []))
+        documents = answer.get("docs", [])
+        for document in documents:
+            if "error" in document:
+                raise self._connection.failure(500, document)
+        found = (document.get("_source", {}) for document in documents)
         return {s["paper_id"]: bytes.fromhex(s["digest"]) for s in found if "digest" in s}
 
     def add(self, papers: Sequence[PaperDocuments]) -> None:
@@ -95,7 +100,7 @@ class IndexWriter:
 
     def refresh(self) -> None:
         """Let searches see what was written, all at once."""
-        self._connection.call("POST", f"/{self._index}/_refresh", timeout=300)
+        self._connection.call("POST", f"/{self.index}/_refresh", timeout=300)
 
     def expunge(self, seconds: float = EXPUNGE_SECONDS) -> int:
         """Take deleted documents out of the statistics: scores are as if they had never been.
@@ -105,12 +110,12 @@ class IndexWriter:
         """
         call, until, pause = self._connection.call, time.monotonic() + seconds, 0.05
         while True:
-            call("POST", f"/{self._index}/_flush", params={"force": "true"}, timeout=300)
+            call("POST", f"/{self.index}/_flush", params={"force": "true"}, timeout=300)
             query = {"only_expunge_deletes": "true"}
-            call("POST", f"/{self._index}/_forcemerge", params=query, timeout=3600)
+            call("POST", f"/{self.index}/_forcemerge", params=query, timeout=3600)
             self.refresh()
             path = {"filter_path": "_all.primaries.docs"}
-            stats = call("GET", f"/{self._index}/_stats/docs", params=path)
+            stats = call("GET", f"/{self.index}/_stats/docs", params=path)
             left = int(stats["_all"]["primaries"]["docs"]["deleted"])
             if not left or time.monotonic() > until:
                 return left
@@ -131,7 +136,7 @@ class IndexWriter:
             }
             if after is not None:
                 body["search_after"] = after
-            [answer] = self._connection.searches([body], self._index)
+            [answer] = self._connection.searches([body], self.index)
             hits = answer["hits"]["hits"]
             for hit in hits:
                 values = hit["fields"]
@@ -182,7 +187,7 @@ class IndexWriter:
             }
             if after is not None:
                 body["search_after"] = after
-            [answer] = self._connection.searches([body], self._index)
+            [answer] = self._connection.searches([body], self.index)
             found = [hit["fields"]["key"][0] for hit in answer["hits"]["hits"]]
             yield from found
             if len(found) < LIMIT:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from workbench.errors import (
     ClusterUnavailable,
     WorkbenchError,
 )
+from workbench.system.fork import Lock
 
 BYTES = 2 * 2**20
 """Of one request; larger ones are not faster, and cost the cluster memory."""
@@ -51,7 +51,7 @@ class BulkWriter:
         self._connection = connection
         self._index = index
         self._patience = patience
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._not_before = 0.0
         self._most = connection.spec.bulk_bytes or BYTES
         self.rejects: list[Reject] = []
