@@ -10,7 +10,7 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.encoder.forward import Packed, TorchEncoder, pack, pool
+from workbench.models.encoder.forward import Packed, TorchEncoder, pack, pool_tokens
 from workbench.models.encoder.shape import layout, shape_of
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.cuda import SLACK, Cuda
@@ -231,4 +231,4 @@ def finish(out: Any, cumulative: Any, lengths: Any, how: str, tokens: bool) -> A
 
     if tokens:
         return torch.nn.functional.normalize(out.float(), dim=1)
-    return pool(out, cumulative, lengths, how)
+    return pool_tokens(out, cumulative, lengths, how)

@@ -276,8 +276,9 @@ class ElasticCorpus:
         progress: bool,
         building: bool,
     ) -> IngestReport:
-        # A folder a version: two writers make two, and neither takes away the other's rejects.
-        folder = cache_folder() / "elastic" / self.connection.spec.index / writer.index
+        # A folder a writer: two at once do not take away each other's rejects.
+        connection = self.connection
+        folder = cache_folder() / "elastic" / connection.spec.index / connection.session
         folder.mkdir(parents=True, exist_ok=True)
         store = IndexStore(writer, embedder)
         # A cluster keeps papers, not their records: duplicates are found within one source.

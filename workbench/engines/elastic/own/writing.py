@@ -37,7 +37,7 @@ class IndexWriter:
 
     def __init__(self, connection: Connection, index: str, *, fresh: bool = False) -> None:
         self._connection = connection
-        self.index = index
+        self._index = index
         self.fresh = fresh
         self._bulk = BulkWriter(connection, index)
         self._pool = ThreadPoolExecutor(THREADS)
@@ -67,7 +67,7 @@ class IndexWriter:
             return {}
         answer = self._connection.call(
             "POST",
-            f"/{self.index}/_mget",
+            f"/{self._index}/_mget",
             {"ids": [document_id(key(paper_id, 0)) for paper_id in ids]},
             params={
                 "_source_includes": "digest,paper_id",
@@ -100,7 +100,7 @@ class IndexWriter:
 
     def refresh(self) -> None:
         """Let searches see what was written, all at once."""
-        self._connection.call("POST", f"/{self.index}/_refresh", timeout=300)
+        self._connection.call("POST", f"/{self._index}/_refresh", timeout=300)
 
     def expunge(self, seconds: float = EXPUNGE_SECONDS) -> int:
         """Take deleted documents out of the statistics: scores are as if they had never been.
@@ -110,12 +110,12 @@ class IndexWriter:
         """
         call, until, pause = self._connection.call, time.monotonic() + seconds, 0.05
         while True:
-            call("POST", f"/{self.index}/_flush", params={"force": "true"}, timeout=300)
+            call("POST", f"/{self._index}/_flush", params={"force": "true"}, timeout=300)
             query = {"only_expunge_deletes": "true"}
-            call("POST", f"/{self.index}/_forcemerge", params=query, timeout=3600)
+            call("POST", f"/{self._index}/_forcemerge", params=query, timeout=3600)
             self.refresh()
             path = {"filter_path": "_all.primaries.docs"}
-            stats = call("GET", f"/{self.index}/_stats/docs", params=path)
+            stats = call("GET", f"/{self._index}/_stats/docs", params=path)
             left = int(stats["_all"]["primaries"]["docs"]["deleted"])
             if not left or time.monotonic() > until:
                 return left
@@ -136,7 +136,7 @@ class IndexWriter:
             }
             if after is not None:
                 body["search_after"] = after
-            [answer] = self._connection.searches([body], self.index)
+            [answer] = self._connection.searches([body], self._index)
             hits = answer["hits"]["hits"]
             for hit in hits:
                 values = hit["fields"]
@@ -187,7 +187,7 @@ class IndexWriter:
             }
             if after is not None:
                 body["search_after"] = after
-            [answer] = self._connection.searches([body], self.index)
+            [answer] = self._connection.searches([body], self._index)
             found = [hit["fields"]["key"][0] for hit in answer["hits"]["hits"]]
             yield from found
             if len(found) < LIMIT:

@@ -52,7 +52,7 @@ class Connection:
         self._client: Any = None
         self._breaker = Breaker()
         self.several_shards = spec.shards > 1
-        self._session = f"workbench-{uuid4().hex[:12]}"
+        self.session = f"workbench-{uuid4().hex[:12]}"
         renew_in_children(self)
 
     def after_fork(self) -> None:
@@ -148,7 +148,7 @@ class Connection:
     ) -> list[dict[str, Any]]:
         header = {"index": index, "allow_partial_search_results": False}
         # All round trips of a query ask the same copy: a copy with deleted documents counts them.
-        header["preference"] = self._session
+        header["preference"] = self.session
         if self.several_shards:
             header["search_type"] = "dfs_query_then_fetch"  # document frequencies of all shards
         first = json.dumps(header)
