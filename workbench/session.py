@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from workbench.corpus.analysis import Analyser
@@ -515,23 +514,8 @@ class Workbench:
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
-        manifest = self.manifest
-        return {
-            "folder": str(self.folder),
-            "papers": manifest.papers,
-            "passages": manifest.passages,
-            "terms": manifest.terms,
-            **self._keeper.facts(),
-            "model": manifest.model,
-            **runtimes_of(manifest, self._agreement),
-            "dimension": manifest.dimension,
-            "analyser": manifest.analyser,
-            "chunking": manifest.chunking,
-            "bm25": {"k1": manifest.k1, "b": manifest.b},
-            "generation": manifest.generation,
-            "fingerprint": manifest.fingerprint,
-            "versions": manifest.versions,
-        }
+        place = {"folder": str(self.folder), **self._keeper.facts()}
+        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -541,12 +525,7 @@ class Workbench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __reduce__(self) -> str:

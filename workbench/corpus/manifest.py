@@ -54,6 +54,13 @@ class Manifest:
         """Name of the folder with this generation's arrays."""
         return f"generation-{self.generation:06d}"
 
+    def facts(self) -> dict[str, Any]:
+        """What a person may ask of an index, for `Workbench.info`."""
+        names = ("papers", "passages", "terms", "model", "dimension", "analyser", "chunking")
+        found = {name: getattr(self, name) for name in names}
+        found["bm25"] = {"k1": self.k1, "b": self.b}
+        return found | {n: getattr(self, n) for n in ("generation", "fingerprint", "versions")}
+
 
 def read_manifest(folder: Path) -> Manifest:
     """Raises CorpusNotFound without one, CorpusDamaged, CorpusMismatch for a newer one."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from types import TracebackType
 
 from workbench.engines.elastic.own.mapping import (
     PaperDocuments,
@@ -47,13 +46,8 @@ class IndexWriter:
     def __enter__(self) -> IndexWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=error is not None)
+    def __exit__(self, kind: object, *raised: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=kind is not None)
 
     @property
     def rejects(self) -> list[Reject]:
