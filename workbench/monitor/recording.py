@@ -7,12 +7,9 @@ in which they were seen. A process that is killed loses at most the line it was 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any, get_args
-from uuid import uuid4
 
 from workbench.corpus.faults import as_file
 from workbench.errors import RecordingError, shown
@@ -90,34 +87,6 @@ class Recorder:
     def _count(self, written: int | None) -> int:
         self._written += written or 0
         return written or 0
-
-
-def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = False) -> Path:
-    """Write a whole time line; `read_recording` gives it back equal, but for its notes.
-
-    Raises RecordingError as `Recorder` does.
-    """
-    target = as_file(path, RecordingError)
-    if target.exists() and not replace:
-        raise RecordingError(
-            f"{target}: there is a file already; give another name, or replace=True"
-        )
-    part = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.part")
-    try:
-        with Recorder(part, timeline.machine) as recorder:
-            if timeline.missed:
-                recorder.missed(timeline.missed)
-            for entry in timeline:
-                recorder.write(entry)
-        os.replace(part, target)
-    except OSError as error:
-        raise RecordingError(_unwritable(target, error)) from error
-    except RecordingError as error:
-        raise RecordingError(str(error).replace(str(part), str(target))) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
-    return target
 
 
 def read_recording(path: str | Path) -> Timeline:

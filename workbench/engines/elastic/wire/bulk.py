@@ -55,7 +55,6 @@ class BulkWriter:
         self._not_before = 0.0
         self._most = connection.spec.bulk_bytes or BYTES
         self.rejects: list[Reject] = []
-        self.retried = 0
 
     def write(self, actions: Iterable[Action]) -> None:
         """Returns when every document is stored or among `rejects`.
@@ -86,7 +85,7 @@ class BulkWriter:
             if time.monotonic() > until:
                 raise failure
             attempt += 1
-            self._pause(attempt, len(waiting))
+            self._pause(attempt)
 
     def _split(self, waiting: list[tuple[str, bytes]]) -> None:
         """Send the halves of a part that was too large; one document alone is refused."""
@@ -140,11 +139,10 @@ class BulkWriter:
                     self.rejects.append(Reject(name, str(reason)[:300]))
         return left, failure
 
-    def _pause(self, attempt: int, documents: int) -> None:
+    def _pause(self, attempt: int) -> None:
         """Exponential, with jitter, for every thread that writes here."""
         pause = min(LONGEST_PAUSE, 0.1 * 2**attempt) * (0.5 + random.random())  # noqa: S311
         with self._lock:
-            self.retried += documents
             self._not_before = max(self._not_before, time.monotonic() + pause)
 
     def _hold(self) -> None:
