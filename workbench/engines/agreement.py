@@ -69,7 +69,7 @@ def check_model(manifest: Manifest, embedder: Embedder, where: str) -> None:
     """Raises CorpusMismatch for another model than the one that made an index's vectors; an
     attached index does not say which one did."""
     made, own = manifest.model_fingerprint, embedder.fingerprint
-    wrong = None
+    wrong: tuple[str, object, object] | None = None
     if manifest.dimension and embedder.dimension != manifest.dimension:
         wrong = "dimension", manifest.dimension, embedder.dimension
     elif made and not same_model(made, own):
@@ -96,7 +96,7 @@ def agreement(engine: Engine, embedder: Embedder, where: str) -> Agreement | Non
         known = Agreement(*names, **json.loads(kept.read_text("utf-8")))
         if known.passages:
             return known
-    found = Agreement(*names, **_measured(engine, embedder))
+    found = Agreement(*names, *_measured(engine, embedder))
     if found.cosine < LEAST:
         raise CorpusMismatch(
             f"{where}: {found}. At least {LEAST} is asked for: one of the two does not compute "
@@ -128,14 +128,14 @@ def _digest(*parts: str) -> str:
     return sha256(repr(parts).encode()).hexdigest()[:32]
 
 
-def _measured(engine: Engine, embedder: Embedder) -> dict[str, float]:
+def _measured(engine: Engine, embedder: Embedder) -> tuple[int, float, float, float]:
     """`passages`, `cosine`, `lowest` and `overlap` over a sample, the same in each run."""
     try:
         keys = engine.sample(SAMPLE)
     except CorpusError:  # an engine that cannot list its passages
         keys = []
     if not keys:
-        return {}
+        return 0, 1.0, 1.0, 1.0
     papers = engine.papers([paper_id for paper_id, _ in keys])
     titles = chunking.short_titles([paper.title for paper in papers], embedder)
     texts = [
@@ -148,12 +148,7 @@ def _measured(engine: Engine, embedder: Embedder) -> dict[str, float]:
         len(a & b) / max(len(a), 1)
         for a, b in zip(_nearest(engine, made), _nearest(engine, here), strict=True)
     ]
-    return {
-        "passages": len(keys),
-        "cosine": float(cosines.mean()),
-        "lowest": float(cosines.min()),
-        "overlap": float(np.mean(shared)),
-    }
+    return len(keys), float(cosines.mean()), float(cosines.min()), float(np.mean(shared))
 
 
 def _nearest(engine: Engine, vectors: NDArray[np.float32]) -> Sequence[set[tuple[str, int]]]:
