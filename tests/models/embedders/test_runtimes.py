@@ -21,6 +21,7 @@ from workbench.models.embedders import runtimes
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.models.embedders.make import make_embedder
 from workbench.models.embedders.runtimes import runtime_here, runtime_name, same_model
+from workbench.widgets.state import PanelState, code_of
 
 WORDS = [
     "kelp",
@@ -129,6 +130,21 @@ def test_an_index_opens_in_another_runtime_and_says_how_alike(
     assert not any("cosine" in note for note in own.notes)
     assert ranking.fingerprint != own.fingerprint
     assert ranking.candidates.fingerprint == f"{own.candidates.fingerprint}+onnx-int8-2"
+
+
+def test_copied_code_names_the_runtime(tiny_folder: Path, tmp_path: Path) -> None:
+    wb.index(papers(0, 20), tmp_path, model=str(tiny_folder), runtime="torch", progress=False)
+    profile = wb.Profile(reranker="late-interaction")
+    for runtime, said in (("onnx-int8", ", runtime='onnx-int8')"), (None, f"{str(tmp_path)!r})")):
+        with wb.open(tmp_path, runtime=runtime, profile=profile) as bench:
+            ranking = bench.search("kelp")
+            code = code_of(PanelState("kelp"), ranking, profile, tmp_path, "")
+            assert f"bench = wb.open({str(tmp_path)!r}" in code
+            assert said in code.splitlines()[2]
+            names: dict[str, Any] = {}
+            exec(code, names)
+            assert names["ranking"].fingerprint == ranking.fingerprint
+            names["bench"].close()
 
 
 @pytest.mark.parametrize("label", ["int8-1", "torch-bf16"])

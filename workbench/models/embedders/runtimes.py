@@ -44,6 +44,13 @@ def runtime_name(fingerprint: str) -> str:
     return f"onnx-{label}" if label.startswith("int8") else label.replace("st-", f"{_TORCH['st']}-")
 
 
+def runtime_in(fingerprint: str) -> str:
+    """The `runtime` that candidates' fingerprint names, where it is not that of their index; else
+    ""."""
+    parts = fingerprint.split("+")[1:]
+    return next((r for part in parts for r in RUNTIMES if part.startswith(f"{r}-")), "")
+
+
 def same_model(one: str, other: str) -> bool:
     """Whether two embedders, by their fingerprints, put texts into the same space: the same
     weights, settings, pooling and prompts, in whatever runtime."""
