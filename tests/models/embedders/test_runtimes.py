@@ -161,13 +161,17 @@ def test_older_exports_and_gpus_make_indexes_that_open_here(
         assert bench.search("kelp").paper_ids
 
 
-def test_added_papers_are_encoded_here_and_counted(tiny_folder: Path, tmp_path: Path) -> None:
+def test_added_papers_are_encoded_here_and_counted(
+    tiny_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     older = made_as(tiny_folder, "int8-1")
     Indexer(tmp_path, older).add(papers(0, 20))
     first = json.loads((tmp_path / "manifest.json").read_text())
     with wb.open(tmp_path) as bench:
         assert "runtimes" not in bench.info()
-        bench.add(papers(20, 25))
+        bench.add(papers(20, 22))
+        bench.add(papers(22, 25))
+        assert caplog.text.count("what is new is encoded with onnx-int8-2") == 1
         assert bench.info()["runtimes"] == {"onnx-int8-1": 20, "onnx-int8-2": 5}
         assert bench.manifest.model_fingerprint == first["model_fingerprint"]
         mixed = bench.manifest.fingerprint

@@ -55,6 +55,7 @@ from workbench.engines.embedded.generation import (
 from workbench.engines.embedder import made_with
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.base import Embedder
+from workbench.models.embedders.runtimes import runtime_name
 
 if TYPE_CHECKING:
     from workbench.corpus.identity.library import Library
@@ -293,9 +294,15 @@ class Indexer:
     def _encoded(self, store: StoreWriter, start: int, stop: int, made: str) -> NDArray[np.float32]:
         """Vectors of rows, in this embedder's runtime, which is noted where others are `made` in
         another: before they are written, so that a kill leaves no row unnoted."""
-        runs = with_run(_runs(store), made, start, stop, self._embedder.fingerprint)
-        if runs != _runs(store):
+        before, own = _runs(store), self._embedder.fingerprint
+        runs = with_run(before, made, start, stop, own)
+        if runs != before:
             store.set_state("runtimes", runs)
+            if own not in {made, *(name for _, name in before)}:
+                notice(
+                    f"{self.folder}: made with {runtime_name(made)}; what is new is encoded with "
+                    f"{runtime_name(own)}, and counted"
+                )
         rows = list(store.passage_texts(start, stop))
         titles = chunking.short_titles([title for title, _ in rows], self._embedder)
         texts = [
