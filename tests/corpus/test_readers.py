@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import json
 import lzma
@@ -108,7 +109,6 @@ def test_bad_line_is_a_problem_and_the_next_is_read(
     [
         ("x.jsonl", b"\n", JSONL),
         ("x.jsonl.gz", b"\n", JSONL),
-        ("x.csv", b"id,title\n", b"a,Title\n"),
     ],
 )
 def test_a_50_mb_line_is_refused_without_being_held(
@@ -127,8 +127,12 @@ def test_a_50_mb_line_is_refused_without_being_held(
 
 @pytest.mark.parametrize(
     ("name", "pack"),
-    [("x.jsonl.gz", gzip.compress), ("x.jsonl.xz", lambda data: lzma.compress(data, preset=0))],
-    ids=["gz", "xz"],
+    [
+        ("x.jsonl.gz", gzip.compress),
+        ("x.jsonl.xz", lambda data: lzma.compress(data, preset=0)),
+        ("x.jsonl.bz2", bz2.compress),
+    ],
+    ids=["gz", "xz", "bz2"],
 )
 @pytest.mark.parametrize("damage", ["cut", "zeros", "ones"])
 def test_damaged_archive_gives_what_is_before_and_a_remedy(
@@ -150,9 +154,10 @@ def test_damaged_archive_gives_what_is_before_and_a_remedy(
     assert [entry.line for entry in seen[:3]] == [1, 2, 3]
 
 
-def test_a_plain_file_named_gz_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UnsupportedSource, match="damaged"):
-        entries(tmp_path / "x.jsonl.gz", JSONL)
+def test_what_is_packed_is_told_by_content(tmp_path: Path) -> None:
+    assert [entry.record for entry in entries(tmp_path / "x.jsonl.gz", JSONL)] == RECORDS
+    (tmp_path / "y.jsonl").write_bytes(gzip.compress(JSONL))
+    assert [entry.record for entry in read_entries(tmp_path / "y.jsonl")] == RECORDS
 
 
 def test_nothing_there_names_the_path(tmp_path: Path) -> None:

@@ -5,16 +5,14 @@ Memory is bounded by one line, not by the file. What other people's files are: `
 
 from __future__ import annotations
 
-import gzip
 import json
-import lzma
-import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
+from workbench.corpus.cleaning.encoding import DAMAGE, open_bytes
 from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
 from workbench.errors import CorpusNotFound, UnsupportedSource
 
@@ -71,7 +69,7 @@ def read_lines(path: Path, limit: int = MAX_LINE) -> Iterator[tuple[int, bytes |
 
     Raises UnsupportedSource where an archive is damaged, after the lines before the damage.
     """
-    with _faults_of(path), _open(path) as stream:
+    with _faults_of(path), open_bytes(path) as stream:
         number = 0
         while chunk := stream.readline(limit + 1):
             number += 1
@@ -95,7 +93,7 @@ def _faults_of(path: Path) -> Iterator[None]:
     try:
         with disk_faults(path):
             yield
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as error:
+    except (*DAMAGE, OSError) as error:  # bz2 says it with an OSError that has no number
         raise UnsupportedSource(
             f"{path}: damaged or cut-off archive ({error}); fetch the file again. What was read "
             "before the damage is kept"
@@ -116,11 +114,3 @@ def _json_entry(path: Path, number: int, line: bytes | None) -> Entry | None:
     if not isinstance(record, dict):
         return Entry(str(path), number, problem=f"expected an object, got {type(record).__name__}")
     return Entry(str(path), number, record)
-
-
-def _open(path: Path) -> IO[bytes] | gzip.GzipFile | lzma.LZMAFile:
-    if path.name.lower().endswith(".gz"):
-        return gzip.open(path, "rb")
-    if path.name.lower().endswith(".xz"):
-        return lzma.open(path, "rb")
-    return open(path, "rb")
