@@ -38,7 +38,6 @@ from workbench.errors import (
     RecordingError,
     UnsupportedSource,
 )
-from workbench.evaluation.judgments.journal import write_snapshot
 from workbench.models.weights.find import find_model
 from workbench.monitor import recording
 from workbench.monitor.recording import Recorder, read_recording
@@ -67,7 +66,7 @@ TRIED = {
     "check the disk or the connection": f"{HERE}::test_a_device_that_answers_again",
     "{}; try again": f"{HERE}::test_a_device_that_answers_again",
     "close it there and try again": f"{FAULTS}::test_a_foreign_lock_is_said_to_be_one",
-    "make the folder writable": f"{HERE}::test_permissions",
+    "all files in it writable": f"{HERE}::test_permissions",
     "change its permissions": f"{HERE}::test_permissions",
     "choose a folder that you may write to": f"{HERE}::test_permissions",
     "choose a file that you may write to": f"{HERE}::test_permissions",
@@ -286,7 +285,7 @@ from workbench.models.weights.find import ModelFolder
 base, model = map(pathlib.Path, sys.argv[1:])
 
 def tried(use, shut, remedy, mode=0o555, mend=None):
-    before, use = shut.stat().st_mode, use
+    before = shut.stat().st_mode
     shut.chmod(mode)
     try:
         use()
@@ -314,7 +313,10 @@ tried(more, corpus, "choose a folder that you may write to")
 store = corpus / "corpus.sqlite"
 def less():
     fakes.Indexer(corpus, fakes.FakeEmbedder()).delete(["p001"])
-tried(less, store, "make the folder writable", 0o444)
+def writable():  # SQLite gives the files beside the store the permissions that it has
+    for path in corpus.iterdir():
+        path.chmod(path.stat().st_mode | 0o200)
+tried(less, store, "make the folder and all files in it writable", 0o444, writable)
 
 judged = base / "judged"
 judged.mkdir()
@@ -452,7 +454,11 @@ def judged(path: Path) -> wb.Judgments:
     return judgments
 
 
-@pytest.mark.parametrize("bad", ["{", '{"id": "2"}'])
+UNDONE = '{"id": "2", "at": "2026-01-02T00:00:00+00:00", "who": "a", "query_id": "q", '
+UNDONE += '"paper_id": "p", "grade": 1, "kind": "undo"}'
+
+
+@pytest.mark.parametrize("bad", ["{", UNDONE])
 def test_a_judgment_line_taken_out(tmp_path: Path, bad: str) -> None:
     path = tmp_path / "j.jsonl"
     judged(path)
@@ -465,9 +471,7 @@ def test_a_judgment_line_taken_out(tmp_path: Path, bad: str) -> None:
 
 
 def test_a_snapshot_copied_into_a_new_file(tmp_path: Path) -> None:
-    entries = judged(tmp_path / "j.jsonl").history()
-    kept, copy = tmp_path / "kept.jsonl", tmp_path / "copy.jsonl"
-    write_snapshot(kept, entries, "", "j.jsonl")
+    kept, copy = judged(tmp_path / "j.jsonl").snapshot(), tmp_path / "copy.jsonl"
     with pytest.raises(EvaluationError, match="copy the lines after the first into a new one"):
         wb.Judgments(kept, who="ann").add("q", "p9", 1)
     copy.write_text("".join(kept.read_text().splitlines(keepends=True)[1:]))

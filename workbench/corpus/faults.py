@@ -208,7 +208,9 @@ def sqlite_error(error: sqlite3.Error, path: Path) -> Exception:
     elif primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM):
         own = _not_opened(path, error)
     elif primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
-        own = CorpusError(f"{path}: cannot write here ({error}); make the folder writable")
+        own = CorpusError(
+            f"{path}: cannot write here ({error}); make the folder and all files in it writable"
+        )
     return own
 
 
