@@ -93,10 +93,10 @@ def agreement(engine: Engine, embedder: Embedder, where: str) -> Agreement | Non
     names = runtime_name(made), runtime_name(own)
     kept = cache_folder() / "agreement" / f"{_digest(where, made, own)}.json"
     with suppress(OSError, ValueError, TypeError):
-        known = Agreement(*names, **json.loads(kept.read_text("utf-8")))
-        if known.passages:
-            return known
+        return Agreement(*names, **json.loads(kept.read_text("utf-8")))
     found = Agreement(*names, *_measured(engine, embedder))
+    if not found.passages:
+        return found
     if found.cosine < LEAST:
         raise CorpusMismatch(
             f"{where}: {found}. At least {LEAST} is asked for: one of the two does not compute "

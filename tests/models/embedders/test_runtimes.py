@@ -207,7 +207,10 @@ def test_what_does_not_agree_is_refused(
         wb.open(tmp_path)
 
 
-def test_an_empty_index_agrees_with_everything(tiny_folder: Path, tmp_path: Path) -> None:
+def test_an_empty_index_is_measured_once_it_has_papers(tiny_folder: Path, tmp_path: Path) -> None:
     Indexer(tmp_path, made_as(tiny_folder, "int8-1")).add([])
     with wb.open(tmp_path) as bench:
         assert bench.info()["agreement"]["passages"] == 0
+    Indexer(tmp_path, made_as(tiny_folder, "int8-1")).add(papers(0, 3))
+    with wb.open(tmp_path) as bench:
+        assert bench.info()["agreement"]["passages"] == 3
