@@ -15,10 +15,12 @@ from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import QueryInput, as_queries
 from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
 from workbench.evaluation.judgments.judgments import Judgments
+from workbench.present.view import View
 from workbench.present.words import authors_line
 from workbench.ranking.view import marked
 from workbench.records import Paper, Query
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -40,7 +42,7 @@ class _Pool:
     terms: Mapping[str, float]
 
 
-class JudgingWidget(anywidget.AnyWidget):
+class JudgingWidget(Live, anywidget.AnyWidget):
     """Grade papers for queries, one after the other. `judge` makes it.
 
     Every grade is on the disk before the page says that it is saved. In blind mode neither ranks
@@ -76,7 +78,12 @@ class JudgingWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """Take the widget away; what was judged stays in the file."""
         self._closed = True
+        self._pools.clear()
         super().close()
+
+    def view(self) -> View:
+        """What stands in the file of judgments."""
+        return self.judgments.view()
 
     # What the page says
 
