@@ -28,6 +28,8 @@ from pyarrow import parquet
 
 from tests.conftest import paper_record
 from workbench.corpus.collection import read_qrels, read_queries
+from workbench.corpus.formats.reading import read_source
+from workbench.corpus.inspecting import paper_of
 from workbench.corpus.manifest import NAME, STORE, read_manifest
 from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import read_entries
@@ -89,9 +91,12 @@ def test_damaged_sources_give_entries_or_typed_errors(tmp_path: Path, name: str)
     for random in seeds(400, 1):
         path.write_bytes(damaged(content, random))
         try:
-            for entry in read_entries(path):
+            for entry in read_source(path):
                 if entry.record is not None:
-                    parse_paper(entry.record)
+                    paper_of(entry)
+            for line in read_entries(path) if ".jsonl" in name else ():
+                if line.record is not None:
+                    parse_paper(line.record)
         except WorkbenchError:
             continue
 

@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbench.errors import (
@@ -148,6 +148,19 @@ def as_path(path: str | os.PathLike[str], error: type[WorkbenchError] = CorpusNo
         raise error(f"{str(path)!r}: no file has such a name; check the path") from None
     if b"\0" in name:
         raise error(f"{str(found)!r}: a null character in a path; check the path")
+    return found
+
+
+def as_file(path: str | os.PathLike[str], error: type[WorkbenchError]) -> Path:
+    """`as_path` of a file that is there or may be made. Raises `error` also for a folder, and for
+    a pipe or device, which could be waited for without end."""
+    found = as_path(path, error)
+    with suppress(OSError):  # whoever opens it says what is wrong
+        mode = found.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise error(f"{found} is a folder; name a file in it")
+        if not stat.S_ISREG(mode):
+            raise error(f"{found}: a pipe or device, not a file; name a file")
     return found
 
 

@@ -170,6 +170,8 @@ class BatchEmbedder(LazyEmbedder):
         self.dtype = dtype or ("fp32" if device == "cpu" else "bf16")
         if self.dtype not in DTYPES:
             raise ModelError(f"dtype is {shown(dtype)}; choose one of {', '.join(DTYPES)}")
+        self.label = f"{self.label}-{self.dtype}"
+        self._check()
         self._keeper = Bookkeeper(self)
 
     def __repr__(self) -> str:
@@ -180,6 +182,9 @@ class BatchEmbedder(LazyEmbedder):
     def itemsize(self) -> int:
         """Bytes of a number."""
         return 4 if self.dtype == "fp32" else 2
+
+    def _check(self) -> None:
+        """Raises ModelRejected for a folder that this runtime does not run."""
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         from tqdm.auto import tqdm
