@@ -20,10 +20,12 @@ from workbench.evaluation.judge_next.judgment_pool import (
     shuffled,
 )
 from workbench.evaluation.judgments.judgments import Judgments
+from workbench.present.view import View
 from workbench.present.words import authors_line
 from workbench.ranking.view import marked
 from workbench.records import Paper, Query
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -45,7 +47,7 @@ class _Pool:
     terms: Mapping[str, float]
 
 
-class JudgingWidget(anywidget.AnyWidget):
+class JudgingWidget(Live, anywidget.AnyWidget):
     """Grade papers for queries, one after the other. `judge` makes it.
 
     Every grade is on the disk before the page says that it is saved. In blind mode neither ranks
@@ -81,7 +83,12 @@ class JudgingWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """Take the widget away; what was judged stays in the file."""
         self._closed = True
+        self._pools.clear()
         super().close()
+
+    def view(self) -> View:
+        """What stands in the file of judgments."""
+        return self.judgments.view()
 
     # What the page says
 

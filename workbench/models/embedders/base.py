@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import ModelError, ModelRejected, shown
 from workbench.models.embedders.batching import Row, token_rows
+from workbench.models.embedders.token_starts import TokenStarts
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.pool import ModelPool
@@ -83,11 +84,12 @@ class LazyEmbedder(LazyModel):
         super().__init__(self.folder.name, device, pool)
         self._lock = Lock()
         self._tokenizer: Any = None
+        self._starts: TokenStarts | None = None
         self._queries: OrderedDict[str, Vectors] = OrderedDict()
 
     def after_fork(self) -> None:
         super().after_fork()
-        self._tokenizer = None
+        self._tokenizer = self._starts = None
 
     @property
     def fingerprint(self) -> str:
@@ -108,11 +110,12 @@ class LazyEmbedder(LazyModel):
 
     def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """First character of each token of each text, ascending, without special tokens."""
-        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [
-            np.array([start for part in (e, *e.overflowing) for start, _ in part.offsets], np.int64)
-            for e in encodings
-        ]
+        tokenizer = self.tokenizer
+        with self._lock:
+            if self._starts is None:
+                self._starts = TokenStarts(tokenizer)
+            starts = self._starts
+        return starts(texts)
 
     @abstractmethod
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
