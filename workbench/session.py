@@ -57,6 +57,7 @@ from workbench.qa.evaluation.baselines import Choose
 from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
 from workbench.qa.evaluation.report import AnswerReport
+from workbench.qa.reviewing import review
 from workbench.qa.stream import AnswerStream
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import make_writer
@@ -103,7 +104,7 @@ class Workbench:
         note = str(self._agreement or "")
         self._retriever = Retriever(self.engine, self._embedder, Analyser(), note=note)
         self._profile = as_profile(profile)
-        self._asking: Asking | None = None
+        self._answers = Asking(self._embedder)
 
     @property
     def manifest(self) -> Manifest:
@@ -310,10 +311,28 @@ class Workbench:
             stages=stages,
         )
         self._retriever.prepare(question)  # a question that cannot be searched fails here
-        if self._asking is None:
-            self._asking = Asking(self._embedder)
-        answers = AnswerStream(self._asking, request)
+        answers = AnswerStream(self._answers, request)
         return answers if stream else answers.finish()
+
+    def review(
+        self,
+        answer: Answer,
+        *,
+        accept: Iterable[str] = (),
+        reject: Iterable[str] = (),
+        writer: Writer | str | None = None,
+        profile: Profile | str | None = None,
+        seconds: float = 120.0,
+    ) -> Answer:
+        """An answer under a person's verdicts on its quotes, by their ids. A rejected quote leaves
+        the answer, and the sections that it was in are written anew, by `writer`; all others stay.
+
+        The verdicts take the place of earlier ones: without a quote among `reject` it comes back.
+        Raises AnswerError for an id that no quote has, and what `ask` raises.
+        """
+        chosen = self._chosen(profile, None)
+        by, drafts = make_writer(writer), self._answers.drafts
+        return review(answer, accept, reject, self.engine, by, chosen, seconds, drafts)
 
     def evaluate_answers(
         self,
@@ -504,6 +523,12 @@ class Workbench:
         """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
         `widgets.judging.judge`. Raises EvaluationError."""
         return _widget("judging", "judge")(self, queries, judgments, **options)
+
+    def ask_panel(self, question: str = "", **options: Any) -> Any:
+        """Ask in a notebook: stages as they come, quotes in their paragraphs, each to be accepted
+        or rejected; earlier questions, export. Options: `writer`, `profile`, `words`, as in
+        `ask`."""
+        return _widget("ask_panel", "AskPanel")(self, question, **options)
 
     def profile_picker(self, **options: Any) -> Any:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
