@@ -34,6 +34,7 @@ _ROOMS = {
     "workbench.ranking.ranking": "Ranking",
     "workbench.records": "Candidates Filters Hit Judgment Paper Passage Query",
     "workbench.session": "Workbench",
+    "workbench.widgets.import_panel": "import_panel",
 }
 _OTHER = {"open": "open_corpus", "inspect": "inspect_source"}
 _HOMES = {name: module for module, names in _ROOMS.items() for name in names.split()}
@@ -59,6 +60,7 @@ __all__ = [
     "WeightSearch",
     "Workbench",
     "errors",
+    "import_panel",
     "index",
     "inspect",
     "list_profiles",
@@ -91,6 +93,7 @@ if TYPE_CHECKING:
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench
+    from workbench.widgets.import_panel import import_panel
 
 
 def __getattr__(name: str) -> Any:

@@ -30,6 +30,7 @@ from workbench.errors import (
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.session import Workbench
+from workbench.system.progress import Progress
 
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
@@ -177,7 +178,7 @@ def index(
     runtime: str | None = None,
     strict: bool = False,
     columns: Mapping[str, str] | None = None,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> IngestReport:
     """Index papers as you have them into a corpus folder, new or existing.
 

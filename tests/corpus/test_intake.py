@@ -14,9 +14,9 @@ import pytest
 
 from tests.corpus.fakes import FakeEmbedder, build
 from workbench.corpus.identity.duplicates import Duplicates, find_groups
-from workbench.corpus.identity.library import NAME, Library
+from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import IngestReport
-from workbench.corpus.manifest import STORE
+from workbench.corpus.manifest import LIBRARY, STORE
 from workbench.corpus.store import Store
 from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusNotFound
@@ -66,7 +66,7 @@ def papers(folder: Path) -> dict[str, Paper]:
 
 
 def duplicates(folder: Path) -> Duplicates:
-    with closing(Library(folder / NAME, write=False)) as library:
+    with closing(Library(folder / LIBRARY, write=False)) as library:
         groups = list(find_groups(library))
         flagged = dict(library.flagged())
     return Duplicates(groups, flagged, Indexer(folder, FakeEmbedder()).regroup)

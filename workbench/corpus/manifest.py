@@ -16,6 +16,7 @@ FORMAT = 1
 NAME = "manifest.json"
 STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
+LIBRARY = "sources.sqlite"
 """The files of a corpus folder, beside the folder of its generation."""
 
 

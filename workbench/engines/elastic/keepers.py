@@ -19,6 +19,7 @@ from workbench.engines.keeper import Keeper, Regrouping
 from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class ClusterKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         return self.corpus.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
@@ -111,7 +112,7 @@ class MirrorKeeper(ClusterKeeper):
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         return self._local.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
@@ -119,7 +120,7 @@ class MirrorKeeper(ClusterKeeper):
         return self._local.delete(ids, embedder)
 
     def refresh(
-        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+        self, embedder: Embedder, *, prune: bool = False, progress: Progress = False
     ) -> IngestReport:
         return self._local.refresh(embedder, prune=prune, progress=progress)
 
@@ -155,7 +156,7 @@ class AttachedKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         raise self._refusal()
 
