@@ -50,6 +50,7 @@ def test_files_are_dropped_looked_at_and_added(run_notebook: Run, lab: Lab) -> N
     expect(items).to_have_count(3)
     expect(items.nth(2)).to_contain_text("cp1252 (guessed)")
     expect(items.nth(2).get_by_label("Column of title")).to_have_value("Paper name")
+    items.nth(2).get_by_label("Column of abstract").focus()
     items.nth(2).get_by_label("Column of abstract").select_option("Other")
     expect(items.nth(2).locator("tbody").first).to_contain_text("Eelgrass")
     expect(items.nth(2).get_by_label("Column of abstract")).to_be_focused()

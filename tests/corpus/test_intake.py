@@ -232,6 +232,13 @@ def test_a_file_taken_out_of_a_folder_takes_its_papers_along(
     ]
 
 
+def test_a_corpus_inside_the_folder_is_no_source(sources: list[Path], tmp_path: Path) -> None:
+    first = build(tmp_path / "corpus", tmp_path)
+    again = build(tmp_path / "corpus", tmp_path)
+    assert (first.added, first.rejected) == (3, 1)
+    assert (again.unchanged, again.rejected) == (3, 1)
+
+
 ZOTERO = """
 CREATE TABLE itemTypes(itemTypeID INTEGER PRIMARY KEY, typeName TEXT);
 CREATE TABLE items(itemID INTEGER PRIMARY KEY, itemTypeID INT, key TEXT);

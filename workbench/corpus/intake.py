@@ -262,14 +262,16 @@ class Intake(Ingestor):
         if self._noted > SHOWN:
             self._note(f"and {self._noted - SHOWN:,} more like these")
         stored, run = self._library.stored, self._library.run
-        masks = stored.covered(run)
+        fates, masks = stored.fates(run), stored.covered(run)
         coverage = {
             name: sum(number for mask, number in masks if mask >> bit & 1)
             for bit, name in enumerate(COVERED)
         }
         return replace(
             self._report,
-            **stored.fates(run),
+            added=fates.get("added", 0),
+            replaced=fates.get("replaced", 0),
+            unchanged=fates.get("unchanged", 0),
             formats=dict(self._formats.most_common()),
             coverage=coverage if masks else {},
             flagged=len(self._library.flagged()),

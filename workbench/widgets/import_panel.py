@@ -115,9 +115,10 @@ class ImportPanel(anywidget.AnyWidget):
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
         found = super()._repr_mimebundle_(**options)
-        data, *rest = found if isinstance(found, tuple) else (found,)
-        data = {**data, "text/html": self._static()}
-        return (data, *rest) if rest else data
+        if found is None:  # closed
+            return None
+        data, metadata = found
+        return {**data, "text/html": self._static()}, metadata
 
     def _static(self) -> str:
         """What a page without a kernel shows: what waits, and what was added."""
@@ -231,7 +232,7 @@ class ImportPanel(anywidget.AnyWidget):
             return
         groups: dict[tuple[tuple[str, str], ...], list[_Item]] = {}
         for item in self._items:
-            if not item.problem:
+            if item.inspection is not None and item.inspection.formats:
                 groups.setdefault(tuple(sorted(item.columns.items())), []).append(item)
         if not groups:
             raise CorpusError("nothing waits to be added; drop files here, or give a path")

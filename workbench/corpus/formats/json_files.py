@@ -146,7 +146,7 @@ def _list_in(path: Path) -> str | None:
     with open_text(path) as stream:
         for place, event, _ in ijson.parse(_Utf8(stream)):
             if event == "start_map" and begun and place == f"{begun}.item":
-                return place
+                return str(place)
             known = event == "start_array" and _ON_THE_WAY.issuperset(place.split("."))
             begun = place if known else ""
     return None

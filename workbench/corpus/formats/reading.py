@@ -20,6 +20,7 @@ from workbench.corpus.formats.ir_collections import IR_DATASETS, read_ir_dataset
 from workbench.corpus.formats.json_shapes import json_entry
 from workbench.corpus.formats.sniffing import ZIP, sniff
 from workbench.corpus.formats.tables import read_frame
+from workbench.corpus.manifest import STORE
 from workbench.corpus.readers import find_source
 from workbench.errors import CorpusError, CorpusNotFound, UnsupportedSource
 from workbench.records import Paper
@@ -126,6 +127,7 @@ def folder_files(folder: Path) -> list[Path]:
     database = folder / "zotero.sqlite"
     if database.is_file():  # a data directory of Zotero: the attachments belong to its items
         return [database]
+    corpora = [path.parent for path in folder.rglob(STORE)]  # what we wrote is no source
     return sorted(
         path
         for path in folder.rglob("*")
@@ -133,6 +135,7 @@ def folder_files(folder: Path) -> list[Path]:
         and not any(
             part.startswith(".") or part in _IGNORED for part in path.relative_to(folder).parts
         )
+        and not any(path.is_relative_to(corpus) for corpus in corpora)
     )
 
 

@@ -96,6 +96,10 @@ class Indexer:
         Raises CorpusLocked, CorpusMismatch, CorpusDamaged, DiskFull, RecordError (strict), and
         what the reader raises.
         """
+        from workbench.corpus.formats.reading import read_source
+
+        if isinstance(source, str | Path | list | tuple):  # what may be read twice
+            read_source(source, columns)  # a wrong path is told before there is a folder
         with self._writing() as (store, settings), self._library() as library:
             intake = self._intake(store, library, strict=strict, columns=columns)
             self._adopt(intake, store)

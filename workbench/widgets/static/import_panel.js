@@ -15,7 +15,7 @@ function render({ model, el }) {
     items: h("div", { class: "wb-items", role: "list", "aria-label": "Files that wait" }),
     total: h("span", { class: "wb-total", role: "status" }),
     bar: h("progress", { class: "wb-progress", max: "1", "aria-label": "Progress" }),
-    doing: h("span", { class: "wb-soft wb-number", role: "status" }),
+    doing: h("span", { class: "wb-soft wb-number" }),
     reports: h("div", { class: "wb-reports", role: "region", "aria-label": "What was added" }),
   };
   parts.add = button("Add", () => tell({ type: "add" }), { class: "wb-button wb-primary" });
@@ -40,6 +40,7 @@ function render({ model, el }) {
   function look() {
     if (!parts.path.value.trim()) { parts.path.focus(); return; }
     say(null);
+    showRunning(`Looking at ${parts.path.value}`, 0, null, false);
     tell({ type: "path", path: parts.path.value });
   }
   parts.path.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); look(); } });
@@ -78,7 +79,10 @@ function render({ model, el }) {
   });
 
   // What the kernel says
+  let shown = 0;
   function draw(state) {
+    if (state.items.length > shown) parts.path.value = "";
+    shown = state.items.length;
     setText(parts.where, `Import into ${state.where} (${state.papers})`);
     const focused = document.activeElement?.dataset?.key;
     const open = new Set([...parts.items.querySelectorAll("details[open]")].map((d) => d.dataset.key));
@@ -139,7 +143,7 @@ function render({ model, el }) {
       say(told.message);
       for (const resolve of waiting.values()) resolve(false);
     },
-    received(told) { waiting.get(told.upload)?.(true); parts.path.value = ""; },
+    received: (told) => waiting.get(told.upload)?.(true),
   };
   const take = (message) => heard[message.type]?.(message);
   model.on("msg:custom", take);
