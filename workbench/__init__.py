@@ -26,7 +26,7 @@ _ROOMS = {
     "workbench.evaluation.tuning.weight_search": "WeightSearch",
     "workbench.monitor.recording": "read_recording",
     "workbench.monitor.sampler": "Sampler",
-    "workbench.opening": "index open_corpus",
+    "workbench.opening": "import_panel index open_corpus",
     "workbench.profiles": "Profile list_profiles",
     "workbench.qa.answer": "Answer",
     "workbench.qa.assembling": "open_answer",
@@ -34,7 +34,6 @@ _ROOMS = {
     "workbench.ranking.ranking": "Ranking",
     "workbench.records": "Candidates Filters Hit Judgment Paper Passage Query",
     "workbench.session": "Workbench",
-    "workbench.widgets.import_panel": "import_panel",
 }
 _OTHER = {"open": "open_corpus", "inspect": "inspect_source"}
 _HOMES = {name: module for module, names in _ROOMS.items() for name in names.split()}
@@ -84,7 +83,7 @@ if TYPE_CHECKING:
     from workbench.evaluation.tuning.weight_search import WeightSearch
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
-    from workbench.opening import index
+    from workbench.opening import import_panel, index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
     from workbench.qa.answer import Answer
@@ -93,7 +92,6 @@ if TYPE_CHECKING:
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench
-    from workbench.widgets.import_panel import import_panel
 
 
 def __getattr__(name: str) -> Any:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from tests.corpus.fakes import FakeEmbedder
-from workbench.opening import index, open_corpus
-from workbench.widgets.import_panel import ImportPanel, import_panel
+from workbench.opening import import_panel, index, open_corpus
+from workbench.widgets.import_panel import ImportPanel
 
 BIB = b"""@article{kelp, title={Kelp forests of the north}, author={Lee, Ann}, year=2020}
 @article{again, title={Kelp forests of the north}, author={Lee, A.}, year=2020}
@@ -25,7 +25,7 @@ def _fast(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def panel(tmp_path: Path) -> Iterator[ImportPanel]:
-    made = import_panel(tmp_path / "corpus")
+    made: ImportPanel = import_panel(tmp_path / "corpus")
     yield made
     made.close()
 

@@ -328,15 +328,6 @@ class ImportPanel(anywidget.AnyWidget):
         )
 
 
-def import_panel(into: str | Path) -> ImportPanel:
-    """The import panel for a corpus folder, new or existing; `panel.bench` is its session, None
-    before a new one has papers. Raises what `wb.open` raises of an existing one."""
-    folder = as_path(into)
-    if (folder / "manifest.json").is_file():
-        return ImportPanel(open_corpus(folder, progress=False))
-    return ImportPanel(into=folder)
-
-
 def _safe(name: str) -> str:
     """A name from the browser as one of a file: no folders, no control characters."""
     last = "".join(c for c in name.replace("\\", "/").rpartition("/")[2] if c.isprintable())
