@@ -32,6 +32,7 @@ NAMES = [
     "WeightSearch",
     "Workbench",
     "errors",
+    "import_panel",
     "index",
     "inspect",
     "list_profiles",

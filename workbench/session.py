@@ -76,6 +76,7 @@ from workbench.ranking.weights import (
     weights_of_several,
 )
 from workbench.records import Filters, Hit
+from workbench.system.progress import Progress
 
 if TYPE_CHECKING:
     from workbench.corpus.formats.pdf_text import Box
@@ -162,22 +163,26 @@ class Workbench:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = True,
+        progress: Progress = True,
+        reopen: bool = True,
     ) -> IngestReport:
-        """Add or replace papers from anything `wb.index` takes; this session sees them at once.
+        """Add or replace papers from anything `wb.index` takes; this session sees them at once, or
+        without `reopen` once `reopen()` is called (to add from a thread while another searches).
 
-        Nothing already stored is read, analysed or embedded again. Raises what `wb.index` raises.
+        Nothing already stored is read, analysed or embedded again. `progress` may be a function
+        that is called with (what is done, how many, of how many). Raises what `wb.index` raises.
         """
         report = self._keeper.add(
             source, self._embedder, strict=strict, columns=columns, progress=progress
         )
-        self._reopen()
+        if reopen:
+            self.reopen()
         return report
 
     def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Remove papers by id; returns how many there were. Raises RecordError for no id."""
         count = self._keeper.delete(identifiers("ids", ids, RecordError), self._embedder)
-        self._reopen()
+        self.reopen()
         return count
 
     def cache_token_vectors(self, *, progress: bool = True) -> TokenCacheReport:
@@ -208,7 +213,7 @@ class Workbench:
             self.add(source, columns=columns, progress=progress)
         check_followed(self.folder)
         report = keeper.refresh(self._embedder, prune=prune, progress=progress)
-        self._reopen()
+        self.reopen()
         return report
 
     def duplicates(self) -> Duplicates:
@@ -218,7 +223,7 @@ class Workbench:
 
         def regroup(change: Regrouping) -> None:
             record_keeper(self._keeper).regroup(change, self._embedder)
-            self._reopen()
+            self.reopen()
 
         with library(self.folder) as records:
             return Duplicates(list(find_groups(records)), dict(records.flagged()), regroup)
@@ -530,6 +535,11 @@ class Workbench:
         `ask`."""
         return _widget("ask_panel", "AskPanel")(self, question, **options)
 
+    def import_panel(self) -> Any:
+        """Drop files or name paths, see what they are and what would become of them, then add
+        them. Nothing is written before. `wb.import_panel(into=...)` makes a new corpus."""
+        return _widget("import_panel", "ImportPanel")(self)
+
     def profile_picker(self, **options: Any) -> Any:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
         `widgets.profile_picker`."""
@@ -580,7 +590,8 @@ class Workbench:
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         return profile
 
-    def _reopen(self) -> None:
+    def reopen(self) -> None:
+        """See the papers as they are now, whoever changed them; not while a search runs."""
         self.engine.close()
         self.engine = self._keeper.open(progress=self._progress)
         self._retriever = self._retriever.over(self.engine)

@@ -83,7 +83,7 @@ def code_of(
     `folder` is the corpus, None on a cluster, whose address and keys belong in no notebook.
     `name` is the variable that holds the Workbench, or "" where none is known.
     """
-    runtime = runtime_in(ranking.candidates.fingerprint) or ""
+    runtime = runtime_in(ranking.candidates.fingerprint)
     lines = [*opening_lines(folder, name, runtime), f"ranking = {name or 'bench'}.search("]
     lines += argument("", state.query)
     lines += argument("k", state.k)

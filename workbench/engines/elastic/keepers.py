@@ -19,6 +19,7 @@ from workbench.engines.keeper import Keeper
 from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +79,7 @@ class ClusterKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         return self.corpus.add(source, embedder, strict=strict, columns=columns, progress=progress)
 
@@ -134,7 +135,7 @@ class AttachedKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         raise self._refusal()
 

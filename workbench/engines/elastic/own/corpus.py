@@ -36,6 +36,7 @@ from workbench.errors import (
 )
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 SMALL_CHANGE = 0.25
 """Of the papers; a larger change is a new build."""
@@ -99,7 +100,7 @@ class ElasticCorpus:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed; without an index, make one.
 
@@ -273,7 +274,7 @@ class ElasticCorpus:
         embedder: Embedder,
         strict: bool,
         columns: Mapping[str, str] | None,
-        progress: bool,
+        progress: Progress,
         building: bool,
     ) -> IngestReport:
         # A folder a writer: two at once do not take away each other's rejects.
@@ -285,8 +286,9 @@ class ElasticCorpus:
         with closing(Library(None)) as library:
             intake = Intake(store, Analyser(), embedder, library, strict=strict, columns=columns)
             report = intake.ingest(source, folder, progress=progress)
+            seen = intake.seen
         if building:  # what an interrupted build left, and this source does not have
-            store.delete([name for name in store.living_ids() if name not in intake.seen])
+            store.delete([name for name in store.living_ids() if name not in seen])
         writer.finish()
         report = _with_refused(report, writer.rejects, folder / REJECTS)
         if not report.rejects:
