@@ -23,12 +23,9 @@ from workbench.engines.provenance import (
     record_keeper,
     records_of,
 )
-from workbench.errors import CorpusError, EvaluationError, RecordError
+from workbench.errors import CorpusError, RecordError
 from workbench.evaluation.collection import (
-    naming,
     query_candidates,
-    run_label,
-    run_settings,
     unknown_papers,
 )
 from workbench.evaluation.inputs import (
@@ -36,19 +33,22 @@ from workbench.evaluation.inputs import (
     QueryInput,
     as_judgments,
     as_queries,
-    settled,
 )
 from workbench.evaluation.judge_next.choose import judge_next, judged_items
 from workbench.evaluation.judge_next.suggestions import Suggestions
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
 from workbench.evaluation.likeness.overlap import RankedList
 from workbench.evaluation.metric_names import metric_names
-from workbench.evaluation.reports.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
-from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.reports.metrics import DEFAULT_METRICS, grades_by_query
+from workbench.evaluation.reports.report import Report
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
+from workbench.experiments.evaluating import Collection, Subject, check_depth
+from workbench.experiments.experiment import Block, list_experiments
+from workbench.experiments.listing import ExperimentTable
+from workbench.experiments.recording import Recorder, asked_answers
+from workbench.experiments.store import FOLDER as EXPERIMENTS
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile, as_profile
 from workbench.qa.answer import Answer
@@ -70,7 +70,6 @@ from workbench.ranking.weights import (
     Weights,
     check_k,
     complete_weights,
-    ranked_ids,
     signal_names,
     weights_of_several,
 )
@@ -91,6 +90,7 @@ class Workbench:
         profile: Profile | str | None = None,
         embedder: Embedder | None = None,
         keeper: Keeper | None = None,
+        experiments: Path | None = None,
         progress: bool = False,
     ) -> None:
         self.folder = folder
@@ -102,6 +102,8 @@ class Workbench:
         self._retriever = Retriever(self.engine, self._embedder, Analyser())
         self._profile = as_profile(profile)
         self._asking: Asking | None = None
+        self._measured: Subject | None = None
+        self._recorder = Recorder(experiments or folder / EXPERIMENTS)
 
     @property
     def manifest(self) -> Manifest:
@@ -336,9 +338,15 @@ class Workbench:
                 return self.ask(text, words=words, writer=writer, profile=profile)
             return self.ask(text, words=words, profile=profile, stages=Stages(choose=choose))
 
-        judged = read_questions(questions)
-        return evaluate_answers(
-            ask, self.engine, judged, words, baselines=baselines, progress=progress
+        judged, lengths = read_questions(questions), tuple(words)
+        chosen = self._chosen(profile, None)
+        asked = asked_answers(judged, lengths, chosen, baselines)
+        return self._recorder.answers(
+            self._subject,
+            asked,
+            lambda: evaluate_answers(
+                ask, self.engine, judged, lengths, baselines=baselines, progress=progress
+            ),
         )
 
     # Measuring
@@ -366,19 +374,9 @@ class Workbench:
         """
         profile = self._chosen(profile, weights)
         names, k = metric_names(metrics), check_k(k)
-        if (depth := deepest_cutoff(names)) > k:
-            raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
-        asked, judged = as_queries(queries), as_judgments(judgments)
-        grades = grades_by_query(judged)
-        unknown = unknown_papers(self.engine, asked, grades)
-        run = {}
-        for query, found in query_candidates(self._retriever, asked, grades, profile, progress):
-            with naming(query):
-                run[query.id] = ranked_ids(found, profile, k)
-        return make_report(
-            run, asked, judged, names, label=run_label(profile), settled=settled(judgments),
-            unknown_papers=unknown, settings=run_settings(self.engine, profile, k),
-        )  # fmt: skip
+        check_depth(names, k)
+        judged = Collection.of(queries, judgments)
+        return self._recorder.evaluate(self._subject, judged, names, profile, k, progress=progress)
 
     @overload
     def tune(
@@ -425,10 +423,10 @@ class Workbench:
         signals = signal_names(signals)
         profile = self._with_signals(profile, signals)
         parse_metric(metric)  # before anything is retrieved
-        asked, grades = as_queries(queries), grades_by_query(as_judgments(judgments))
-        unknown = unknown_papers(self.engine, asked, grades)
-        found = query_candidates(self._retriever, asked, grades, profile, progress)
-        return tune(found, asked, grades, signals, metric, profile, unknown)
+        collection = Collection.of(queries, judgments)
+        return self._recorder.tune(
+            self._subject, collection, metric, signals, profile, progress=progress
+        )
 
     def judge_next(
         self,
@@ -470,6 +468,18 @@ class Workbench:
         `p` is the persistence of RBO. Raises EvaluationError for two empty lists or a paper twice.
         """
         return compare_lists(first, second, p=p)
+
+    # What was measured
+
+    def experiment(self, name: str, *, tags: Iterable[str] = (), note: str = "") -> Block:
+        """`with bench.experiment("dense weight") as run:` what is measured inside belongs together.
+        Measurements are recorded outside of one too, unless WORKBENCH_RECORD is false."""
+        return Block(self._recorder, lambda: self._subject, name, tags, note)
+
+    def experiments(self, metric: str = "") -> ExperimentTable:
+        """All that was recorded here, newest first; `[ID]` of it is an `Experiment`, to rerun,
+        compare, export. The best by `metric` is marked. Raises ExperimentError."""
+        return list_experiments(self._recorder.store, metric, lambda: self._subject)
 
     # Widgets: they compute nothing and call this session. They raise MissingDependency.
 
@@ -570,6 +580,14 @@ class Workbench:
         profile = with_stages(self._chosen(profile, None), signals)
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         return profile
+
+    @property
+    def _subject(self) -> Subject:
+        """This session as what is measured; digests are read once a generation."""
+        parts = self.engine, self._retriever, self._embedder, self._recorder.folder.parent
+        if self._measured is None or self._measured.engine is not self.engine:
+            self._measured = Subject(*parts)
+        return self._measured
 
     def _reopen(self) -> None:
         self.engine.close()
