@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
@@ -103,7 +104,7 @@ class Workbench:
         self._profile = as_profile(profile)
         self._asking: Asking | None = None
         self._measured: Subject | None = None
-        self._recorder = Recorder(experiments or folder / EXPERIMENTS)
+        self.recorder = Recorder(experiments or folder / EXPERIMENTS)
 
     @property
     def manifest(self) -> Manifest:
@@ -118,7 +119,7 @@ class Workbench:
 
     @profile.setter
     def profile(self, profile: Profile | str) -> None:
-        self._profile = self._chosen(as_profile(profile), None)
+        self._profile = self.chosen(as_profile(profile), None)
 
     # Searching and changing
 
@@ -150,7 +151,7 @@ class Workbench:
         script that the papers do not use, is answered by the dense signal and says so in `notes`.
         """
         check_k(k)
-        profile = self._chosen(profile, weights)
+        profile = self.chosen(profile, weights)
         given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
         retrieved = self._retriever.retrieve(query, profile, given, edits=edits, read=k)
         return Ranking(retrieved, profile, self.engine, k)
@@ -295,7 +296,7 @@ class Workbench:
 
         Raises QueryError, WriterError (an unknown writer) and what `search` raises.
         """
-        chosen = self._chosen(profile, weights)
+        chosen = self.chosen(profile, weights)
         given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
         request = Request(
             question=question,
@@ -339,15 +340,10 @@ class Workbench:
             return self.ask(text, words=words, profile=profile, stages=Stages(choose=choose))
 
         judged, lengths = read_questions(questions), tuple(words)
-        chosen = self._chosen(profile, None)
-        asked = asked_answers(judged, lengths, chosen, baselines)
-        return self._recorder.answers(
-            self._subject,
-            asked,
-            lambda: evaluate_answers(
-                ask, self.engine, judged, lengths, baselines=baselines, progress=progress
-            ),
-        )
+        asked = asked_answers(judged, lengths, self.chosen(profile, None), baselines)
+        measure = partial(evaluate_answers, ask, self.engine, judged, lengths)
+        options = {"baselines": baselines, "progress": progress}
+        return self.recorder.answers(self.subject, asked, lambda: measure(**options))
 
     # Measuring
 
@@ -372,11 +368,11 @@ class Workbench:
         Raises EvaluationError, also where the corpus has none of the judged papers; what reading
         the files raises; and what `search` raises, with the query's id.
         """
-        profile = self._chosen(profile, weights)
+        profile = self.chosen(profile, weights)
         names, k = metric_names(metrics), check_k(k)
         check_depth(names, k)
         judged = Collection.of(queries, judgments)
-        return self._recorder.evaluate(self._subject, judged, names, profile, k, progress=progress)
+        return self.recorder.evaluate(self.subject, judged, names, profile, k, progress=progress)
 
     @overload
     def tune(
@@ -424,8 +420,8 @@ class Workbench:
         profile = self._with_signals(profile, signals)
         parse_metric(metric)  # before anything is retrieved
         collection = Collection.of(queries, judgments)
-        return self._recorder.tune(
-            self._subject, collection, metric, signals, profile, progress=progress
+        return self.recorder.tune(
+            self.subject, collection, metric, signals, profile, progress=progress
         )
 
     def judge_next(
@@ -472,14 +468,14 @@ class Workbench:
     # What was measured
 
     def experiment(self, name: str, *, tags: Iterable[str] = (), note: str = "") -> Block:
-        """`with bench.experiment("dense weight") as run:` what is measured inside belongs together.
-        Measurements are recorded outside of one too, unless WORKBENCH_RECORD is false."""
-        return Block(self._recorder, lambda: self._subject, name, tags, note)
+        """`with bench.experiment("dense weight") as run:` what is measured inside is one record's.
+        Outside of one it is recorded too, unless WORKBENCH_RECORD is false."""
+        return Block(self.recorder, lambda: self.subject, name, tags, note)
 
     def experiments(self, metric: str = "") -> ExperimentTable:
-        """All that was recorded here, newest first; `[ID]` of it is an `Experiment`, to rerun,
-        compare, export. The best by `metric` is marked. Raises ExperimentError."""
-        return list_experiments(self._recorder.store, metric, lambda: self._subject)
+        """What was recorded here, newest first: `[ID]` of it is an `Experiment`. The best by
+        `metric` is marked. Raises ExperimentError."""
+        return list_experiments(self.recorder.store, metric, lambda: self.subject)
 
     # Widgets: they compute nothing and call this session. They raise MissingDependency.
 
@@ -498,7 +494,7 @@ class Workbench:
         return _widget("weight_tuner", "weight_tuner")(self, queries, judgments, **options)
 
     def compare_panel(self, query: str = "", **options: Any) -> Any:
-        """Two settings, or two engines, side by side in a notebook; `other` is a Workbench."""
+        """Two settings or engines side by side in a notebook; `other` is a Workbench."""
         return _widget("compare", "ComparePanel")(self, query, **options)
 
     def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
@@ -512,6 +508,10 @@ class Workbench:
         """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
         `widgets.judging.judge`. Raises EvaluationError."""
         return _widget("judging", "judge")(self, queries, judgments, **options)
+
+    def experiments_panel(self, metric: str = "") -> Any:
+        """The experiments in a notebook: filters, two compared, the history of a metric."""
+        return _widget("experiments", "experiments_panel")(self, metric)
 
     def profile_picker(self, **options: Any) -> Any:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
@@ -564,8 +564,8 @@ class Workbench:
     def __repr__(self) -> str:
         return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
 
-    def _chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
-        """The profile asked for, or the session's, with the weights asked for; checked."""
+    def chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
+        """The profile of a search with these, checked. Raises what `search` raises of them."""
         profile = self.profile if profile is None else as_profile(profile)
         signals = self._retriever.signals(profile)
         if weights is not None:
@@ -575,18 +575,17 @@ class Workbench:
         return profile
 
     def _with_signals(self, profile: Profile | str | None, signals: Sequence[str]) -> Profile:
-        """The profile asked for with the stages that compute some signals. Raises WeightError for
-        one that none computes."""
-        profile = with_stages(self._chosen(profile, None), signals)
+        """The profile with the stages that compute some signals; WeightError where none does."""
+        profile = with_stages(self.chosen(profile, None), signals)
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         return profile
 
     @property
-    def _subject(self) -> Subject:
+    def subject(self) -> Subject:
         """This session as what is measured; digests are read once a generation."""
-        parts = self.engine, self._retriever, self._embedder, self._recorder.folder.parent
         if self._measured is None or self._measured.engine is not self.engine:
-            self._measured = Subject(*parts)
+            parts = self.engine, self._retriever, self._embedder
+            self._measured = Subject(*parts, self.recorder.folder.parent)
         return self._measured
 
     def _reopen(self) -> None:

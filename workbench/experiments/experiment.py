@@ -11,11 +11,14 @@ from typing import TYPE_CHECKING, Any, Self
 from workbench.errors import ExperimentError, shown
 from workbench.evaluation.reports.comparison import Comparison
 from workbench.experiments.diff import ExperimentDiff, diff
+from workbench.experiments.evaluating import Subject
+from workbench.experiments.exporting import export, write_page
 from workbench.experiments.kept import KeptExperiment, SubjectNow
 from workbench.experiments.listing import ExperimentTable, experiment_table
+from workbench.experiments.mlflow_sink import log_to_mlflow
 from workbench.experiments.recording import Recorder
 from workbench.experiments.reproduction import Reproduction, reproduction
-from workbench.experiments.rerunning import Rerun, rerun
+from workbench.experiments.rerunning import Rerun, changes_since, rerun
 from workbench.experiments.store import ExperimentStore
 
 if TYPE_CHECKING:
@@ -57,6 +60,14 @@ class Experiment(KeptExperiment):
     def rerun(self) -> Rerun:
         """Measure again on the corpus as it is now, nothing from a cache; identical, or which
         number differs, by how much, from what. Raises ExperimentError without a corpus at hand."""
+        return rerun(self, self._at_hand())
+
+    def changes(self) -> list[str]:
+        """What of corpus, model and code is not as it was, in sentences; nothing is measured.
+        Raises ExperimentError without a corpus at hand."""
+        return changes_since(self, self._at_hand())
+
+    def _at_hand(self) -> Subject:
         subject = self.subject()
         if subject is None:
             opened = self.document.get("corpus", {}).get("opened", "")
@@ -64,7 +75,7 @@ class Experiment(KeptExperiment):
                 f"experiment {self.id} was made on {opened or 'no corpus'}, which is not open here;"
                 " open the corpus and take the experiment from it: wb.open(PATH).experiments()[ID]"
             )
-        return rerun(self, subject)
+        return subject
 
     def tag(self, *tags: str) -> Self:
         """Add tags."""
@@ -83,9 +94,24 @@ class Experiment(KeptExperiment):
         self.store.annotate(self.id, "note", text)
         return self
 
+    def export(self, folder: str | Path) -> Path:
+        """Write a folder for a colleague: record, queries, judgments, rankings, vectors, lock file,
+        a notebook that reproduces it, an HTML page, RO-Crate and ir_metadata. Raises
+        ExperimentError for a folder that holds something, DiskFull."""
+        return export(self, folder)
+
+    def write_html(self, path: str | Path) -> Path:
+        """Write the page for people without Python: one file, plots included."""
+        return write_page(self, path)
+
     def write_run(self, path: str | Path, tag: str = "workbench") -> None:
         """What was ranked as a TREC run, as `Report.write_run`."""
         self.report().write_run(path, tag)
+
+    def log_to_mlflow(self, experiment_name: str = "paper-search-workbench") -> str:
+        """Log means, settings, tags and the page to MLflow, where it is set to; returns the id of
+        its run. Raises MissingDependency without mlflow."""
+        return log_to_mlflow(self, experiment_name)
 
     def to_ranx(self) -> dict[str, dict[str, float]]:
         """query -> paper -> score, which `ranx.Run` and pytrec_eval take."""

@@ -145,7 +145,7 @@ def rerun(experiment: KeptExperiment, subject: Subject) -> Rerun:
         differences=differences,
         drift=drift,
         drifted=drifted,
-        reasons=tuple(_reasons(experiment, subject, drift, other_model)),
+        reasons=(*changes_since(experiment, subject), *_reasons(drift, other_model)),
         seconds=time.perf_counter() - started,
     )
 
@@ -198,28 +198,31 @@ def _drift(recorded: list[Query], fresh: list[Query]) -> Drift:
     return Drift(len(pairs), min(cosines), max(float(np.abs(a - b).max()) for a, b in pairs))
 
 
-def _reasons(
-    experiment: KeptExperiment, subject: Subject, drift: Drift, other_model: bool
-) -> Iterator[str]:
-    """What is not as it was, in sentences."""
+def changes_since(experiment: KeptExperiment, subject: Subject) -> list[str]:
+    """What of corpus, model and code is not as it was, in sentences; none where all is."""
     then, now = experiment.world, subject.world
+    said = []
     for name, ids in paper_changes(experiment.content, subject.content).items():
-        said = f"whose {name} differ" if name in ("passages", "vectors") else f"{name} since"
-        yield f"{count(len(ids), 'paper')} {said}: {first_ids(ids)}"
+        how = f"whose {name} differ" if name in ("passages", "vectors") else f"{name} since"
+        said.append(f"{count(len(ids), 'paper')} {how}: {first_ids(ids)}")
     for name in ("analyser", "query_analyser", "chunking", "k1", "b", "engine"):
         if then.get(name) != now.get(name):
-            yield f"{name} was {setting(then.get(name))}, is {setting(now.get(name))}"
-    if other_model:
-        yield model_change(str(then.get("query_model")), subject.embedder.fingerprint)
-    elif drift.queries:
+            said.append(f"{name} was {setting(then.get(name))}, is {setting(now.get(name))}")
+    if then.get("query_model") != subject.embedder.fingerprint:
+        said.append(model_change(str(then.get("query_model")), subject.embedder.fingerprint))
+    if not same_world(then, now) and "source" not in now:
+        said.append("this engine cannot tell whether its papers are the same")
+    if then.get("code") != now.get("code"):
+        said.append(f"the package's code was {then.get('code')}, is {now.get('code')}")
+    return said
+
+
+def _reasons(drift: Drift, other_model: bool) -> Iterator[str]:
+    if drift.queries and not other_model:
         yield (
             "the same weights give other query vectors here: another CPU, library or number of "
             "threads computes them"
         )
-    if not same_world(then, now) and "source" not in now:
-        yield "this engine cannot tell whether its papers are the same"
-    if then.get("code") != now.get("code"):
-        yield f"the package's code was {then.get('code')}, is {now.get('code')}"
 
 
 def _line(row: Any) -> str:

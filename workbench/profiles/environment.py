@@ -81,6 +81,11 @@ def enclosing_experiment() -> str:
     return os.environ.get("WORKBENCH_EXPERIMENT", "").strip()
 
 
+def inside_experiment(name: str) -> dict[str, str]:
+    """The environment of a process whose measurements belong to an experiment."""
+    return {**os.environ, "WORKBENCH_EXPERIMENT": name}
+
+
 def most_threads() -> int | None:
     """WORKBENCH_THREADS: CPUs to use, instead of all that this process may. Raises ProfileError
     where it is no whole number above 0."""
