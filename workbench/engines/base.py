@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.content import Content
+from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -166,7 +166,7 @@ class Engine(Protocol):
         that cannot be known."""
         return None
 
-    def content(self) -> Content | None:
+    def paper_digests(self) -> PaperDigests | None:
         """Digests of the papers, passages and vectors that are searched; None where the engine
         cannot tell."""
         return None

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from workbench.engines.content import Content
+from workbench.engines.paper_digests import PaperDigests
 from workbench.experiments.candidates import retrieval_settings
 from workbench.experiments.kept import KeptExperiment
 from workbench.present.words import count, first_ids, setting
@@ -62,7 +62,7 @@ def same_world(a: Mapping[str, Any], b: Mapping[str, Any]) -> bool:
     }
 
 
-def paper_changes(mine: Content | None, other: Content | None) -> dict[str, list[str]]:
+def paper_changes(mine: PaperDigests | None, other: PaperDigests | None) -> dict[str, list[str]]:
     """Ids of the papers that were "removed", "added" or "edited", and those whose "passages" or
     "vectors" alone differ."""
     if mine is None or other is None:

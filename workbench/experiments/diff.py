@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from workbench.errors import ExperimentError
 from workbench.evaluation.statistics import ROUNDING
-from workbench.experiments.causes import STAGES, Cause, find_causes, first_stage
+from workbench.experiments.causes import INPUTS, STAGES, Cause, find_causes, first_stage
 from workbench.experiments.kept import KeptExperiment
-from workbench.experiments.swapping import FIRST, INPUTS, SECOND, Step, Swapping, shared_queries
+from workbench.experiments.swapping import FIRST, SECOND, Step, Swapping, shared_queries
 from workbench.present.view import Shown, View
 from workbench.present.words import count, setting
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.base import Engine
-from workbench.engines.content import PARTS, Content
+from workbench.engines.paper_digests import PARTS, PaperDigests
 from workbench.errors import EvaluationError
 from workbench.evaluation.collection import naming, run_label, run_settings, unknown_papers
 from workbench.evaluation.inputs import (
@@ -63,9 +63,9 @@ class Subject:
         return f"Subject({str(self.opened)!r})"
 
     @cached_property
-    def content(self) -> Content | None:
+    def content(self) -> PaperDigests | None:
         """Digests of the papers; None where the engine cannot tell."""
-        return self.engine.content()
+        return self.engine.paper_digests()
 
     @cached_property
     def digests(self) -> dict[str, str]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from workbench.engines.content import PARTS, Content
+from workbench.engines.paper_digests import PARTS, PaperDigests
 from workbench.errors import ExperimentError, shown
 from workbench.evaluation.reports.report import Interval, Report, make_report
 from workbench.experiments.evaluating import Collection, Ranked, Subject
@@ -95,14 +95,14 @@ class KeptExperiment(Shown):
         return self.store.notes(self.id)
 
     @cached_property
-    def content(self) -> Content | None:
+    def content(self) -> PaperDigests | None:
         """Digests of the papers that were searched; None where the engine could not tell."""
         name = self.document.get("corpus", {}).get("content", "")
         if not name:
             return None
         table = self.store.table(name)
         ids = np.array(table["paper_ids"], dtype=np.str_)
-        return Content(ids, *(table[part] for part in PARTS))
+        return PaperDigests(ids, *(table[part] for part in PARTS))
 
     @cached_property
     def queries(self) -> list[Query]:

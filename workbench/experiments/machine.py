@@ -82,9 +82,8 @@ def _cpu() -> dict[str, Any]:
         lines = Path("/proc/cpuinfo").read_text("utf-8", "replace").splitlines()
     except OSError:
         return {"model": platform.processor(), "flags": []}
-    facts = dict(
-        (part.strip() for part in line.split(":", 1)) for line in reversed(lines) if ":" in line
-    )
+    pairs = (line.split(":", 1) for line in reversed(lines) if ":" in line)
+    facts = {name.strip(): value.strip() for name, value in pairs}
     flags = set((facts.get("flags") or facts.get("Features") or "").split())
     return {"model": facts.get("model name", ""), "flags": [f for f in FLAGS if f in flags]}
 
@@ -101,7 +100,7 @@ def _blas() -> str:
     try:
         import numpy as np
 
-        found: Any = np.show_config(mode="dicts")  # type: ignore[call-arg] # numpy's stub lacks it
+        found: Any = np.show_config(mode="dicts")
         blas = found["Build Dependencies"]["blas"]
         return f"{blas['name']} {blas['version']}"
     except (KeyError, TypeError):

@@ -69,7 +69,7 @@ def run_notebook(
         home = home if corpus is not None else source.parent / home
     recorder = Recorder(home.resolve() / FOLDER)
     told = {"notebook": {"path": str(source), "parameters": dict(parameters)}}
-    error, copy = "", Path()
+    said, copy = "", Path()
     with recorder.block(source.stem, "notebook", told) as name:
         copy = recorder.folder / KEPT / f"{name}.ipynb"
         run = client(
@@ -81,20 +81,20 @@ def run_notebook(
         try:
             run.execute(env=inside_experiment(name))
         except failures as problem:
-            error = str(problem) or type(problem).__name__
-            told["notebook"]["error"] = error[-4000:]
+            said = str(problem) or type(problem).__name__
+            told["notebook"]["error"] = said[-4000:]
         finally:
-            error = error or first_error(notebook)
+            said = said or first_error(notebook)
             with disk_faults(copy), replacing(copy) as stream:
                 nbformat.write(notebook, stream)
-    return NotebookRun(copy, name, error)
+    return NotebookRun(copy, name, said)
 
 
 def inject(notebook: Any, parameters: Mapping[str, Any]) -> None:
     """Put the parameters into the notebook, behind its own or at its start; replaces what was
     injected before. Raises ExperimentError for a name or a value that Python does not have, and
     for a name that a notebook with a cell `parameters` lacks there."""
-    from nbformat.v4 import new_code_cell
+    import nbformat.v4
 
     lines = []
     for name, value in parameters.items():
@@ -120,7 +120,8 @@ def inject(notebook: Any, parameters: Mapping[str, Any]) -> None:
             )
     if not lines:
         return
-    cell = new_code_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})
+    new_cell: Any = nbformat.v4.new_code_cell
+    cell = new_cell("\n".join(lines), metadata={"tags": ["injected-parameters"]})
     before = next((i for i, each in enumerate(tags) if "injected-parameters" in each), None)
     if before is not None:
         notebook.cells[before] = cell

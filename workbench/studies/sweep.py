@@ -120,9 +120,11 @@ class Sweep(Shown):
         return len(self.points)
 
     def __repr__(self) -> str:
-        return (
-            f"Sweep({count(len(self), 'point')}, {self.retrievals} retrieved, best {self.best!r})"
-        )
+        best = max((p for p in self.points if p.metrics), key=self._mean, default=None)
+        return f"Sweep({count(len(self), 'point')}, {self.retrievals} retrieved, best {best!r})"
+
+    def _mean(self, point: Point) -> float:
+        return point.metrics[self.metric].mean
 
     def view(self) -> View:
         """The ten best points, and the front."""

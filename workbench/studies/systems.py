@@ -208,7 +208,12 @@ def _measured(system: System, shared: _Shared) -> Outcome:
         error = traceback.format_exc(limit=20)
         kept = ""
         if system.bench is not None:
-            failed = {"kind": "evaluate", "label": system.label, "error": error, "metrics": {}}
+            failed: dict[str, Any] = {
+                "kind": "evaluate",
+                "label": system.label,
+                "error": error,
+                "metrics": {},
+            }
             failed["seconds"] = time.perf_counter() - started
             kept = system.bench.recorder.keep(lambda: failed, system.label)
         return Outcome(system.label, None, error, kept)

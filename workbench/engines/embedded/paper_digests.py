@@ -9,17 +9,17 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
 from workbench.corpus.store import Store
-from workbench.engines.content import Content
 from workbench.engines.embedded.generation import Generation
+from workbench.engines.paper_digests import PaperDigests
 
 
-def read_content(store: Store, generation: Generation, manifest: Manifest) -> Content:
+def read_paper_digests(store: Store, generation: Generation, manifest: Manifest) -> PaperDigests:
     """The digests of the papers that are alive in the generation."""
     rows = generation.rows
     digests = store.paper_digests(manifest.paper_rows)
     if not digests:
         nothing = np.zeros(0, dtype=np.uint64)
-        return Content(np.zeros(0, dtype=np.str_), nothing, nothing, nothing)
+        return PaperDigests(np.zeros(0, dtype=np.str_), nothing, nothing, nothing)
     spans = np.array(store.passage_spans(manifest.passage_rows), dtype=np.int64).reshape(-1, 5)
     starts = np.searchsorted(spans[:, 0], np.arange(len(digests) + 1))
     alive = np.flatnonzero(rows.alive[rows.first_passage[: len(digests)]])
@@ -32,7 +32,7 @@ def read_content(store: Store, generation: Generation, manifest: Manifest) -> Co
         _digest(_rows(vectors, spans[starts[row] : starts[row + 1], 4]).tobytes()) for row in papers
     ]
     columns = (np.array(part, dtype=np.uint64) for part in (source, passages, encoded))
-    return Content(np.asarray(rows.ids[papers]), *columns)
+    return PaperDigests(np.asarray(rows.ids[papers]), *columns)
 
 
 def _rows(vectors: NDArray[np.float32], numbers: NDArray[np.int64]) -> NDArray[np.float32]:
