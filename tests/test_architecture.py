@@ -23,9 +23,11 @@ ORDER = (
     ("ranking",),
     ("evaluation",),
     ("qa",),
+    ("experiments",),
     ("session",),
     ("opening",),
     ("measurement",),
+    ("studies",),
     ("widgets",),
     ("cli", "doctor", "__main__", "__init__"),
 )

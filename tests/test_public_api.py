@@ -16,6 +16,7 @@ NAMES = [
     "Answer",
     "Candidates",
     "Elasticsearch",
+    "Experiment",
     "Filters",
     "Hit",
     "Judgment",
@@ -31,6 +32,7 @@ NAMES = [
     "WeightCurve",
     "WeightSearch",
     "Workbench",
+    "compare",
     "errors",
     "import_panel",
     "index",
@@ -38,10 +40,12 @@ NAMES = [
     "list_profiles",
     "open",
     "open_answer",
+    "open_experiment",
     "parity",
     "read_qrels",
     "read_queries",
     "read_recording",
+    "sweep",
     *sorted(
         name
         for name, kind in vars(errors).items()

@@ -28,6 +28,7 @@ from workbench.errors import (
     ProfileError,
     shown,
 )
+from workbench.experiments.store import FOLDER as EXPERIMENTS
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.session import Workbench
@@ -89,7 +90,10 @@ def open_corpus(
     keeper = None if spec is None else spec.keeper(index)
     new = "auto" if as_profile(profile).device == "cuda" else None
     embedder = _ready(folder, index, model, runtime, new, prune, progress)
-    return Workbench(index, profile=profile, embedder=embedder, keeper=keeper, progress=progress)
+    return Workbench(
+        index, profile=profile, embedder=embedder, keeper=keeper, experiments=folder / EXPERIMENTS,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _spec(engine: object) -> EngineSpec:

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
+from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -169,6 +170,11 @@ class Engine(Protocol):
     def scored_text(self, query: str, title: str, text: str) -> Mapping[str, float] | None:
         """By signal what a document with this title and text would get under a query; None where
         that cannot be known."""
+        return None
+
+    def paper_digests(self) -> PaperDigests | None:
+        """Digests of the papers, passages and vectors that are searched; None where the engine
+        cannot tell."""
         return None
 
     def close(self) -> None:
