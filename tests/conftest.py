@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,24 @@ def elasticsearch_url() -> Iterator[str]:
         yield server.start().url
     finally:
         server.close()
+
+
+def _changed() -> set[str]:
+    """What git calls changed or new in this checkout; nothing where it is none."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return set()
+    command = ["git", "status", "--porcelain", "--untracked-files=all"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return set(done.stdout.splitlines())
+
+
+@pytest.fixture(scope="session", autouse=True)
+def checkout_stays_as_it_was() -> Iterator[None]:
+    """Tests write below tmp_path: after the last one the checkout has no file more or other."""
+    before = _changed()
+    yield
+    left = _changed() - before
+    assert not left, f"a test changed or left in the checkout: {sorted(left)}"
 
 
 def hear_ctrl_c() -> None:

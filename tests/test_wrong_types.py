@@ -109,11 +109,11 @@ CALLS: dict[str, Call] = {
     "wb.Profile weights": lambda _, value: wb.Profile(weights=value),
     "wb.Profile.named": lambda _, value: wb.Profile.named(value),
     **{
-        f"wb.Elasticsearch {name}": lambda _, value, name=name: wb.Elasticsearch(**{name: value})  # type: ignore[misc]
+        f"wb.Elasticsearch {name}": lambda _, value, name=name: wb.Elasticsearch(**{name: value})
         for name in ("url", "index", "vectors", "shards", "timeout", "text_fields", "id_field")
     },
     **{
-        f"wb.QueryEdits {name}": lambda _, value, name=name: wb.QueryEdits(**{name: value})  # type: ignore[misc]
+        f"wb.QueryEdits {name}": lambda _, value, name=name: wb.QueryEdits(**{name: value})
         for name in ("mute", "boost", "require", "add")
     },
 }

@@ -19,6 +19,8 @@ import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Page, expect
 
+from tests.servers.watcher import Watcher
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -62,15 +64,22 @@ def running_lab(root: Path) -> Iterator[Lab]:
     command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
     command += [f"--IdentityProvider.token={token}"]
     with open(root / "lab.log", "wb") as log:
+        watcher = Watcher(root)
         process = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+            command,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        watcher.follow(process.pid)
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", process, root)
             yield Lab(f"http://127.0.0.1:{port}", token, root)
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait()
+            watcher.dismiss()
 
 
 def open_and_run(page: Page, url: str) -> None:

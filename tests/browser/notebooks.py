@@ -67,7 +67,7 @@ def picture(widget: Locator, name: str, height: int = 960) -> None:
     box = widget.bounding_box()
     assert box is not None
     clip = {**box, "height": min(box["height"], float(height))}
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip)  # type: ignore[arg-type]
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip)
 
 
 MOVE = """async ([label, values, frames]) => {

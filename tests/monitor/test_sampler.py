@@ -259,7 +259,7 @@ def test_a_history_that_cannot_be_meant(history: Any) -> None:
 
 def test_a_ledger_or_file_that_is_none() -> None:
     with pytest.raises(RecordingError, match="ledger is 3; give that of a pool"):
-        Sampler(3)  # type: ignore[arg-type]
+        Sampler(3)
     for use in (read_recording, lambda path: Sampler(Ledger(), record=path)):
         with pytest.raises(RecordingError, match="the path is 3"):
             use(3)

@@ -128,7 +128,7 @@ def test_an_embedder_without_token_vectors_is_refused() -> None:
         name = "pooled"
 
     with pytest.raises(ModelError, match="'pooled' gives no token vectors"):
-        LateInteraction(Pooled())  # type: ignore[arg-type]
+        LateInteraction(Pooled())
 
 
 # Filling the store

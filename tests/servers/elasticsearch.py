@@ -25,6 +25,8 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
+from tests.servers.watcher import Watcher
+
 ARCHIVE = "elasticsearch/elasticsearch-8.19.4.zip"
 SHA256 = "553088b4c0f60f04d7c63da609aaeae372c483159f4fb8013599e91233aab0de"
 USER = "workbench-es"
@@ -34,7 +36,8 @@ START_SECONDS = 180
 
 
 class Server:
-    """One node of its own process, data folder and ports. `start` waits until it answers.
+    """One node of its own process, data folder and ports. `start` waits until it answers. Both end
+    with the process that made them, even if that is killed.
 
     `users`: password by name. `roles`: by the same name what this user may do, as in roles.yml;
     without one a user may do everything.
@@ -52,6 +55,7 @@ class Server:
         self.port, self.transport_port = free_port(), free_port()
         self._home = unpacked(archive)
         self._folder = Path(tempfile.mkdtemp(prefix="workbench-es-", dir=_data_place()))
+        self._watcher = Watcher(self._folder)
         self._heap = heap
         self._users = dict(users or {})
         self._roles = dict(roles or {})
@@ -97,6 +101,7 @@ class Server:
                 user=_user(),
                 start_new_session=True,
             )
+        self._watcher.follow(self._process.pid)
         if wait:
             self.wait()
         return self
@@ -117,6 +122,7 @@ class Server:
             process.kill()
         if self._process is not None:
             self._process.wait()
+            self._watcher.follow(0)
         self._process = None
 
     def pause(self) -> None:
@@ -134,6 +140,7 @@ class Server:
         self.resume()
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._watcher.dismiss()
 
     def log(self) -> str:
         """The last lines that the server printed."""

@@ -71,7 +71,7 @@ def corpus_on() -> Iterator[Callable[..., ElasticCorpus]]:
 
     def make(url: str, **values: object) -> ElasticCorpus:
         given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 30.0, **values}
-        made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))  # type: ignore[arg-type]
+        made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))
         return made[-1]
 
     yield make

@@ -44,7 +44,7 @@ def test_the_page_runs(elasticsearch_url: str, tmp_path: Path) -> None:
         corpus.remove()
         corpus.connection.close()
     for name in ("bench", "own", "here"):
-        names[name].close()  # type: ignore[attr-defined]
+        names[name].close()
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(Cluster[A-Za-z]+)`", TEXT))))

@@ -122,13 +122,13 @@ def test_papers_go_to_the_cluster_alone(spec: wb.Elasticsearch, tmp_path: Path) 
 def test_another_index_type_is_a_new_version(spec: wb.Elasticsearch, tmp_path: Path) -> None:
     write(tmp_path / "papers.jsonl", [paper_record(i) for i in range(12)])
     with wb.open(tmp_path, engine=spec, progress=False) as bench:
-        assert bench.engine.exact  # type: ignore[attr-defined]
+        assert bench.engine.exact
         before = bench.search("dense vectors").paper_ids
         other = wb.Elasticsearch(
             spec.url, index=spec.index, vectors="bbq_hnsw", replicas=0, timeout=60
         )
         with wb.open(tmp_path, engine=other, progress=False) as quantised:
-            assert not quantised.engine.exact  # type: ignore[attr-defined]
+            assert not quantised.engine.exact
             assert quantised.search("dense vectors").paper_ids == before
         # The session that has the older version open goes on.
         assert bench.search("dense vectors", k=5).paper_ids == before[:5]

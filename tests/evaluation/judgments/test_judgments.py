@@ -372,10 +372,10 @@ def test_an_older_import_replaces_nothing_newer(tmp_path: Path) -> None:
 
 def test_ids_that_are_numbers_are_their_digits_everywhere(judgments: Judgments) -> None:
     number: Any = 7
-    judgments.add(number, np.int64(8), 1)  # type: ignore[arg-type]
+    judgments.add(number, np.int64(8), 1)
     assert judgments.current() == [Judgment("7", "8", 1)]
     assert len(judgments.history(number)) == 1
-    assert judgments.progress([number], 1, {"7": [8]}).judged == 1  # type: ignore[list-item]
+    assert judgments.progress([number], 1, {"7": [8]}).judged == 1
     judgments.retract("7", "8")
     assert judgments.current() == []
 
@@ -419,7 +419,7 @@ def test_an_empty_id_is_refused(judgments: Judgments, field: str) -> None:
 
 
 def test_a_numpy_grade_is_a_grade(judgments: Judgments) -> None:
-    judgments.add("q", "p", np.int64(2))  # type: ignore[arg-type]
+    judgments.add("q", "p", np.int64(2))
     assert judgments.current() == [Judgment("q", "p", 2)]
 
 

@@ -120,7 +120,7 @@ def test_a_leased_model_stays_and_the_load_waits_for_it() -> None:
             waits.set()
         return found
 
-    pool.evict_idle = seen  # type: ignore[method-assign]
+    pool.evict_idle = seen
     with ThreadPoolExecutor(1) as threads:
         with pool.lease(first):
             loading = threads.submit(second.load)
@@ -171,7 +171,7 @@ def test_a_lease_that_ends_while_room_is_made_is_no_error() -> None:
             held.__exit__(None, None, None)
         return found
 
-    pool.evict_idle = late  # type: ignore[method-assign]
+    pool.evict_idle = late
     second.load()
     assert (first.loaded, second.loaded) == (False, True)
 
@@ -304,7 +304,7 @@ def test_budgets_are_read(budget: str | int | None, expected: int) -> None:
 )
 def test_other_budgets_are_refused_by_value(budget: object) -> None:
     with pytest.raises(ModelError, match="budget is"):
-        ModelPool(budget)  # type: ignore[arg-type]
+        ModelPool(budget)
 
 
 @pytest.mark.parametrize("junk", [0, -1, float("nan"), "5", True, 10**400])
@@ -316,12 +316,12 @@ def test_idle_seconds_that_cannot_be_meant(junk: Any) -> None:
 def test_what_is_no_model_is_refused() -> None:
     pool = ModelPool()
     with pytest.raises(ModelError, match="3 is no model"):
-        pool.add(3)  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="None is no model"), pool.lease(None):  # type: ignore[type-var]
+        pool.add(3)
+    with pytest.raises(ModelError, match="None is no model"), pool.lease(None):
         pass
     for device in ("gpu", "cuda", "cuda:", "cuda:-1", 0, None):
         with pytest.raises(ModelError, match="device is"):
-            LazyModel.__init__(Block("m"), "m", device)  # type: ignore[arg-type]
+            LazyModel.__init__(Block("m"), "m", device)
 
 
 def test_an_unknown_device_is_refused() -> None:

@@ -150,7 +150,7 @@ def test_a_client_killed_during_bulk_continues_and_readers_see_no_half(
         process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT)
         assert process.stdout is not None
         process.stdout.readline()
-        wait_until(lambda least=least: documents(corpus) > least)  # type: ignore[misc]
+        wait_until(lambda least=least: documents(corpus) > least)
         process.send_signal(signal.SIGKILL)
         process.communicate()
         with pytest.raises(CorpusNotFound):

@@ -99,12 +99,12 @@ def test_the_documented_privileges_are_enough_and_needed(
         Path("x"), embedder=FakeEmbedder(), keeper=ClusterKeeper(corpus.connection.spec)
     ) as bench:
         assert bench.search("dense retrieval feedback")
-        assert bench.engine.deleted is None  # type: ignore[attr-defined]
+        assert bench.engine.deleted is None
         assert bench.info()["bytes_on_cluster"] is None
         with pytest.raises(ClusterDenied, match=r"(?s)unauthorized for user \[searcher\].*lists"):
             bench.delete("p1")
     fields = {"text_fields": {"tokens": 1.0}, "vector_field": "vector", "paper_field": "paper_id"}
-    theirs = wb.Elasticsearch(strict.url, index=name, timeout=30, **fields)  # type: ignore[arg-type]
+    theirs = wb.Elasticsearch(strict.url, index=name, timeout=30, **fields)
     with opened(AttachedKeeper(theirs)) as bench:
         assert bench.search("dense retrieval feedback")
     as_user("examiner")
@@ -243,7 +243,7 @@ def http_server(context: ssl.SSLContext | None = None, location: str = "") -> It
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.handle_error = lambda *_: None
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)
