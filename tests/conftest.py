@@ -26,6 +26,17 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup`: tests that share a JupyterLab or a cluster run in one
+    process, and so do those of a file, which share its fixtures."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        group = room if room in ("browser", "engines") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 def need(found: bool, what: str, remedy: str) -> None:
     """Skip where a real part is missing; in CI (CI=true) its absence is a failure."""
     if found:
@@ -63,22 +74,22 @@ def elasticsearch_url() -> Iterator[str]:
         server.close()
 
 
-def _changed() -> set[str]:
-    """What git calls changed or new in this checkout; nothing where it is none."""
+def _new_files() -> set[str]:
+    """What git calls untracked in this checkout; nothing where it is none."""
     if not (ROOT / ".git").exists() or shutil.which("git") is None:
         return set()
     command = ["git", "status", "--porcelain", "--untracked-files=all"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    return set(done.stdout.splitlines())
+    return {line for line in done.stdout.splitlines() if line.startswith("??")}
 
 
 @pytest.fixture(scope="session", autouse=True)
-def checkout_stays_as_it_was() -> Iterator[None]:
-    """Tests write below tmp_path: after the last one the checkout has no file more or other."""
-    before = _changed()
+def nothing_is_left_in_the_checkout() -> Iterator[None]:
+    """Tests write below tmp_path: after the last one the checkout has no file more."""
+    before = _new_files()
     yield
-    left = _changed() - before
-    assert not left, f"a test changed or left in the checkout: {sorted(left)}"
+    left = _new_files() - before
+    assert not left, f"while the tests ran, the checkout got new files: {sorted(left)}"
 
 
 def hear_ctrl_c() -> None:

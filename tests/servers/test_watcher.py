@@ -16,9 +16,9 @@ RUN = """
 import subprocess, sys
 from pathlib import Path
 from tests.servers.watcher import Watcher
-server = ["sh", "-c", "%s read _; read _"]
+server = ["sh", "-c", "%s tail -f /dev/null"]  # nothing but a signal ends it
 watcher = Watcher(Path(sys.argv[1]))
-process = subprocess.Popen(server, stdin=subprocess.PIPE, start_new_session=True)
+process = subprocess.Popen(server, stdout=subprocess.DEVNULL, start_new_session=True)
 watcher.follow(process.pid)
 print(watcher.pid, process.pid, flush=True)
 input()

@@ -12,12 +12,12 @@ while read -r line; do
     group=$line
 done
 if [ "$group" != 0 ]; then
-    kill -TERM -- "-$group"
-    for _ in $(seq 100); do
-        kill -0 -- "-$group" || break
+    kill -TERM "-$group"
+    for _ in $(seq 50); do
+        kill -0 "-$group" || break
         sleep 0.1
     done
-    kill -KILL -- "-$group"
+    kill -KILL "-$group"
 fi
 rm -rf -- "$1"
 """
@@ -27,7 +27,7 @@ class Watcher:
     """A shell that reads a pipe from this process. The pipe ends with the process, whatever ended
     it; then the watcher ends the group of processes that it follows, and deletes a folder.
 
-    A group has ten seconds to end by itself: JupyterLab ends its kernels.
+    A group has five seconds to end by itself: JupyterLab ends its kernels.
     """
 
     def __init__(self, folder: Path) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -192,14 +191,12 @@ def test_settings_that_cannot_be_are_refused(values: dict[str, Any], named: str)
 
 
 def test_the_readme_corpus_is_complete_on_the_cluster(
-    spec: wb.Elasticsearch, tmp_path: Path
+    spec: wb.Elasticsearch, landmarks: wb.Workbench
 ) -> None:
-    shutil.copy(ROOT / "data" / "landmarks" / "papers.jsonl", tmp_path)
     queries = ROOT / "data" / "landmarks" / "queries.jsonl"
     qrels = ROOT / "data" / "landmarks" / "qrels.tsv"
-    with wb.open(tmp_path, progress=False) as here:
-        expected = here.evaluate(queries, qrels, "nDCG@10", progress=False)
-    with wb.open(tmp_path, engine=spec, progress=False) as there:
+    expected = landmarks.evaluate(queries, qrels, "nDCG@10", progress=False)
+    with wb.open(landmarks.folder, engine=spec, progress=False) as there:
         found = there.evaluate(queries, qrels, "nDCG@10", progress=False)
     value = expected.metrics["nDCG@10"].mean
     assert found.metrics["nDCG@10"].mean == pytest.approx(value, abs=0.005)
