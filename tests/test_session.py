@@ -239,7 +239,11 @@ def test_a_number_is_an_id_too(bench: Workbench) -> None:
         bench.delete(2.5)
 
 
-@pytest.mark.parametrize("ids", ["lava", ["lava"], ("lava", "nobody"), iter(["lava"])], ids=str)
+@pytest.mark.parametrize(
+    "ids",
+    ["lava", ["lava"], ("lava", "nobody"), iter(["lava"])],
+    ids=["text", "list", "tuple", "iterator"],
+)
 def test_a_deleted_paper_is_gone_at_once(bench: Workbench, ids: Any) -> None:
     assert bench.delete(ids) == 1
     assert bench.search("lava", k=5).paper_ids == ["cats"]

@@ -206,7 +206,9 @@ def test_bad_files_of_judgments(tmp_path: Path, content: bytes, message: str) ->
         as_judgments(tmp_path / "j")
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"q 0 p 1\n" * 99)[:-9], b"\x1f\x8bnothing"])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"q 0 p 1\n" * 99)[:-9], b"\x1f\x8bnothing"], ids=["cut", "other"]
+)
 def test_a_damaged_archive_is_said(tmp_path: Path, packed: bytes) -> None:
     (tmp_path / "j.gz").write_bytes(packed)
     for read in (as_judgments, as_queries):

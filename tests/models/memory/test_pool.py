@@ -6,7 +6,6 @@ import gc
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import wait_until
 from workbench.errors import ModelError, ModelNotFound, OutOfMemory
 from workbench.models.memory.budget import bytes_of
 from workbench.models.memory.lazy_model import LazyModel
@@ -43,7 +43,7 @@ class Block(LazyModel):
         return [("half", self.size // 2), ("tenth", self.size // 10)]
 
     def _open(self) -> None:
-        time.sleep(0.002)
+        time.sleep(0.002)  # others come meanwhile
         self.weights = bytearray(self.size)
         self.opened += 1
         if self.failure:
@@ -56,12 +56,6 @@ class Block(LazyModel):
 
 def blocks(pool: ModelPool, count: int, size: int = MIB) -> list[Block]:
     return [Block(f"m{n}", size, pool) for n in range(count)]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """For what another thread does at last; a test that waits in vain hangs, and says where."""
-    while not condition():
-        time.sleep(0.002)
 
 
 def test_making_printing_and_adding_load_nothing() -> None:
