@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identifiers import identifiers
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
+from workbench.engines.agreement import agreement, check_model, runtimes_of
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.embedder import check_model, embedder_for
+from workbench.engines.embedder import embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import Keeper, Regrouping
 from workbench.engines.provenance import (
@@ -99,7 +99,9 @@ class Workbench:
         self.engine = self._keeper.open(progress=progress)
         self._embedder = embedder or embedder_for(self.manifest)
         check_model(self.manifest, self._embedder, self._keeper.name)
-        self._retriever = Retriever(self.engine, self._embedder, Analyser())
+        self._agreement = agreement(self.engine, self._embedder, self._keeper.name)
+        note = str(self._agreement or "")
+        self._retriever = Retriever(self.engine, self._embedder, Analyser(), note=note)
         self._profile = as_profile(profile)
         self._asking: Asking | None = None
 
@@ -512,22 +514,8 @@ class Workbench:
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
-        manifest = self.manifest
-        return {
-            "folder": str(self.folder),
-            "papers": manifest.papers,
-            "passages": manifest.passages,
-            "terms": manifest.terms,
-            **self._keeper.facts(),
-            "model": manifest.model,
-            "dimension": manifest.dimension,
-            "analyser": manifest.analyser,
-            "chunking": manifest.chunking,
-            "bm25": {"k1": manifest.k1, "b": manifest.b},
-            "generation": manifest.generation,
-            "fingerprint": manifest.fingerprint,
-            "versions": manifest.versions,
-        }
+        place = {"folder": str(self.folder), **self._keeper.facts()}
+        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -537,12 +525,7 @@ class Workbench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __reduce__(self) -> str:
@@ -552,7 +535,8 @@ class Workbench:
         )
 
     def __repr__(self) -> str:
-        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
+        here = f", queries by {self._agreement.here}" if self._agreement else ""
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers{here})"
 
     def _chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
         """The profile asked for, or the session's, with the weights asked for; checked."""

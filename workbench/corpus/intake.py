@@ -184,8 +184,9 @@ class Intake(Ingestor):
         papers = [self._paper_of(name) for name in remake]
         known = self._store.digests([paper.id for paper in papers])
         changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
+        replaced = {paper.id for paper in changed}
         for paper in papers:
-            fate = "unchanged" if known.get(paper.id) == digest(paper) else "replaced"
+            fate = "replaced" if paper.id in replaced else "unchanged"
             fate = fate if paper.id in known else "added"
             if self._fate.get(paper.id) not in ("added", "replaced"):
                 self._fate[paper.id] = fate

@@ -8,6 +8,7 @@ from pathlib import Path
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
+from workbench.models.embedders.runtimes import runtime_in
 from workbench.profiles import Profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.ranking import Ranking
@@ -86,7 +87,9 @@ def code_of(
     if folder is None:
         lines += [f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
     else:
-        opening = f"{name or 'bench'} = wb.open({str(folder)!r})"
+        other = runtime_in(ranking.candidates.fingerprint)
+        runtime = f", runtime={other!r}" if other else ""
+        opening = f"{name or 'bench'} = wb.open({str(folder)!r}{runtime})"
         lines += [f"# {opening}  # in another notebook"] if name else [opening]
     lines += [f"ranking = {name or 'bench'}.search("]
     lines += _argument("", state.query)
@@ -104,7 +107,7 @@ def code_of(
     lines += [
         ")",
         f"assert ranking.fingerprint == {ranking.fingerprint!r}, "
-        '"other papers or other settings than then"',
+        '"other papers, settings or runtime than then"',
         "ranking",
     ]
     return "\n".join(lines)
