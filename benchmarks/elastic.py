@@ -101,7 +101,7 @@ def server(data: Path) -> Iterator[str]:
     if shutil.which("java") is None:
         print("Java is not here: install openjdk-17-jre-headless, or set WORKBENCH_ES_URL")
         sys.exit(2)
-    started = Server(need(data.parent / ARCHIVE), heap="1g")
+    started = Server(need(data.parent / ARCHIVE), heap="1g", quick=False)
     try:
         yield started.start().url
     finally:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import workbench as wb
+from tests.command import run
 from tests.conftest import shared
 from tests.corpus.fakes import FakeEmbedder, build
 from workbench.errors import CorpusNotFound
@@ -129,11 +128,6 @@ def test_inspect_shows_guesses_papers_and_rejects(tmp_path: Path) -> None:
     assert [paper.title for paper in found.papers] == ["Kelp forests"]
     assert (found.rejected, found.rejects[0].line) == (1, 4)
     assert "Kelp forests" in found._repr_html_()
-
-
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workbench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def test_on_the_command_line(inbox: Path, tmp_path: Path) -> None:

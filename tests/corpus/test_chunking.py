@@ -202,7 +202,7 @@ class Recorder(FakeEmbedder):
 
     def __init__(self, model: OnnxEmbedder) -> None:
         super().__init__(window=model.window)
-        self.token_starts = model.token_starts  # type: ignore[method-assign]
+        self.token_starts = model.token_starts
 
 
 def most_tokens(

@@ -27,7 +27,7 @@ def test_a_block_that_fails_leaves_the_earlier_file_alone(tmp_path: Path) -> Non
     path = tmp_path / "kept.txt"
     path.write_text("earlier")
     with pytest.raises(TypeError), replacing(path) as stream:
-        stream.writelines(["half", 1])  # type: ignore[list-item]
+        stream.writelines(["half", 1])
     assert (path.read_text(), os.listdir(tmp_path)) == ("earlier", ["kept.txt"])
 
 
