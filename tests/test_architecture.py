@@ -25,6 +25,7 @@ ORDER = (
     ("qa",),
     ("session",),
     ("opening",),
+    ("serve",),
     ("measurement",),
     ("widgets",),
     ("cli", "doctor", "__main__", "__init__"),

@@ -529,6 +529,15 @@ class Workbench:
             "versions": manifest.versions,
         }
 
+    def loaded(self) -> dict[str, int]:
+        """Bytes of each model that is in memory now, by "name on device"."""
+        pool = getattr(self._embedder, "pool", None)
+        usage = {} if pool is None else pool.ledger.usage()
+        return {
+            f"{key} on {device}": use.weights + use.activations
+            for (key, device), use in usage.items()
+        }
+
     def close(self) -> None:
         """Let go of the files."""
         self._retriever.close()

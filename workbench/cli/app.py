@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search
+from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search, serve
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -25,6 +25,7 @@ for command in (
     evaluation.evaluate,
     evaluation.tune,
     elastic.parity,
+    serve.serve,
     corpus.delete,
     corpus.info,
     machine.doctor,

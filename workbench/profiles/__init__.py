@@ -10,6 +10,8 @@ from workbench.profiles.environment import (
     model_budget,
     person,
     profiles_folder,
+    serve_key,
+    set_model_budget,
     visible_gpus,
 )
 from workbench.profiles.profile import (
@@ -39,5 +41,7 @@ __all__ = [
     "person",
     "profile_from_environment",
     "profiles_folder",
+    "serve_key",
+    "set_model_budget",
     "visible_gpus",
 ]
