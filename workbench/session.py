@@ -562,6 +562,15 @@ class Workbench:
         place = {"folder": str(self.folder), **self._keeper.facts()}
         return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
 
+    def loaded(self) -> dict[str, int]:
+        """Bytes of each model that is in memory now, by "name on device"."""
+        pool = getattr(self._embedder, "pool", None)
+        usage = {} if pool is None else pool.ledger.usage()
+        return {
+            f"{key} on {device}": use.weights + use.activations
+            for (key, device), use in usage.items()
+        }
+
     def close(self) -> None:
         """Let go of the files."""
         self._retriever.close()

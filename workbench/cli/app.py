@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, experiments, machine, profiles, search
+from workbench.cli import (
+    ask,
+    corpus,
+    elastic,
+    evaluation,
+    experiments,
+    machine,
+    profiles,
+    search,
+    serve,
+)
 from workbench.cli.printing import say
 from workbench.errors import WorkbenchError
 
@@ -31,6 +41,7 @@ for command in (
     experiments.diff,
     experiments.export,
     experiments.report,
+    serve.serve,
     corpus.delete,
     corpus.info,
     machine.doctor,

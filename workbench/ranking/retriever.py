@@ -26,6 +26,7 @@ from workbench.ranking.late_interaction import LateInteraction, TokenCacheReport
 from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
+from workbench.system.deadline import check_deadline
 
 MAX_QUERY = 100_000
 """Characters. A longer text is a document: search for its abstract instead."""
@@ -198,6 +199,7 @@ class _Clock:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
+        check_deadline()
         now = time.perf_counter()
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now
