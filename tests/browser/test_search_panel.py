@@ -61,7 +61,7 @@ def test_search_tune_and_take_the_code_home(run_notebook: Run, page: Page) -> No
 
 
 def _type_a_query(panel: Locator) -> None:
-    box = panel.get_by_role("searchbox", name="Query")
+    box = panel.get_by_role("combobox", name="Query")
     box.fill("")
     box.press_sequentially("normalising the inputs of layers", delay=15)
     expect(panel.locator(".wb-title").first).to_contain_text("Batch Normalization")

@@ -86,7 +86,7 @@ class Steps(Shown):
     def differences(self) -> list[float | None]:
         """Each step's value less that of the step before, None where one of them has none or
         answers another query."""
-        pairs = zip((None, *self.done[:-1]), self.done, strict=True)
+        pairs = zip((None, *self.done), self.done, strict=False)
         return [_difference(before, step) for before, step in pairs]
 
     def step(self, number: int) -> Step:
