@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import AsJson, Folder
-from workbench.cli.printing import print_facts, print_json, say
+from workbench.cli.printing import print_facts, print_json, print_result, say
 
 Columns = Annotated[
     list[str] | None,
@@ -65,10 +65,7 @@ def inspect(
     from workbench.corpus.inspecting import inspect_source
 
     found = inspect_source(source, columns=_columns(column), n=n)
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        say(found)
+    print_result(found, as_json)
 
 
 def sync(
