@@ -46,7 +46,8 @@ REDONE = 20
 
 
 class ElasticCorpus:
-    """Papers of one index that the workbench makes. Searches see a change whole or not at all."""
+    """The keeper of papers in one index that the workbench makes, on the cluster alone or beside a
+    folder. Searches see a change whole or not at all."""
 
     def __init__(self, spec: ClusterSpec) -> None:
         if spec.attached:
@@ -57,7 +58,17 @@ class ElasticCorpus:
         self.connection = Connection(spec)
         self._versions = Versions(self.connection)
 
-    def open(self) -> ElasticEngine:
+    @property
+    def name(self) -> str:
+        """URL and index, for messages."""
+        return self.connection.where
+
+    @property
+    def folder(self) -> Path:
+        """For what a session keeps about the papers."""
+        return kept_beside(self.connection.spec)
+
+    def open(self, *, progress: bool = False) -> ElasticEngine:
         """The engine over what is live. Raises CorpusNotFound, CorpusMismatch, ClusterError."""
         return ElasticEngine(self.connection)
 
@@ -278,8 +289,7 @@ class ElasticCorpus:
         building: bool,
     ) -> IngestReport:
         # A folder a writer: two at once do not take away each other's rejects.
-        connection = self.connection
-        folder = cache_folder() / "elastic" / connection.spec.index / connection.session
+        folder = self.folder / self.connection.session
         folder.mkdir(parents=True, exist_ok=True)
         store = IndexStore(writer, embedder)
         # A cluster keeps papers, not their records: duplicates are found within one source.
@@ -308,6 +318,11 @@ class ElasticCorpus:
                 f"that do not add up to the corpus ({detail}); run the same again"
             )
         return there
+
+
+def kept_beside(spec: ClusterSpec) -> Path:
+    """For what a session keeps about papers that are on a cluster alone."""
+    return cache_folder() / "elastic" / spec.index
 
 
 def _copy(
