@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -14,9 +14,12 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import AnswerError
 from workbench.present.view import Shown, View, render
 from workbench.present.words import authors_line, printable
+from workbench.profiles import Profile
 from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
+from workbench.qa.table import PaperTable, paper_table
+from workbench.qa.writers.base import Writer
 from workbench.ranking.bibtex import bibtex_key, to_bibtex
 from workbench.records import Paper
 from workbench.system.files import replacing
@@ -170,6 +173,37 @@ class Answer(Shown):
         ]
         signals = list(dict.fromkeys(name for quote in self.quotes for name in quote.signals))
         return pd.DataFrame(rows, columns=columns + signals)
+
+    def table(
+        self,
+        aspects: Sequence[str] = ("method", "data", "result"),
+        *,
+        papers: Any = None,
+        writer: Writer | None = None,
+        profile: Profile | None = None,
+        seconds: float = 120.0,
+    ) -> PaperTable:
+        """The quoted papers by aspects: each cell is the sentence of the paper that speaks of it
+        most clearly, with its place, or says that none was found.
+
+        Read are whole papers where the corpus is at hand (`papers`, as in `check`; an answer that
+        was just made knows its own), else the passages that the answer carries. With a `writer`, a
+        cell is its words as far as the quotes that it names carry them. Raises AnswerError for
+        aspects that are no texts.
+        """
+        if papers is None and "retrieve" in self.stages:
+            papers = self.stages["retrieve"].engine
+        read = [(self.papers[i], self._parts(i, papers)) for i in self.paper_ids]
+        settings = profile or Profile()
+        return paper_table(self.question, read, aspects, writer, settings, seconds)
+
+    def _parts(self, paper_id: str, papers: Any) -> list[tuple[int, int, str]]:
+        """A paper's text as (number of the passage or -1, start, text)."""
+        if papers is None:
+            own = [s for s in self.sources if s.paper_id == paper_id]
+            return [(s.number, s.start, s.text) for s in sorted(own, key=lambda s: s.start)]
+        found = papers[paper_id] if isinstance(papers, Mapping) else papers.papers([paper_id])[0]
+        return [(-1, 0, found.text)]
 
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Keep the answer with its trace in a JSON file, which `wb.open_answer` reads.

@@ -16,15 +16,21 @@ from workbench.corpus.analysis import Analyser
 CUE = 0.4
 """What a strong cue counts beside the place."""
 
-LEAST = 1.0
-"""What a sentence must reach to speak of an aspect; one clear cue, or several weak ones."""
+ANYWHERE = 0.5
+"""What stands for the place where an aspect has none: a strong cue then suffices."""
+
+LEAST = 0.8
+"""What a sentence must reach to speak of an aspect. On CSAbstruct's other part, 295 abstracts, of
+the sentences taken for the method 64 % are (by place alone 55 %), for the result 63 % (66 %), for
+the objective 40 % (19 %), and half to three fifths of them are found."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aspect:
     """A known aspect. A strong cue says that a sentence speaks of it, a weak one half of that,
     `against` that it does not. `place` is where such sentences stand in an abstract (0 first, 1
-    last): one point there, none half a text away; None where they stand anywhere."""
+    last): one point there, none half a text away; None where they stand anywhere. A sentence
+    without any cue never speaks of it."""
 
     strong: str
     weak: str = r"(?!)"
@@ -36,8 +42,9 @@ class Aspect:
         strong = min(2, len(_found(self.strong, sentence)))
         weak = min(2, len(_found(self.weak, sentence)))
         against = bool(_found(self.against, sentence))
-        near = 0.0 if self.place is None else 1 - 2 * abs(place - self.place)
-        return CUE * (strong + 0.5 * weak - against) + near
+        near = ANYWHERE if self.place is None else 1 - 2 * abs(place - self.place)
+        said = CUE * (strong + 0.5 * weak - against)
+        return said + near if strong or weak else min(near, 0.0)
 
 
 _WE = r"\b(?:we|this (?:paper|work|article|study|thesis)|our|the authors)\b"
@@ -55,8 +62,8 @@ METHOD = Aspect(
     weak=r"\b(?:method|model|algorithm|approach|framework|architecture|technique|network|based on"
     r"|by (?:using|means)|using|via|consist\w* of|pipeline|objective function|loss|attention"
     r"|encoder|classifier|first|then|finally|specifically|each)\b",
-    against=r"\b(?:results?|outperform\w*|achiev\w+|shows? that|showed that|significant\w*|improve\w*"
-    r"|however|remains?|is (?:an )?important|challeng\w+)\b",
+    against=r"\b(?:results?|outperform\w*|achiev\w+|shows? that|showed that|significant\w*"
+    r"|improve\w*|however|remains?|is (?:an )?important|challeng\w+)\b",
     place=0.55,
 )
 RESULT = Aspect(
@@ -68,15 +75,16 @@ RESULT = Aspect(
     r"|better than|worse than|higher than|lower than|improv\w+ (?:\w+ ){0,4}(?:by|over|of)"
     r"|up to \d|turns? out|is competitive)\b|\bp ?[<=>] ?0?\.\d|\d+(?:\.\d+)? ?(?:%|percent)",
     weak=r"\b(?:results?|improve\w*|performance|accuracy|effective\w*|efficient\w*|robust"
-    r"|compared (?:to|with)|increase[sd]?|decrease[sd]?|reduce[sd]?|gain\w*|faster|fewer|experiments?"
-    r"|finding|conclude\w*|correlat\w+|associated with|times)\b|\d",
+    r"|compared (?:to|with)|increase[sd]?|decrease[sd]?|reduce[sd]?|gain\w*|faster|fewer"
+    r"|experiments?|finding|conclude\w*|correlat\w+|associated with|times)\b|\d",
     against=r"\b(?:propose|introduce|in this paper|aim|goal|we present|however)\b",
     place=1.0,
 )
 DATA = Aspect(
-    strong=r"\b(?:data ?sets?|corpus|corpora|benchmarks?|collections? of|treebank|test (?:set|collection)s?"
-    r"|training (?:set|data)|patients|participants|subjects|respondents|samples? of|cohort"
-    r"|annotated|recordings?|(?:documents|images|queries|sentences|articles|papers|tweets|passages"
+    strong=r"\b(?:data ?sets?|corpus|corpora|benchmarks?|collections? of|treebank"
+    r"|test (?:set|collection)s?|training (?:set|data)|patients|participants"
+    r"|subjects|respondents|samples? of|cohort|annotated|recordings?"
+    r"|(?:documents|images|queries|sentences|articles|papers|tweets|passages"
     r"|abstracts|pages|reviews|samples|users|students|children|mice|adults|women|men) (?:from|in)"
     r"|\d[\d,.]* (?:million |billion |thousand )?(?:documents|images|queries|sentences|articles"
     r"|papers|tweets|passages|words|tokens|pages|reviews|samples|users|students|children|mice"
@@ -97,14 +105,16 @@ BACKGROUND = Aspect(
     r"|remains?|is (?:a|an|one of) (?:\w+ )?(?:important|key|central|common|fundamental|challenging"
     r"|crucial|critical|major)|traditional\w*|existing|previous\w*|prior|widely|often|typically"
     r"|usually|despite|although|most (?:current|existing))\b",
-    weak=r"\b(?:many|can be|challeng\w+|problem|increasingly|important|difficult|are known|require\w*)\b",
+    weak=r"\b(?:many|can be|challeng\w+|problem|increasingly|important|difficult"
+    r"|are known|require\w*)\b",
     against=_WE,
     place=0.0,
 )
 LIMITATION = Aspect(
-    strong=r"\b(?:limitations?|limited (?:to|by)|drawbacks?|weakness\w*|fails? (?:to|on)|future work"
-    r"|cannot|does not|do not|did not|unable|less effective|at the (?:cost|expense)|shortcomings?"
-    r"|caveats?|requires? (?:large|much|more|many)|remains? (?:open|unclear|unsolved|difficult)"
+    strong=r"\b(?:limitations?|limited (?:to|by)|drawbacks?|weakness\w*|fails? (?:to|on)"
+    r"|future work|cannot|does not|do not|did not|unable|less effective"
+    r"|at the (?:cost|expense)|shortcomings?|caveats?|requires? (?:large|much|more|many)"
+    r"|remains? (?:open|unclear|unsolved|difficult)"
     r"|expensive|fall(?:s|ing)? behind|too slow)\b",
     weak=r"\b(?:however|but|only|although|though|despite|still|larger?|costly|slow\w*|poor\w*|not)\b",
 )
