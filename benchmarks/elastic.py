@@ -42,8 +42,9 @@ from tests.servers.elasticsearch import ARCHIVE, Server
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import VECTORS, read_manifest
 from workbench.corpus.vectors import read_blocks
-from workbench.engines.elastic.own.corpus import ElasticCorpus, layout_of
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
+from workbench.engines.elastic.own.layout import layout_of
 from workbench.engines.elastic.own.mapping import index_body
 from workbench.engines.elastic.own.sources import folder_documents
 from workbench.evaluation.likeness.parity import parity

@@ -339,8 +339,8 @@ def test_errors_of_filters_and_weights_reach_the_person(bench: Workbench) -> Non
 def test_info_says_what_the_corpus_holds_and_was_made_from(bench: Workbench) -> None:
     info = bench.info()
     assert list(info) == [
-        *("folder", "papers", "passages", "terms", "bytes", "model", "dimension", "analyser"),
-        *("chunking", "bm25", "generation", "fingerprint", "versions"),
+        *("folder", "bytes", "papers", "passages", "terms", "model", "dimension", "analyser"),
+        *("chunking", "bm25", "generation", "fingerprint", "versions", "runtime"),
     ]
     assert (info["papers"], info["passages"], info["dimension"]) == (2, 2, 384)
     assert info["bm25"] == {"k1": 0.9, "b": 0.4}

@@ -65,8 +65,9 @@ def open_corpus(
     (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
     default and an existing one the model it was made with. `runtime` says how it is run:
     "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto", which a profile
-    with `device="cuda"` means for a new index; an existing index keeps its own, since other
-    arithmetic gives other vectors. Raises CorpusNotFound,
+    with `device="cuda"` means for a new index. An existing index keeps its own where this machine
+    has it; any other of the same model will do (made on a GPU, searched on a laptop), and what that
+    changes is measured once and said: `info()["agreement"]`. Raises CorpusNotFound,
     CorpusMismatch (also for a model other than the index's), CorpusDamaged (papers that cannot be
     read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
     engine ClusterError.

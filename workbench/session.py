@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identifiers import identifiers
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
+from workbench.engines.agreement import agreement, check_model, runtimes_of
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.embedder import check_model, embedder_for
+from workbench.engines.embedder import embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import Keeper, Regrouping
 from workbench.engines.provenance import (
@@ -57,6 +57,7 @@ from workbench.qa.evaluation.baselines import Choose
 from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
 from workbench.qa.evaluation.report import AnswerReport
+from workbench.qa.reviewing import review
 from workbench.qa.stream import AnswerStream
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import make_writer
@@ -100,9 +101,11 @@ class Workbench:
         self.engine = self._keeper.open(progress=progress)
         self._embedder = embedder or embedder_for(self.manifest)
         check_model(self.manifest, self._embedder, self._keeper.name)
-        self._retriever = Retriever(self.engine, self._embedder, Analyser())
+        self._agreement = agreement(self.engine, self._embedder, self._keeper.name)
+        note = str(self._agreement or "")
+        self._retriever = Retriever(self.engine, self._embedder, Analyser(), note=note)
         self._profile = as_profile(profile)
-        self._asking: Asking | None = None
+        self._answers = Asking(self._embedder)
 
     @property
     def manifest(self) -> Manifest:
@@ -313,10 +316,28 @@ class Workbench:
             stages=stages,
         )
         self._retriever.prepare(question)  # a question that cannot be searched fails here
-        if self._asking is None:
-            self._asking = Asking(self._embedder)
-        answers = AnswerStream(self._asking, request)
+        answers = AnswerStream(self._answers, request)
         return answers if stream else answers.finish()
+
+    def review(
+        self,
+        answer: Answer,
+        *,
+        accept: Iterable[str] = (),
+        reject: Iterable[str] = (),
+        writer: Writer | str | None = None,
+        profile: Profile | str | None = None,
+        seconds: float = 120.0,
+    ) -> Answer:
+        """An answer under a person's verdicts on its quotes, by their ids. A rejected quote leaves
+        the answer, and the sections that it was in are written anew, by `writer`; all others stay.
+
+        The verdicts take the place of earlier ones: without a quote among `reject` it comes back.
+        Raises AnswerError for an id that no quote has, and what `ask` raises.
+        """
+        chosen = self._chosen(profile, None)
+        by, drafts = make_writer(writer), self._answers.drafts
+        return review(answer, accept, reject, self.engine, by, chosen, seconds, drafts)
 
     def evaluate_answers(
         self,
@@ -513,6 +534,12 @@ class Workbench:
         them. Nothing is written before. `wb.import_panel(into=...)` makes a new corpus."""
         return _widget("import_panel", "ImportPanel")(self)
 
+    def ask_panel(self, question: str = "", **options: Any) -> Any:
+        """Ask in a notebook: stages as they come, quotes in their paragraphs, each to be accepted
+        or rejected; earlier questions, export. Options: `writer`, `profile`, `words`, as in
+        `ask`."""
+        return _widget("ask_panel", "AskPanel")(self, question, **options)
+
     def profile_picker(self, **options: Any) -> Any:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
         `widgets.profile_picker`."""
@@ -522,22 +549,8 @@ class Workbench:
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
-        manifest = self.manifest
-        return {
-            "folder": str(self.folder),
-            "papers": manifest.papers,
-            "passages": manifest.passages,
-            "terms": manifest.terms,
-            **self._keeper.facts(),
-            "model": manifest.model,
-            "dimension": manifest.dimension,
-            "analyser": manifest.analyser,
-            "chunking": manifest.chunking,
-            "bm25": {"k1": manifest.k1, "b": manifest.b},
-            "generation": manifest.generation,
-            "fingerprint": manifest.fingerprint,
-            "versions": manifest.versions,
-        }
+        place = {"folder": str(self.folder), **self._keeper.facts()}
+        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -547,12 +560,7 @@ class Workbench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __reduce__(self) -> str:
@@ -562,7 +570,8 @@ class Workbench:
         )
 
     def __repr__(self) -> str:
-        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
+        here = f", queries by {self._agreement.here}" if self._agreement else ""
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers{here})"
 
     def _chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
         """The profile asked for, or the session's, with the weights asked for; checked."""

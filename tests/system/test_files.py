@@ -17,8 +17,7 @@ import workbench as wb
 from workbench.errors import EvaluationError, ProfileError, RecordingError
 from workbench.evaluation.judgments.entry import Entry
 from workbench.evaluation.judgments.exchange import read_csv, write_csv
-from workbench.monitor.recording import save_recording
-from workbench.monitor.timeline import Timeline
+from workbench.monitor.recording import Recorder
 from workbench.system.files import replacing
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -67,8 +66,7 @@ def export_qrels(path: Path) -> None:
 WRITERS: dict[str, Callable[[Path], object]] = {
     "csv": export_csv,
     "qrels": export_qrels,
-    "recording": lambda path: save_recording(Timeline(machine={"x": "y" * 9000}), path,
-                                             replace=True),
+    "recording": lambda path: Recorder(path, {"x": "y" * 9000}, replace=True),
 }  # fmt: skip
 
 

@@ -48,7 +48,7 @@ def test_the_cell_gives_the_ranking_of_the_panel(
 ) -> None:
     panel = SearchPanel(landmarks)
     panel.search(state.pop("query"), **state)
-    assert not panel.view.message["text"]
+    assert not panel.page.message["text"]
     assert panel.ranking is not None
     again = run(panel.code())
     assert again.fingerprint == panel.ranking.fingerprint

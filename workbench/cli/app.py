@@ -7,6 +7,7 @@ import sys
 import typer
 
 from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search
+from workbench.cli.printing import say
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -38,10 +39,8 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo(
-            "Interrupted. What was stored stays; run the command again to continue.", err=True
-        )
+        say("Interrupted. What was stored stays; run the command again to continue.", err=True)
         sys.exit(130)

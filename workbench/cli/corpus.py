@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import AsJson, Folder
-from workbench.cli.printing import print_facts, print_json
+from workbench.cli.printing import print_facts, print_json, say
 
 Columns = Annotated[
     list[str] | None,
@@ -47,12 +47,12 @@ def index(
             progress=not as_json,
         )
     except KeyboardInterrupt:
-        typer.echo("Interrupted. What was stored stays; run the same again to continue.", err=True)
+        say("Interrupted. What was stored stays; run the same again to continue.", err=True)
         raise typer.Exit(130) from None
     if as_json:
         print_json(asdict(report))
     else:
-        typer.echo(f"{report}\nSearch it: workbench search {into} 'your query'")
+        say(f"{report}\nSearch it: workbench search {into} 'your query'")
 
 
 def inspect(
@@ -71,7 +71,7 @@ def inspect(
         inspected = [one.to_dict() for one in found]
         print_json(inspected if len(inspected) > 1 else inspected[0])
     else:
-        typer.echo("\n\n".join(map(str, found)))
+        say("\n\n".join(map(str, found)))
 
 
 def sync(
@@ -91,7 +91,7 @@ def sync(
     if as_json:
         print_json(asdict(report))
     else:
-        typer.echo(str(report))
+        say(report)
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:
@@ -115,7 +115,7 @@ def delete(
     if as_json:
         print_json({"deleted": count})
     else:
-        typer.echo(f"{count} of {len(ids)} papers deleted")
+        say(f"{count} of {len(ids)} papers deleted")
 
 
 def info(folder: Folder, as_json: AsJson = False) -> None:

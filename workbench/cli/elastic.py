@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli.options import QUERIES_HELP, AsJson, Folder, ProfileName, read_profile
-from workbench.cli.printing import print_json
+from workbench.cli.printing import print_json, say
 
 if TYPE_CHECKING:
     from workbench.engines.elastic.keepers import Elasticsearch
@@ -60,4 +60,4 @@ def parity(
     if as_json:
         print_json(report.to_dict())
     else:
-        typer.echo(str(report))
+        say(report)

@@ -21,7 +21,7 @@ from workbench.cli.options import (
     read_weights,
     write_profile,
 )
-from workbench.cli.printing import print_json
+from workbench.cli.printing import print_json, say
 
 
 def evaluate(
@@ -59,7 +59,7 @@ def evaluate(
     if as_json:
         print_json(report.to_dict())
     else:
-        typer.echo(str(report))
+        say(report)
 
 
 def tune(
@@ -90,6 +90,6 @@ def tune(
         if as_json:
             print_json({**tuned.to_dict(), "saved": str(save) if save else None})
         else:
-            typer.echo(str(tuned))
+            say(tuned)
             if save is not None:
-                typer.echo(f"Saved: {save}. Use it: workbench search {folder} --profile {save}")
+                say(f"Saved: {save}. Use it: workbench search {folder} --profile {save}")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,12 +159,13 @@ class Ingestor:
     def _analyse(self, papers: list[Paper]) -> Iterator[AnalysedPaper]:
         texts = [(paper.title, paper.text) for paper in papers]
         for paper, spans in zip(papers, cut_papers(texts, self._counter), strict=True):
-            title = self._analyser.counts(paper.title)
+            title = self._analyser.terms(paper.title)
             text = paper.text if paper.text != paper.title else ""
             passages = tuple(
-                (start, end, title + self._analyser.counts(text[start:end])) for start, end in spans
+                (start, end, Counter(title + self._analyser.terms(text[start:end])))
+                for start, end in spans
             )
-            yield AnalysedPaper(paper, passages, title)
+            yield AnalysedPaper(paper, passages, Counter(title))
 
     def _note(self, text: str) -> None:
         self._report = replace(self._report, notes=(*self._report.notes, text))

@@ -156,6 +156,12 @@ class Engine(Protocol):
             "kept as queries meet them"
         )
 
+    def sample(self, n: int) -> list[tuple[str, int]]:
+        """(paper id, number) of up to `n` passages, spread over the corpus, the same each time.
+        Raises CorpusError where they cannot be listed."""
+        keys = self.passage_keys()
+        return keys[:: max(1, -(-len(keys) // n))]
+
     def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
         """What the BM25 of "bm25" or "title" counts; None where the engine does not tell."""
         return None

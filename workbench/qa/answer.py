@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import AnswerError
-from workbench.present.view import Shown, View
+from workbench.present.view import Shown, View, render
 from workbench.present.words import authors_line, printable
 from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
@@ -40,8 +40,9 @@ class Answer(Shown):
 
     `tldr` are the quotes that stand first; `sections` have sentences, each with the ids of its
     quotes; `quotes` are all that are cited, in the order of their ids, each with
-    `paper.text[start:end] == text`. `dropped` is what is not here, and why. `stages` holds each
-    stage's value; it is empty for an answer that was opened from a file.
+    `paper.text[start:end] == text`. `dropped` is what is not here, and why. `accepted` (ids) and
+    `rejected` (quotes) are a person's verdicts, see `Workbench.review`. `stages` holds each stage's
+    value; it is empty for an answer that was opened from a file.
     """
 
     question: str
@@ -60,6 +61,8 @@ class Answer(Shown):
     usage: Mapping[str, Usage]
     timings_ms: Mapping[str, float]
     complete: bool
+    accepted: tuple[str, ...]
+    rejected: tuple[Quote, ...]
     trace: tuple[Event, ...] = field(repr=False)
     stages: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -111,6 +114,8 @@ class Answer(Shown):
             "sections": [_section(section) for section in self.sections],
             "quotes": [_quote(quote) for quote in self.quotes],
             "nearest": [_quote(quote) for quote in self.nearest],
+            "accepted": list(self.accepted),
+            "rejected": [_quote(quote) for quote in self.rejected],
             "papers": [self.papers[i].to_dict() for i in self.paper_ids],
             "dropped": [
                 {"text": d.text, "reason": d.reason, "section": d.section} for d in self.dropped
@@ -130,12 +135,17 @@ class Answer(Shown):
         """Markdown with numbered references."""
         return _markdown(self)
 
+    def to_html(self) -> str:
+        """A whole page without scripts: the answer as a notebook shows it."""
+        return render("page.html", title=printable(self.question), body=self.view().html())
+
     def to_bibtex(self) -> str:
         """The quoted papers as BibTeX entries, each key once."""
         return _bibtex(self)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a quote: id, paper, place, text, score, its signals, and its section."""
+        """One row a quote: id, paper, place, text, score, its signals, its section, and whether a
+        person accepted it."""
         import pandas as pd
 
         where = {
@@ -145,6 +155,7 @@ class Answer(Shown):
             for name in sentence.citations
         }
         columns = ["id", "paper_id", "title", "year", "section", "start", "end", "text", "score"]
+        columns += ["accepted"]
         rows = [
             {
                 **_quote(quote),
@@ -152,6 +163,7 @@ class Answer(Shown):
                 "year": self.papers[quote.paper_id].year,
                 "section": where.get(quote.id, ""),
                 "score": quote.score,
+                "accepted": quote.id in self.accepted,
                 **quote.signals,
             }
             for quote in self.quotes
@@ -183,7 +195,9 @@ class Answer(Shown):
         head = "\n".join(f"* {quote.text} [{quote.id[1:]}]" for quote in self.tldr)
         if self.declined:
             head = f"No answer: {self.declined}"
-        more = {"answer": self, "context": _context, "place": place}
+        elif not self.quotes and self.rejected:
+            head = "Every quote of this answer was rejected."
+        more = {"answer": self, "context": nearby, "place": place}
         return View(head, tuple(_lines(self)), template="answer.html", more=more)
 
     def __repr__(self) -> str:
@@ -286,7 +300,8 @@ def place(paper: PaperFacts) -> str:
     return " · ".join(part for part in (authors_line(paper.authors, 3), where) if part)
 
 
-def _context(answer: Answer, quote: Any) -> tuple[str, str, str]:
+def nearby(answer: Answer, quote: Quote) -> tuple[str, str, str]:
+    """A quote between what is near it in its passage, cut at blanks."""
     before, text, after = answer.context(quote)
     if len(before) > CONTEXT:
         before = "…" + before[-CONTEXT:].partition(" ")[2]

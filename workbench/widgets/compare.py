@@ -11,11 +11,12 @@ import ipywidgets
 
 from workbench.errors import EvaluationError, QueryError, shown
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
-from workbench.present.view import render
+from workbench.present.view import View, render
 from workbench.profiles import LATE_INTERACTION, NORMALISERS, Profile, as_profile, list_profiles
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import balance_of, with_balance
-from workbench.widgets.base import MessageBox, framed
+from workbench.widgets.base import MessageBox, framed, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -126,7 +127,7 @@ class Side:
             self._changed()
 
 
-class ComparePanel:
+class ComparePanel(Live):
     """A and B over one query; shows itself as a cell's result. `comparison` is what is on screen.
 
     `other` is a second Workbench, e.g. the same corpus on Elasticsearch, or several by name. A
@@ -181,11 +182,28 @@ class ComparePanel:
         top = ipywidgets.HBox([self.query, self.k])
         sides = ipywidgets.HBox([self.a.widget, self.b.widget])
         sides.add_class("wb-sides")
-        self.widget = framed(top, sides, self.messages.widget, self.output, label="compare")
+        self._framed = framed(top, sides, self.messages.widget, self.output, label="compare")
         self._show()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+    @property
+    def widget(self) -> Any:
+        """The controls and both lists."""
+        return self._framed
+
+    def view(self) -> View:
+        """Both lists beside each other, and how alike they are."""
+        if self.comparison is None or self.rankings is None:
+            return View("nothing compared yet")
+        found = self.comparison.view()
+        more = {"style": static("style.css"), "lists": self.output.value}
+        return View(found.head, found.rows, found.notes, "compared.html", more)
+
+    def close(self) -> None:
+        """Take the panel off the page and let go of its rankings."""
+        super().close()
+        self._found.clear()
+        self.benches.clear()
+        self.comparison = self.rankings = None
 
     def search(self, query: str) -> None:
         """Compare both settings on another query."""

@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from workbench.errors import EvaluationError
+from workbench.present.view import View
 from workbench.profiles import Profile, as_profile
 from workbench.widgets.base import MessageBox, framed
 from workbench.widgets.compare import ComparePanel
+from workbench.widgets.live import Live
 from workbench.widgets.search_panel import SearchPanel
 from workbench.widgets.weight_tuner import weight_tuner
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.session import Workbench
 
 
-class Panel:
+class Panel(Live):
     """Tabs, each built when first looked at. Shows itself as a cell's result.
 
     `search` is the search panel; `code()` the cell that gives its ranking again. A profile picked
@@ -29,19 +31,31 @@ class Panel:
     def __init__(self, bench: Workbench, search: SearchPanel, tabs: dict[str, Build]) -> None:
         self.bench = bench
         self.search = search
-        self._builds = {"Search": lambda: search.view} | tabs
+        self._builds = {"Search": lambda: search.widget} | tabs
         self._boxes = [ipywidgets.VBox() for _ in self._builds]
         self._tabs = ipywidgets.Tab(children=self._boxes, titles=list(self._builds))
         self._tabs.observe(lambda change: self._build(change["new"]), "selected_index")
-        self.widget = framed(self._tabs, label="panel")
+        self._framed = framed(self._tabs, label="panel")
         self._build(0)
 
     def code(self) -> str:
         """The cell that gives the ranking on screen again; "" before the first search."""
         return self.search.code()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+    @property
+    def widget(self) -> Any:
+        """The tabs."""
+        return self._framed
+
+    def view(self) -> View:
+        """What its search shows."""
+        return self.search.view()
+
+    def close(self) -> None:
+        """Take the panel off the page, with all its tabs."""
+        self.search.close()
+        self._builds.clear()
+        super().close()
 
     def _build(self, place: int | None) -> None:
         if place is None or self._boxes[place].children:

@@ -18,6 +18,7 @@ import traitlets
 
 from workbench.corpus.analysis import Analyser
 from workbench.errors import WorkbenchError
+from workbench.present.view import View
 from workbench.profiles import NORMALISERS, Profile, as_profile
 from workbench.ranking.details import paper_details
 from workbench.ranking.editing import query_terms
@@ -27,6 +28,7 @@ from workbench.ranking.weights import check_k
 from workbench.widgets import cards
 from workbench.widgets.base import error_content, static
 from workbench.widgets.judged import Judged
+from workbench.widgets.live import Live
 from workbench.widgets.state import PanelState, code_of, variable_of
 
 if TYPE_CHECKING:
@@ -56,7 +58,7 @@ class SearchView(anywidget.AnyWidget):
     answered = traitlets.Int(0).tag(sync=True)
 
 
-class SearchPanel:
+class SearchPanel(Live):
     """Search, query tuning and weights in one view; shows itself as a cell's result.
 
     `ranking` is what is on screen, `profile` the settings as a profile, `code()` the cell that
@@ -82,7 +84,7 @@ class SearchPanel:
         self._result = self._sets = 0
         self._curve = judged.key(self.base, judged.ends(self.base.weights)) if judged else ()
         self._listeners: list[Callable[[SearchPanel], None]] = []
-        self.view = SearchView(
+        self.page = SearchView(
             options={
                 "normalisers": list(NORMALISERS),
                 "ks": sorted({*KS, k}),
@@ -91,9 +93,9 @@ class SearchPanel:
             message=MESSAGE,
             judged=judged.payload(self.base, judged.ends(self.base.weights)) if judged else {},
         )
-        self._take(self.view.settings)
-        self.view.observe(lambda change: self._take(change["new"]), "settings")
-        self.view.on_msg(self._hear)
+        self._take(self.page.settings)
+        self.page.observe(lambda change: self._take(change["new"]), "settings")
+        self.page.on_msg(self._hear)
 
     @property
     def profile(self) -> Profile:
@@ -124,25 +126,34 @@ class SearchPanel:
 
     def close(self) -> None:
         """Take the panel off the page and let go of its rankings."""
-        self.view.close()
+        super().close()
+        self.ranking = None
         self._found.clear()
         self._listeners.clear()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.view._repr_mimebundle_(**options)
+    @property
+    def widget(self) -> SearchView:
+        """What the page shows."""
+        return self.page
+
+    def view(self) -> View:
+        """The ranking on screen, as a table."""
+        if self.ranking is None:
+            return View("no search yet")
+        return self.ranking.view()
 
     # From the browser
 
     def _set(self, **changes: Any) -> None:
         # The count makes equal settings a change too: a profile is more than what they hold.
         self._sets += 1
-        self.view.settings = {**self.view.settings, **changes, "sets": self._sets}
+        self.page.settings = {**self.page.settings, **changes, "sets": self._sets}
 
     def _take(self, settings: Mapping[str, Any]) -> None:
-        with self.view.hold_sync():
+        with self.page.hold_sync():
             with self._told():
                 self._apply(PanelState.of(settings), int(settings["seq"]))
-            self.view.answered = int(settings["seq"])
+            self.page.answered = int(settings["seq"])
 
     def _hear(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
         answers = {
@@ -161,17 +172,17 @@ class SearchPanel:
         try:
             yield
         except Exception as error:
-            self.view.message = {**MESSAGE, **error_content(error)}
+            self.page.message = {**MESSAGE, **error_content(error)}
         else:
             if not keep:
-                self.view.message = MESSAGE
+                self.page.message = MESSAGE
 
     def _apply(self, state: PanelState, seq: int) -> None:
         before = self.state
         if not state.query:
             self.state, self.ranking = state, None
             self._result += 1
-            self.view.result = {"id": self._result, "seq": seq, "normaliser": state.normaliser}
+            self.page.result = {"id": self._result, "seq": seq, "normaliser": state.normaliser}
             return
         found = self._retrieved(state)
         ranking = state.rank(found)
@@ -200,7 +211,7 @@ class SearchPanel:
 
     def _send_order(self, seq: int) -> None:
         assert self.ranking is not None
-        self.view.order = {
+        self.page.order = {
             "result": self._result,
             "seq": seq,
             "order": self.ranking.rows.tolist(),
@@ -214,7 +225,7 @@ class SearchPanel:
         starts = candidates.paper_starts
         edits, analyser = self.state.edits, Analyser()
         terms = query_terms(ranking.query, edits, analyser, ranking.engine)
-        self.view.result = {
+        self.page.result = {
             "id": self._result,
             "seq": seq,
             "query": ranking.query,
@@ -241,14 +252,14 @@ class SearchPanel:
         """The curve between the weights at both ends of the main slider, where it is another."""
         if self.judged and self._curve != self.judged.key(self.profile, ends):
             self._curve = self.judged.key(self.profile, ends)
-            self.view.judged = self.judged.payload(self.profile, ends)
+            self.page.judged = self.judged.payload(self.profile, ends)
 
     def _send_cards(self, message: Mapping[str, Any]) -> None:
         """Cards of rows that the browser lacks."""
         if self.ranking is None or message["result"] != self._result:
             return
         rows = [int(row) for row in message["rows"]]
-        self.view.more = {"result": self._result, "cards": cards.cards(self.ranking, rows)}
+        self.page.more = {"result": self._result, "cards": cards.cards(self.ranking, rows)}
 
     def _send_details(self, message: Mapping[str, Any]) -> None:
         if self.ranking is None or message["result"] != self._result:
@@ -259,10 +270,10 @@ class SearchPanel:
             return
         found = paper_details(self.ranking, hit)
         content = cards.details(found, self.ranking.candidates.query.terms)
-        self.view.send({**message, "details": content})
+        self.page.send({**message, "details": content})
 
     def _send_code(self, _: Mapping[str, Any]) -> None:
-        self.view.send({"type": "code", "code": self.code()})
+        self.page.send({"type": "code", "code": self.code()})
 
     def _send_regrets(self, message: Mapping[str, Any]) -> None:
         """Which queries the present weights cost what; the browser knows the slider's ends."""
@@ -270,11 +281,11 @@ class SearchPanel:
             ends = message["start"], message["stop"]
             self._send_curve(ends)
             rows = self.judged.regrets(float(message["weight"]), self.profile, ends)
-            self.view.send({"type": "regrets", "weight": message["weight"], "rows": rows})
+            self.page.send({"type": "regrets", "weight": message["weight"], "rows": rows})
 
     def _look_ahead(self, message: Mapping[str, Any]) -> None:
         """Retrieve what is being typed; an error of half a query is not worth telling."""
-        settings = {**self.view.settings, "query": message["query"], "edits": {}}
+        settings = {**self.page.settings, "query": message["query"], "edits": {}}
         with suppress(WorkbenchError):
             if str(message["query"]).strip():
                 self._retrieved(PanelState.of(settings))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.cleaning.encoding import DAMAGE
-from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
+from workbench.corpus.faults import as_path, disk_error, disk_faults, exists, is_file, is_folder
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.ir_collections import IR_DATASETS, read_ir_dataset
@@ -209,6 +209,8 @@ def read_file(
         else:
             yield Entry(str(path), 1, None, f"{kind.name} without a record", "export it again",
                         None, kind.name)  # fmt: skip
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise disk_error(error, path) from error  # bz2's damage has no number
         problem = f"damaged or cut-off archive ({error}); what came before is taken"
         yield Entry(str(path), 1, None, problem, "fetch the file again")

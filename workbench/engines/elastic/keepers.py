@@ -15,7 +15,7 @@ from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.keeper import Keeper, Regrouping
+from workbench.engines.keeper import Keeper
 from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
@@ -90,45 +90,24 @@ class ClusterKeeper:
         return self.corpus.facts()
 
 
-class MirrorKeeper(ClusterKeeper):
-    """A corpus folder, and the same papers on a cluster that answers the searches."""
+class MirrorKeeper(FolderKeeper):
+    """A corpus folder, and the same papers on a cluster that answers the searches. Changes are
+    made to the folder; opening brings them to the cluster."""
 
     def __init__(self, folder: Path, spec: ClusterSpec) -> None:
-        super().__init__(spec)
-        self._local = FolderKeeper(folder)
+        super().__init__(folder)
+        self.corpus = ElasticCorpus(spec)
 
     @property
-    def folder(self) -> Path:
-        return self._local.folder
+    def name(self) -> str:
+        return self.corpus.connection.where
 
     def open(self, *, progress: bool = False) -> ElasticEngine:
-        self.corpus.mirror(self._local.folder, progress=progress)
+        self.corpus.mirror(self.folder, progress=progress)
         return self.corpus.open()
 
-    def add(
-        self,
-        source: Any,
-        embedder: Embedder,
-        *,
-        strict: bool = False,
-        columns: Mapping[str, str] | None = None,
-        progress: Progress = False,
-    ) -> IngestReport:
-        return self._local.add(source, embedder, strict=strict, columns=columns, progress=progress)
-
-    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return self._local.delete(ids, embedder)
-
-    def refresh(
-        self, embedder: Embedder, *, prune: bool = False, progress: Progress = False
-    ) -> IngestReport:
-        return self._local.refresh(embedder, prune=prune, progress=progress)
-
-    def regroup(self, change: Regrouping, embedder: Embedder) -> None:
-        self._local.regroup(change, embedder)
-
     def facts(self) -> dict[str, Any]:
-        return {**self._local.facts(), **super().facts()}
+        return {**super().facts(), **self.corpus.facts()}
 
 
 class AttachedKeeper:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.ingest import IngestReport
+from workbench.engines.base import Engine
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.keeper import Regrouping
@@ -24,7 +25,7 @@ class FolderKeeper:
     def name(self) -> str:
         return str(self.folder)
 
-    def open(self, *, progress: bool = False) -> EmbeddedEngine:
+    def open(self, *, progress: bool = False) -> Engine:
         return EmbeddedEngine(self.folder)
 
     def add(

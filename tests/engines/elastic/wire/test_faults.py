@@ -12,6 +12,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -24,11 +25,13 @@ from tests.conftest import ROOT, server_archive
 from tests.corpus.fakes import FakeEmbedder
 from tests.engines.elastic.conftest import PASSWORD, USER
 from tests.servers.elasticsearch import Server, cluster
+from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import read_manifest
 from workbench.engines.elastic.keepers import MirrorKeeper
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.indices import Versions
-from workbench.engines.elastic.own.mapping import Layout
+from workbench.engines.elastic.own.layout import Layout
+from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.elastic.wire import bulk
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import (
@@ -442,6 +445,76 @@ def test_an_index_that_goes_missing_is_named(
         corpus.mirror(folder)
     with opened(corpus, folder) as bench:
         assert bench.search(QUERY)
+
+
+def test_papers_of_an_index_that_is_gone_are_not_taken_for_absent(
+    fragile: Server, corpus_on: CorpusOn
+) -> None:
+    writer = IndexWriter(corpus_on(fragile.url).connection, "gone")
+    with writer, pytest.raises(CorpusNotFound, match="no such index"):
+        writer.digests(["p1"])
+
+
+def test_two_writers_keep_their_own_rejects(
+    fragile: Server, corpus_on: CorpusOn, folder: Path
+) -> None:
+    first = corpus_on(fragile.url)
+    first.mirror(folder)
+    both = first, corpus_on(fragile.url, index=first.connection.spec.index)
+
+    def add(number: int) -> IngestReport:
+        records = [{"id": f"good{number}", "title": "Kelp"}, {"id": f"bad{number}", "year": "?"}]
+        return both[number].add(records, FakeEmbedder())
+
+    with ThreadPoolExecutor(2) as pool:
+        reports = list(pool.map(add, range(2)))
+    for number, report in enumerate(reports):
+        assert report.rejects is not None
+        assert len(report.rejects.read_text().splitlines()) == report.rejected == 1, number
+    assert reports[0].rejects != reports[1].rejects
+
+
+FORKS = """
+import os, signal, sys, threading
+from pathlib import Path
+import workbench as wb
+from tests.corpus.fakes import FakeEmbedder
+from workbench.engines.elastic.keepers import ClusterKeeper
+url, index = sys.argv[1:]
+keeper = ClusterKeeper(wb.Elasticsearch(url, index=index, timeout=30))
+bench = wb.Workbench(Path("x"), embedder=FakeEmbedder(), keeper=keeper)
+expected = bench.search("dense retrieval feedback").paper_ids
+stop = threading.Event()
+def work(name):
+    n = 0
+    while not stop.is_set():
+        n += 1
+        bench.search(f"dense retrieval {name} {n}")
+threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
+for thread in threads: thread.start()
+failed = []
+for n in range(6):
+    child = os.fork()
+    if not child:
+        signal.alarm(120)  # a child that hangs ends by it, and the exit status tells
+        os._exit(0 if bench.search("dense retrieval feedback").paper_ids == expected else 3)
+    failed += [status for status in [os.waitpid(child, 0)[1]] if status]
+stop.set()
+for thread in threads: thread.join()
+print(failed)
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no fork")
+def test_a_forked_child_connects_anew_while_threads_of_its_parent_search(
+    fragile: Server, corpus_on: CorpusOn, folder: Path
+) -> None:
+    corpus = corpus_on(fragile.url)
+    corpus.mirror(folder)
+    index = corpus.connection.spec.index
+    command = [sys.executable, "-W", "ignore", "-c", FORKS, fragile.url, index]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout.strip(), done.returncode) == ("[]", 0), done.stderr[-3000:]
 
 
 def test_an_alias_to_two_indices_is_refused(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from workbench.engines.elastic.own.mapping import key
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusError
 from workbench.records import Paper, Passage
+from workbench.system.fork import Lock
 
 REMEMBERED = 2048
 """Papers, and vectors."""
@@ -32,7 +32,7 @@ class Remembered(Generic[Name, Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._known: OrderedDict[Name, Value] = OrderedDict()
 
     def known(self, names: Iterable[Name]) -> dict[Name, Value]:
