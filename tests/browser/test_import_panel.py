@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-import nbformat
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import SCREENSHOTS, Lab, set_setting
@@ -78,11 +77,6 @@ def test_files_are_dropped_looked_at_and_added(run_notebook: Run, lab: Lab) -> N
     path.press("Enter")
     expect(items).to_have_count(1)
     expect(panel.locator(".wb-total")).to_contain_text("2 known already")
-    page.keyboard.press("Control+s")
-    expect(page.locator(".jp-mod-dirty")).to_have_count(0)
-    saved = nbformat.read(lab.root / "import.ipynb", as_version=4)
-    [output] = saved.cells[1].outputs
-    assert "Import into" in output.data["text/html"]
 
 
 def test_the_import_panel_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Page) -> None:

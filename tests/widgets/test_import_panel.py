@@ -143,12 +143,12 @@ def test_a_saved_notebook_shows_what_was_done(panel: ImportPanel, page_of: Any) 
     hostile = "<script>alert(1)</script>.bib"
     page = page_of(panel)
     upload(page, hostile, BIB.replace(b"Kelp", b"<script>Kelp</script>"))
-    text = panel._repr_mimebundle_()[0]["text/html"]
+    text = panel._repr_mimebundle_()["text/html"]
     assert "2 BibTeX" in text
     assert "<script>" not in text
     page.say(type="add")
     panel.wait()
-    assert "1 added, 1 duplicates, 1 rejected" in panel._repr_mimebundle_()[0]["text/html"]
+    assert "1 added, 1 duplicates, 1 rejected" in panel._repr_mimebundle_()["text/html"]
 
 
 @pytest.mark.parametrize(

@@ -29,9 +29,10 @@ from workbench.corpus.manifest import LIBRARY
 from workbench.engines.provenance import library
 from workbench.errors import CorpusError, CorpusNotFound, WorkbenchError
 from workbench.opening import index, open_corpus
-from workbench.present.view import render
+from workbench.present.view import View
 from workbench.present.words import authors_line, count, human_bytes
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -68,7 +69,7 @@ class _Item:
     problem: dict[str, str] = field(default_factory=dict)
 
 
-class ImportPanel(anywidget.AnyWidget):
+class ImportPanel(Live, anywidget.AnyWidget):
     """Files and paths that wait to be added to a corpus; shows itself as a cell's result.
 
     `bench` is the session that papers go to; for a new corpus (`into`) it is None until the first
@@ -113,23 +114,20 @@ class ImportPanel(anywidget.AnyWidget):
         self._staging.cleanup()
         super().close()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        found = super()._repr_mimebundle_(**options)
-        if found is None:  # closed
-            return None
-        data, metadata = found
-        return {**data, "text/html": self._static()}, metadata
-
-    def _static(self) -> str:
-        """What a page without a kernel shows: what waits, and what was added."""
+    def view(self) -> View:
+        """What waits, and what was added."""
         items = [
             (item.name, item.inspection.summary if item.inspection else item.problem["text"])
             for item in self._items
         ]
-        return render(
-            "import_panel.html", kind="import_panel", head=f"Import into {self._folder}", notes=(),
-            items=items, reports=[report.view().html() for report in self.reports],
-        )  # fmt: skip
+        rows = [f"{name}: {summary}" for name, summary in items]
+        more = {"items": items, "reports": [report.view().html() for report in self.reports]}
+        return View(
+            head=f"import into {self._folder}",
+            rows=(*rows, *map(str, self.reports)),
+            template="import_panel.html",
+            more=more,
+        )
 
     # What the page says
 
@@ -315,6 +313,7 @@ class ImportPanel(anywidget.AnyWidget):
     # What it sends
 
     def _show(self) -> None:
+        self.keep()
         papers = 0 if self.bench is None else self.bench.manifest.papers
         self.send(
             {
