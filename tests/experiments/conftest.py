@@ -44,7 +44,9 @@ def judged(papers: list[dict[str, object]]) -> tuple[list[Query], list[Judgment]
 
 @pytest.fixture(scope="session")
 def base(
-    papers: list[dict[str, object]], embedder: OnnxEmbedder, tmp_path_factory: pytest.TempPathFactory
+    papers: list[dict[str, object]],
+    embedder: OnnxEmbedder,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
     """The index, made once; tests take copies."""
     folder = tmp_path_factory.mktemp("base") / "corpus"
