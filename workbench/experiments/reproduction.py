@@ -152,7 +152,7 @@ def reproduction(
     four = (values, baselines[0], again, baselines[1]) if baselines else None
     return Reproduction(
         ktu=kendalls_tau_union(before, after, depth),
-        rbo=rank_biased_overlap(before, after),
+        rbo=rank_biased_overlap(before, after, depth=depth),
         rmse=root_mean_square_error(values, again),
         effect_ratio=effect_ratio(*four) if four else {},
         delta_ri=delta_relative_improvement(*four) if four else {},
