@@ -229,7 +229,7 @@ def test_a_full_disk_leaves_the_old_records(small_disk: Path) -> None:
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_a_folder_without_permission_is_told(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(CorpusError, match="not permitted|cannot write"):
+    with pytest.raises(CorpusError, match=r"not permitted|cannot write"):
         keep(ExperimentStore(tmp_path / "experiments"))
 
 
