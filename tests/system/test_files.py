@@ -66,7 +66,7 @@ def export_qrels(path: Path) -> None:
 WRITERS: dict[str, Callable[[Path], object]] = {
     "csv": export_csv,
     "qrels": export_qrels,
-    "recording": lambda path: Recorder(path, {"x": "y" * 9000}, replace=True),
+    "recording": lambda path: Recorder(path, {"x": "y" * 9000}, replace=True).close(),
 }  # fmt: skip
 
 
