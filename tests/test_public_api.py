@@ -16,6 +16,7 @@ NAMES = [
     "Answer",
     "Candidates",
     "Elasticsearch",
+    "Experiment",
     "Filters",
     "Hit",
     "Judgment",
@@ -31,16 +32,20 @@ NAMES = [
     "WeightCurve",
     "WeightSearch",
     "Workbench",
+    "compare",
     "errors",
+    "import_panel",
     "index",
     "inspect",
     "list_profiles",
     "open",
     "open_answer",
+    "open_experiment",
     "parity",
     "read_qrels",
     "read_queries",
     "read_recording",
+    "sweep",
     *sorted(
         name
         for name, kind in vars(errors).items()

@@ -18,6 +18,7 @@ import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import workbench as wb
@@ -33,11 +34,13 @@ from workbench.errors import (
     CorpusNotFound,
     CorpusUnavailable,
     EvaluationError,
+    ExperimentError,
     ModelRejected,
     RecordError,
     RecordingError,
     UnsupportedSource,
 )
+from workbench.experiments.store import ExperimentStore
 from workbench.models.weights.find import find_model
 from workbench.monitor import recording
 from workbench.monitor.recording import Recorder, read_recording
@@ -99,6 +102,8 @@ TRIED = {
     "keeping its first line in each part": f"{HERE}::test_a_recording_that_is_split",
     "convert it to {}": f"{HERE}::test_a_pickle_that_is_converted",
     "convert it to model.safetensors": f"{HERE}::test_a_pickle_that_is_converted",
+    "restore it from a copy": f"{HERE}::test_experiments_restored_from_a_copy",
+    "copy the whole folder {}": f"{HERE}::test_experiments_restored_from_a_copy",
     "delete the file, it is made again": "tests/models/onnx/test_cache.py::"
     "test_a_graph_that_cannot_be_opened_says_what_to_do_and_that_works",
     "end them, or use a smaller model": "tests/models/embedders/test_torch_embedder.py::"
@@ -145,6 +150,13 @@ UNTRIED = {
     "check the driver and CUDA": "needs a GPU",
     "end other processes that use it": "needs a GPU that others fill",
     "close other programs and try again": "memory that is really exhausted ends other tests too",
+    "convert them to safetensors": "of several files; of one it is tried above",
+    "restore the file from a copy. The others": "a record is restored with its file, as above",
+    "try again in a moment": "a busy service answers later as before",
+    "cannot be listened on": ARGUMENT,
+    "set WORKBENCH_SERVE_KEY": ARGUMENT,
+    "is no experiment; take one": ARGUMENT,
+    "copy it here and give its path": ARGUMENT,
     "take another model": ARGUMENT,
     "is not inside the folder; take it out": "a hostile modules.json; nothing is lost with it",
     "change it where it is made": "somebody else's index",
@@ -508,6 +520,24 @@ def test_a_recording_that_is_split(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         path.write_text("".join([lines[0], *part]))
         counts.append(len(read_recording(path).samples))
     assert sum(counts) == 10
+
+
+def test_experiments_restored_from_a_copy(tmp_path: Path) -> None:
+    folder, copy = tmp_path / "experiments", tmp_path / "copy"
+    store = ExperimentStore(folder)
+    name = store.keep_table({"score": np.array([0.1, 0.2])})
+    shutil.copytree(folder, copy)
+    [table] = (folder / "tables").iterdir()
+    table.write_bytes(table.read_bytes()[:-1] + b"x")
+    with pytest.raises(ExperimentError, match="restore it from a copy"):
+        store.table(name)
+    shutil.copy(copy / "tables" / table.name, table)
+    assert store.table(name)["score"].tolist() == [0.1, 0.2]
+    shutil.rmtree(folder / "tables")
+    with pytest.raises(ExperimentError, match="copy the whole folder experiments, its tables too"):
+        store.table(name)
+    shutil.copytree(copy, folder, dirs_exist_ok=True)
+    assert ExperimentStore(folder).table(name)["score"].tolist() == [0.1, 0.2]
 
 
 def test_a_pickle_that_is_converted(tmp_path: Path) -> None:

@@ -131,8 +131,9 @@ def test_inspect_shows_guesses_papers_and_rejects(tmp_path: Path) -> None:
 
 
 def test_on_the_command_line(inbox: Path, tmp_path: Path) -> None:
-    looked = run("inspect", inbox / "a.bib")
+    looked = run("inspect", inbox / "a.bib", inbox / "b.ris")
     assert looked.returncode == 0
+    assert "b.ris: 1 RIS" in looked.stdout
     assert "2 BibTeX" in looked.stdout
     assert "colbert: Late interaction" in looked.stdout
     done = run("index", inbox / "a.bib", inbox / "b.ris", "--into", tmp_path / "c", "--json")
@@ -140,6 +141,10 @@ def test_on_the_command_line(inbox: Path, tmp_path: Path) -> None:
     (inbox / "b.ris").unlink()
     synced = run("sync", tmp_path / "c")
     assert "b.ris is gone" in synced.stdout
+    address = run("index", "https://example.org/a.bib", "--into", tmp_path / "d")
+    assert address.returncode == 1
+    assert "an address; download it" in address.stderr
+    assert not (tmp_path / "d").exists()
     wrong = run("inspect", inbox / "a.bib", "--column", "title")
     assert wrong.returncode == 2
     assert "FIELD=NAME" in wrong.stderr

@@ -41,7 +41,7 @@ def grades(file: Path) -> list[int]:
 def judge_four(page: Page, widget: Locator, file: Path) -> list[str]:
     """Keys 3, 2, 1, 0, then undo; the titles that came up."""
     squares, titles = widget.locator(".wb-square"), []
-    widget.locator(".wb-card").click()
+    widget.locator(".wb-who").click()  # anywhere in the widget gives it the keys
     for done, key in enumerate("3210", start=1):
         titles.append(widget.locator(".wb-card-title").inner_text())
         page.keyboard.press(key)
@@ -116,6 +116,10 @@ def test_every_key_is_on_the_disk_and_survives_the_kernel(run_notebook: Run, lab
         page.keyboard.press("0")
     expect(badge).to_have_text("✓ done")
     expect(widget.locator(".wb-said")).to_contain_text("This query is done")
+    before = grades(file)
+    page.keyboard.press("3")  # one key too many
+    expect(widget.locator(".wb-said")).to_contain_text("Nothing more to grade")
+    assert grades(file) == before
     page.keyboard.press("ArrowRight")
     expect(widget.locator(".wb-query")).to_have_text("late interaction retrieval <b>")
 

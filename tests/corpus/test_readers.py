@@ -9,6 +9,7 @@ import lzma
 import tempfile
 import tracemalloc
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -130,7 +131,7 @@ def test_a_50_mb_line_is_refused_without_being_held(
     [
         ("x.jsonl.gz", gzip.compress),
         ("x.jsonl.xz", lambda data: lzma.compress(data, preset=0)),
-        ("x.jsonl.bz2", bz2.compress),
+        ("x.jsonl.bz2", lambda data: bz2.compress(data, 1)),
     ],
     ids=["gz", "xz", "bz2"],
 )
@@ -189,6 +190,7 @@ def test_any_json_object_comes_back(records: list[dict[str, Any]], ascii_only: b
 @patient
 @given(st.binary(max_size=200))
 def test_any_bytes_give_entries_or_problems(content: bytes) -> None:
-    with tempfile.TemporaryDirectory() as folder:
+    # What begins like an archive and is none is refused.
+    with tempfile.TemporaryDirectory() as folder, suppress(UnsupportedSource):
         for entry in entries(Path(folder) / "x.jsonl", content):
             assert (entry.record is None) == bool(entry.problem)

@@ -72,6 +72,8 @@ def test_another_normaliser_sends_other_columns(panel: SearchPanel) -> None:
     [
         ({"weights": {"bm25": 0, "dense": 0}}, "Weight error"),
         ({"filters": {"year": [2020, 2010]}}, "Filter error"),
+        ({"filters": {"year": ["abc", None]}}, "Filter error"),
+        ({"edits": {"add": {"two words": 0.5}}}, "Query error"),
         ({"filters": {"author": "!!!"}}, "Filter error"),
         ({"edits": {"mute": ["banana"]}}, "Query error"),
         ({"query": "x" * 100_001}, "Query error"),
@@ -84,14 +86,16 @@ def test_another_normaliser_sends_other_columns(panel: SearchPanel) -> None:
 def test_an_error_is_told_and_the_ranking_on_screen_stays(
     panel: SearchPanel, changes: dict[str, Any], title: str
 ) -> None:
-    before = panel.code()
+    before, settings = panel.code(), panel.state.settings()
     send(panel, **changes)
     assert panel.page.message["title"] == title
     assert panel.page.answered == 1
     assert panel.code() == before
-    weights = dict(panel.base.weights)
-    send(panel, query=QUERY, k=7, edits={}, filters={}, weights=weights, normaliser="min-max")
+    # What was refused is gone from the page too, so the next move is not refused with it.
+    assert {name: panel.page.settings[name] for name in settings} == settings
+    send(panel, k=5)
     assert not panel.page.message["text"]
+    assert len(panel.page.order["order"]) == 5
 
 
 def test_a_missing_model_is_told_and_the_panel_recovers(
@@ -163,3 +167,23 @@ def test_a_profile_can_be_used_from_code(panel: SearchPanel) -> None:
     assert seen == [panel.ranking.fingerprint]
     panel.search("attention")
     assert panel.ranking.query == "attention"
+
+
+def test_a_changed_word_keeps_the_edits_of_the_others(panel: SearchPanel) -> None:
+    send(panel, edits={"mute": ["late"], "boost": {"retrieval": 2}, "add": {"index": 0.5}})
+    send(panel, query="interaction retrieval")
+    assert panel.state.edits.to_dict() == {"boost": {"retrieval": 2.0}, "add": {"index": 0.5}}
+    assert panel.page.settings["edits"] == panel.state.edits.to_dict()
+
+
+def test_names_are_offered_and_a_filter_without_papers_says_what_to_try(
+    panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reply,) = hear(panel, monkeypatch, type="names", kind="author", text="khat")
+    assert reply["names"][0]["name"] == "Omar Khattab"
+    count = reply["names"][0]["count"]
+    send(panel, filters={"author": "khat"})
+    assert panel.page.result["hints"][0]["name"] == "Omar Khattab"
+    send(panel, filters={"author": "Khattab, Omar"})
+    assert panel.ranking is not None
+    assert panel.ranking.papers_found == count

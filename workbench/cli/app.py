@@ -6,7 +6,17 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search
+from workbench.cli import (
+    ask,
+    corpus,
+    elastic,
+    evaluation,
+    experiments,
+    machine,
+    profiles,
+    search,
+    serve,
+)
 from workbench.cli.printing import say
 from workbench.errors import WorkbenchError
 
@@ -26,12 +36,19 @@ for command in (
     evaluation.evaluate,
     evaluation.tune,
     elastic.parity,
+    experiments.experiments,
+    experiments.rerun,
+    experiments.diff,
+    experiments.export,
+    experiments.report,
+    serve.serve,
     corpus.delete,
     corpus.info,
     machine.doctor,
 ):
     app.command()(command)
 app.add_typer(profiles.app, name="profile")
+app.add_typer(experiments.notebook_app, name="notebook")
 
 
 def main() -> None:

@@ -16,7 +16,9 @@ from workbench.cli.printing import print_json, say
 def ask(
     folder: Folder,
     question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
-    writer: Annotated[str, typer.Option(help="extractive (no model) or openai.")] = "extractive",
+    writer: Annotated[
+        str, typer.Option(help="extractive (no model), openai or local.")
+    ] = "extractive",
     words: Annotated[int, typer.Option(help="Words that are quoted at most.")] = 300,
     profile: ProfileName = None,
     seconds: Annotated[float, typer.Option(help="Seconds that writing may take.")] = 120.0,

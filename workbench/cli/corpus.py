@@ -18,7 +18,7 @@ Columns = Annotated[
 
 def index(
     sources: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(help="Files of any format, folders, zotero.sqlite.", show_default=False),
     ],
     into: Annotated[Path, typer.Option("--into", help="Corpus folder, new or existing.")],
@@ -56,19 +56,22 @@ def index(
 
 
 def inspect(
-    source: Annotated[Path, typer.Argument(help="A file or folder of papers.")],
+    sources: Annotated[
+        list[str], typer.Argument(help="Files or folders of papers.", show_default=False)
+    ],
     column: Columns = None,
     n: Annotated[int, typer.Option("-n", min=0, help="Papers and rejects that are shown.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a source is, what was guessed, and what would be rejected. Nothing is written."""
+    """Say what sources are, what was guessed, and what would be rejected. Nothing is written."""
     from workbench.corpus.inspecting import inspect_source
 
-    found = inspect_source(source, columns=_columns(column), n=n)
+    found = [inspect_source(source, columns=_columns(column), n=n) for source in sources]
     if as_json:
-        print_json(found.to_dict())
+        inspected = [one.to_dict() for one in found]
+        print_json(inspected if len(inspected) > 1 else inspected[0])
     else:
-        say(found)
+        say("\n\n".join(map(str, found)))
 
 
 def sync(

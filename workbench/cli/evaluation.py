@@ -21,7 +21,7 @@ from workbench.cli.options import (
     read_weights,
     write_profile,
 )
-from workbench.cli.printing import print_json, say
+from workbench.cli.printing import print_json, print_result, say
 
 
 def evaluate(
@@ -56,10 +56,7 @@ def evaluate(
             weights=weights or None,
             progress=not as_json,
         )
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        say(report)
+    print_result(report, as_json)
 
 
 def tune(

@@ -19,6 +19,14 @@ def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
 
 
+def print_result(result: Any, as_json: bool) -> None:
+    """A result with `to_dict` and a text."""
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        say(result)
+
+
 def print_ranking(ranking: Any) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 _STOP_WORDS = """
@@ -106,7 +107,10 @@ class Analyser:
 
     @property
     def fingerprint(self) -> str:
-        return f"english-snowball-{self.version}"
+        if self.stop_words == STOP_WORDS:
+            return f"english-snowball-{self.version}"
+        words = " ".join(sorted(self.stop_words)).encode()
+        return f"english-snowball-{self.version}-{sha256(words).hexdigest()[:8]}"
 
     def words(self, text: str) -> list[str]:
         """Folded words with stop words removed, in order, before stemming."""

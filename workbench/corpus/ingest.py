@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -18,6 +18,7 @@ from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
 from workbench.present.view import Shown, View
 from workbench.records import Paper
+from workbench.system.progress import Progress, watched
 
 BATCH = 256
 """Papers in one transaction: what a kill can cost, and what memory holds."""
@@ -96,12 +97,7 @@ class Ingestor:
         self._unread = 0
         self._report = IngestReport()
 
-    @property
-    def seen(self) -> Collection[str]:
-        """Ids of the papers that the source had, so far."""
-        return self._seen
-
-    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+    def ingest(self, source: Any, folder: Path, *, progress: Progress = False) -> IngestReport:
         """Add new papers, replace changed ones.
 
         Each transaction is final: a kill loses at most the batch at hand, and what was read before
@@ -110,8 +106,8 @@ class Ingestor:
         rejects = folder / REJECTS
         try:
             with disk_faults(rejects), open(rejects, "w", encoding="utf-8") as report:
-                papers = _shown(self._papers(read_entries(source), report), progress)
-                for batch in _batches(papers):
+                papers = self._papers(read_entries(source), report)
+                for batch in _batches(watched(papers, progress, "Reading", "papers")):
                     self._commit(batch)
         finally:
             if not self._report.rejected:
@@ -198,9 +194,3 @@ def _batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
         yield batch
     if failure is not None:
         raise failure
-
-
-def _shown(papers: Iterator[Paper], progress: bool) -> Iterator[Paper]:
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(papers, desc="Reading", unit=" papers", delay=2, disable=not progress))

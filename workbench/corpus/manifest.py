@@ -15,6 +15,7 @@ FORMAT = 1
 NAME = "manifest.json"
 STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
+LIBRARY = "sources.sqlite"
 """The files of a corpus folder, beside the folder of its generation."""
 
 SETTINGS = ("analyser", "chunking", "model", "model_fingerprint", "dimension", "k1", "b")

@@ -25,7 +25,7 @@ QUERY_NAMES: Names = {
     "text": ("query", "question", "title", "query_text"),
 }
 JUDGMENT_NAMES: Names = {
-    "query_id": ("query", "qid", "q_id", "topic", "topic_id"),
+    "query_id": ("qid", "q_id", "query", "topic", "topic_id"),
     "paper_id": (
         *("paper", "pid", "doc", "doc_id", "docid", "docno", "document", "document_id"),
         *("corpus_id", "corpusid"),

@@ -94,7 +94,8 @@ def agreement(engine: Engine, embedder: Embedder, where: str) -> Agreement | Non
     kept = cache_folder() / "agreement" / f"{_digest(where, made, own)}.json"
     with suppress(OSError, ValueError, TypeError):
         return Agreement(*names, **json.loads(kept.read_text("utf-8")))
-    found = Agreement(*names, *_measured(engine, embedder))
+    passages, cosine, lowest, overlap = _measured(engine, embedder)
+    found = Agreement(*names, passages, cosine, lowest, overlap)
     if not found.passages:
         return found
     if found.cosine < LEAST:

@@ -28,6 +28,7 @@ from workbench.models.weights.find import LARGEST_ID, ModelFolder, find_model
 from workbench.models.weights.header import numbers
 from workbench.models.weights.settings import whole, within
 from workbench.present.words import count
+from workbench.system.deadline import check_deadline
 from workbench.system.fork import abandon
 
 LONGEST = 512
@@ -183,7 +184,11 @@ class OnnxPairs:
     def scores(self, query: str, passages: Sequence[str]) -> Scores:
         rows = self._tokenizer.encode_batch([(query, passage) for passage in passages])
         with ThreadPoolExecutor(self._threads) as pool:
-            return np.array(list(pool.map(self._score, rows)), dtype=np.float64)
+            scores = []
+            for score in pool.map(self._score, rows):
+                check_deadline()
+                scores.append(score)
+            return np.array(scores, dtype=np.float64)
 
     def close(self) -> None:
         self._session = None
@@ -218,6 +223,7 @@ class TorchPairs:
         scores = np.zeros(len(rows))
         size, failures = self._batch_size, 0
         while waiting:
+            check_deadline()
             places = waiting[:size]
             try:
                 scores[places] = self._device.run(self._logits, [rows[i] for i in places])

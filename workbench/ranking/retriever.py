@@ -26,6 +26,7 @@ from workbench.ranking.late_interaction import LateInteraction, TokenCacheReport
 from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
+from workbench.system.deadline import check_deadline
 
 MAX_QUERY = 100_000
 """Characters. A longer text is a document: search for its abstract instead."""
@@ -73,6 +74,11 @@ class Retriever:
         """The same over another engine, with the rerankers that are loaded."""
         return Retriever(engine, self._embedder, self._analyser, self._rerankers, note=self._note)
 
+    @property
+    def analyser(self) -> Analyser:
+        """What turns a query into terms."""
+        return self._analyser
+
     def close(self) -> None:
         """Let go of the rerankers' files and weights."""
         self._rerankers.close()
@@ -83,6 +89,11 @@ class Retriever:
         feedback = FEEDBACK if profile.feedback else ()
         reranker = self._rerankers.chosen(profile)
         return (*self.engine.signals, *feedback, *((reranker.signal,) if reranker else ()))
+
+    def reranker_fingerprint(self, profile: Profile) -> str:
+        """Equal for rerankers that give equal scores; "" for none."""
+        reranker = self._rerankers.chosen(profile)
+        return reranker.fingerprint if reranker else ""
 
     def prepare(self, text: str, query_id: str = "") -> Query:
         """Analyse and embed. Raises QueryError for an empty query or one over MAX_QUERY."""
@@ -105,7 +116,7 @@ class Retriever:
 
     def retrieve(
         self,
-        text: str,
+        text: str | Query,
         profile: Profile,
         filters: Filters = Filters(),
         *,
@@ -114,9 +125,9 @@ class Retriever:
     ) -> Retrieved:
         """The candidates for a query, through the stages of the profile. They do not depend on
         its weights or normaliser; nor on `read`, how many papers will be read afterwards, which
-        an engine far away may bring along."""
+        an engine far away may bring along. A query that is ready is taken as it is."""
         clock = _Clock()
-        query = self.prepare(text)
+        query = text if isinstance(text, Query) else self.prepare(text)
         if edits is not None:
             if not isinstance(edits, QueryEdits):
                 raise QueryError(f"edits are {shown(edits)}; give wb.QueryEdits(...)")
@@ -149,7 +160,7 @@ class Retriever:
         notes = self._notes(candidates, filters)
         return Retrieved(candidates, notes, clock.timings_ms, expanded)
 
-    def retrieve_all(self, texts: Sequence[str], profile: Profile) -> Iterator[Retrieved]:
+    def retrieve_all(self, texts: Sequence[str | Query], profile: Profile) -> Iterator[Retrieved]:
         """The same for many queries, in order, at most `profile.workers` and one a core at once."""
         threads = min(profile.workers, cores())
         with ThreadPoolExecutor(threads) as pool:
@@ -188,6 +199,7 @@ class _Clock:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
+        check_deadline()
         now = time.perf_counter()
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now

@@ -17,6 +17,7 @@ from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import balance_of, with_balance
 from workbench.widgets.base import MessageBox, framed, static
 from workbench.widgets.live import Live
+from workbench.widgets.state import PanelState
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -154,6 +155,7 @@ class ComparePanel(Live):
         self.benches: dict[str, Workbench] = {"this": bench, **others}
         self.comparison: ListComparison | None = None
         self.rankings: tuple[Ranking, Ranking] | None = None
+        self._settings: dict[str, Any] = {}
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         first = bench.profile if profile is None else as_profile(profile)
         second = first if other_profile is None else as_profile(other_profile)
@@ -209,6 +211,14 @@ class ComparePanel(Live):
         """Compare both settings on another query."""
         self.query.value = query
 
+    def follow(self, state: PanelState) -> None:
+        """Compare on the query of a search panel, with its filters and edits for both sides."""
+        self._settings = {"edits": state.edits or None, **state.filters}
+        given = self.query.value
+        self.query.value = state.query
+        if given == state.query:
+            self._show()
+
     def _show(self) -> None:
         with self.messages.guard():
             text = self.query.value.strip()
@@ -226,10 +236,12 @@ class ComparePanel(Live):
 
     def _ranking(self, text: str, side: Side) -> Ranking:
         setting = side.setting
-        key = (text, setting.engine, setting.profile.fingerprint)
+        key = (text, setting.engine, setting.profile.fingerprint, str(self._settings))
         if key not in self._found:
             bench = self.benches[setting.engine]
-            self._found[key] = bench.search(text, self.k.value, profile=setting.profile)
+            self._found[key] = bench.search(
+                text, self.k.value, profile=setting.profile, **self._settings
+            )
             if len(self._found) > REMEMBERED:
                 self._found.popitem(last=False)
         self._found.move_to_end(key)

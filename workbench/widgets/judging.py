@@ -67,6 +67,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         depth: int,
         blind: bool,
         seed: int,
+        known: Mapping[str, Mapping[str, int]],
     ) -> None:
         super().__init__(blind=blind)
         self.judgments = judgments
@@ -74,6 +75,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         self._queries = {query.id: query for query in queries}
         self._depth = depth
         self._seed = seed
+        self._known = known
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.RLock()
         self._ranking: threading.Thread | None = None
@@ -132,7 +134,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         query = self._queries[content["query"]]
         pool = self._pool(query)
         order = shuffled(pool.papers, query.id, self._seed) if self.blind else pool.papers
-        mine = self._mine(query.id)
+        mine, known = self._mine(query.id), self._known.get(query.id, {})
         papers = self._bench.engine.papers([pooled.paper_id for pooled in order])
         self.send(
             {
@@ -140,6 +142,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
                 "query": query.id,
                 "papers": [
                     self._card(paper, pooled, pool.terms, mine.get(paper.id))
+                    | {"known": None if self.blind else known.get(paper.id)}
                     for paper, pooled in zip(papers, order, strict=True)
                 ],
             }
@@ -200,11 +203,12 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         )
         if query_id in self._pools:
             self._send_progress(query_id)
+        self.keep()
 
     def _send_progress(self, query_id: str) -> None:
         papers = self._pools[query_id].papers
-        mine = self._mine(query_id)
-        done = sum(pooled.paper_id in mine for pooled in papers)
+        done_ids = {*self._mine(query_id), *self._known.get(query_id, ())}
+        done = sum(pooled.paper_id in done_ids for pooled in papers)
         self.send({"type": "progress", "query": query_id, "done": done, "of": len(papers)})
 
     def _note(self, text: str) -> None:
@@ -277,10 +281,13 @@ def judge(
     blind: bool = False,
     seed: int = 0,
     who: str | None = None,
+    known: Mapping[str, Mapping[str, int]] | None = None,
 ) -> JudgingWidget:
     """Judge papers for queries (`as_queries`) into a file of judgments, or a `Judgments`.
 
     For each query, the first `depth` papers of the ranking and of each of its signals alone.
+    `known` holds grades from elsewhere, by query and paper id: they are shown, and their papers
+    count as done.
     Raises EvaluationError for no query, a depth below 1, or a file that holds no judgments.
     """
     asked = as_queries(queries)
@@ -290,7 +297,9 @@ def judge(
         raise EvaluationError(f"depth is {depth}; judge at least 1 paper a query")
     if not isinstance(judgments, Judgments):
         judgments = Judgments(judgments, who=who)
-    return JudgingWidget(bench, asked, judgments, depth=depth, blind=blind, seed=seed)
+    return JudgingWidget(
+        bench, asked, judgments, depth=depth, blind=blind, seed=seed, known=known or {}
+    )
 
 
 def _ranks(pooled: PooledPaper) -> dict[str, int]:

@@ -37,6 +37,7 @@ class Panel(Live):
         self._tabs.observe(lambda change: self._build(change["new"]), "selected_index")
         self._framed = framed(self._tabs, label="panel")
         self._build(0)
+        search.on_settled(self.keep)
 
     def code(self) -> str:
         """The cell that gives the ranking on screen again; "" before the first search."""
@@ -85,20 +86,30 @@ def panel(
 
     With `queries` and `judgments` (as in `tune`) the exact curve of `metric` over the slider from
     BM25 to semantic stands beside it. `other` is a second Workbench to compare with.
-    `grades` is the file that judging writes to, for `queries`; without it there is no such tab.
+    `grades` is the file that grades are written to, on the cards and in the tab that judges;
+    without it there is no such tab.
     Raises EvaluationError for judgments or grades without queries, and what `tune` raises.
     """
     if queries is None and (judgments is not None or grades is not None):
         raise EvaluationError("judgments or grades are given without queries; give them too")
+    if queries is not None and judgments is None and grades is None:
+        raise EvaluationError(
+            "queries are given without judgments; give those, or a file as grades"
+        )
     base = bench.profile if profile is None else as_profile(profile)
-    if judgments is None:
+    if queries is None:
         search = SearchPanel(bench, query, k=k, profile=base)
     else:
-        search = weight_tuner(bench, queries, judgments, metric, k=k, profile=base, query=query)
+        search = weight_tuner(
+            bench, queries, judgments, metric, k=k, profile=base, query=query, grades=grades
+        )
+    judged = search.judged
 
     def compare() -> Any:
-        asked = search.state.query
-        return ComparePanel(bench, asked, k=k, profile=search.base, other=other).widget
+        found = ComparePanel(bench, k=k, profile=search.profile, other=other)
+        found.follow(search.state)
+        search.on_ranking(lambda panel: found.follow(panel.state))
+        return found.widget
 
     def profiles() -> Any:
         picker = bench.profile_picker(state=lambda: search.profile)
@@ -110,6 +121,6 @@ def panel(
         "Profiles": profiles,
         "Memory": bench.memory_plot,
     }
-    if grades is not None:
-        tabs["Judge"] = lambda: bench.judge(queries, grades)
+    if judged is not None and judged.file is not None:
+        tabs["Judge"] = lambda: bench.judge(queries, judged.file, known=judged.given)
     return Panel(bench, search, tabs)

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.elastic.attached.engine import AttachedEngine
-from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.own.corpus import ElasticCorpus, kept_beside
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import Connection
@@ -18,7 +18,7 @@ from workbench.engines.embedded.keeper import FolderKeeper
 from workbench.engines.keeper import Keeper
 from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
-from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,48 +45,13 @@ class Elasticsearch(ClusterSpec):
         """Where this index keeps papers; those of a folder are brought there. Raises CorpusMismatch
         for a folder and somebody else's index at once."""
         if not self.attached:
-            return ClusterKeeper(self) if folder is None else MirrorKeeper(folder, self)
+            return ElasticCorpus(self) if folder is None else MirrorKeeper(folder, self)
         if folder is not None:
             raise CorpusMismatch(
                 f"{folder}: a folder is given, and fields of somebody else's index {self.index!r}; "
                 "leave out the one or the other"
             )
         return AttachedKeeper(self)
-
-
-class ClusterKeeper:
-    """Papers that are on the cluster alone."""
-
-    def __init__(self, spec: ClusterSpec) -> None:
-        self.corpus = ElasticCorpus(spec)
-
-    @property
-    def name(self) -> str:
-        return self.corpus.connection.where
-
-    @property
-    def folder(self) -> Path:
-        return _beside(self.corpus.connection.spec)
-
-    def open(self, *, progress: bool = False) -> ElasticEngine:
-        return self.corpus.open()
-
-    def add(
-        self,
-        source: Any,
-        embedder: Embedder,
-        *,
-        strict: bool = False,
-        columns: Mapping[str, str] | None = None,
-        progress: bool = False,
-    ) -> IngestReport:
-        return self.corpus.add(source, embedder, strict=strict, columns=columns, progress=progress)
-
-    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return self.corpus.delete(ids, embedder)
-
-    def facts(self) -> dict[str, Any]:
-        return self.corpus.facts()
 
 
 class MirrorKeeper(FolderKeeper):
@@ -99,7 +64,7 @@ class MirrorKeeper(FolderKeeper):
 
     @property
     def name(self) -> str:
-        return self.corpus.connection.where
+        return self.corpus.name
 
     def open(self, *, progress: bool = False) -> ElasticEngine:
         self.corpus.mirror(self.folder, progress=progress)
@@ -122,7 +87,7 @@ class AttachedKeeper:
 
     @property
     def folder(self) -> Path:
-        return _beside(self._spec)
+        return kept_beside(self._spec)
 
     def open(self, *, progress: bool = False) -> AttachedEngine:
         return AttachedEngine(self._connection)
@@ -134,7 +99,7 @@ class AttachedKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         raise self._refusal()
 
@@ -149,8 +114,3 @@ class AttachedKeeper:
             f"{self.name}: this index is attached to and never written; change it where it is "
             "made, or give wb.open a folder and another index name"
         )
-
-
-def _beside(spec: ClusterSpec) -> Path:
-    """For what a session keeps about papers that are on a cluster alone."""
-    return cache_folder() / "elastic" / spec.index

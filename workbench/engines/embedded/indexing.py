@@ -24,6 +24,7 @@ from workbench.corpus.faults import damaged, disk_faults, exists, is_file
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import (
+    LIBRARY,
     NAME,
     STORE,
     VECTORS,
@@ -56,10 +57,12 @@ from workbench.engines.embedder import made_with
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.base import Embedder
 from workbench.models.embedders.runtimes import runtime_name
+from workbench.system.progress import Progress, progress_bar
 
 if TYPE_CHECKING:
     from workbench.corpus.identity.library import Library
     from workbench.corpus.intake import Intake
+    from workbench.records import Paper
 
 BLOCK = 256
 """Passages encoded between two commits."""
@@ -73,7 +76,7 @@ class Indexer:
         folder: str | Path,
         embedder: Embedder,
         *,
-        progress: bool = False,
+        progress: Progress = False,
         existing: bool = False,
     ) -> None:
         self.folder = Path(folder)
@@ -97,8 +100,13 @@ class Indexer:
         Raises CorpusLocked, CorpusMismatch, CorpusDamaged, DiskFull, RecordError (strict), and
         what the reader raises.
         """
+        from workbench.corpus.formats.reading import read_source
+
+        if isinstance(source, str | Path | list | tuple):  # what may be read twice
+            read_source(source, columns)  # a wrong path is told before there is a folder
         with self._writing() as (store, settings), self._library() as library:
             intake = self._intake(store, library, strict=strict, columns=columns)
+            self._adopt(intake, store)
             report = intake.ingest(source, self.folder, progress=self._progress)
             self._publish(store, settings, None)
         return report
@@ -111,6 +119,9 @@ class Indexer:
         with self._writing() as (store, settings):
             ingestor = SourceIngestor(store, self._analyser, self._embedder, prune=prune)
             report = ingestor.ingest(source, self.folder, progress=self._progress)
+            if is_file(self.folder / LIBRARY):  # records of other files may be the same papers
+                with self._library() as library:
+                    self._adopt(self._intake(store, library), store, source)
             self._publish(store, settings, source_state)
         return report
 
@@ -118,6 +129,7 @@ class Indexer:
         """Read again the files and folders that papers came from, as `Intake.follow` says."""
         with self._writing() as (store, settings), self._library() as library:
             intake = self._intake(store, library)
+            self._adopt(intake, store)
             report = intake.follow(self.folder, prune=prune, progress=self._progress)
             self._publish(store, settings, None)
         return report
@@ -125,14 +137,27 @@ class Indexer:
     def regroup(self, change: Callable[[Library], set[str]]) -> None:
         """Merge or separate papers: `change` says which ids are to be made anew or are gone."""
         with self._writing() as (store, settings), self._library() as library:
-            self._intake(store, library).regroup(change)
+            intake = self._intake(store, library)
+            self._adopt(intake, store)
+            intake.regroup(change)
             self._publish(store, settings, None)
+
+    def _adopt(self, intake: Intake, store: StoreWriter, source: Path | None = None) -> None:
+        """Papers of the folder's own source, and of versions without a library, into it."""
+        if source is None and self._found is not None and self._found.source:
+            source = self.folder.parent / self._found.source["name"]
+
+        def read(name: str) -> Paper | None:
+            found = store.paper(name, store.paper_count)
+            return None if found is None else found[1]
+
+        intake.adopt(store.living_digests, read, str(source or self.folder))
 
     def _library(self) -> closing[Library]:
         """The records that papers were made of; under the write lock."""
-        from workbench.corpus.identity.library import NAME, Library
+        from workbench.corpus.identity.library import Library
 
-        return closing(Library(self.folder / NAME))
+        return closing(Library(self.folder / LIBRARY))
 
     def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
         from workbench.corpus.intake import Intake  # a search needs none of the formats
@@ -242,23 +267,14 @@ class Indexer:
         return settings
 
     def _encode_missing(self, store: StoreWriter, settings: Manifest) -> None:
-        from tqdm.auto import tqdm
-
         made = settings.model_fingerprint
         done, total = self._check_vectors(store, made), store.passage_count
-        with tqdm(
-            total=total,
-            initial=done,
-            desc="Encoding",
-            unit=" passages",
-            delay=2,
-            disable=not self._progress,
-        ) as bar:
+        with progress_bar(self._progress, "Encoding", "passages", total, done) as advance:
             while done < total:
                 vectors = self._encoded(store, done, min(done + BLOCK, total), made)
                 first, done = done, append_vectors(self.folder / VECTORS, done, vectors)
                 store.set_vector_blocks([(first, len(vectors), checksum(vectors))], done)
-                bar.update(len(vectors))
+                advance(len(vectors))
 
     def _check_vectors(self, store: StoreWriter, made: str) -> int:
         """How many rows of the vectors file are right; encodes anew the blocks that changed since

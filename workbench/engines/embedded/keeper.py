@@ -12,6 +12,7 @@ from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.keeper import Regrouping
 from workbench.models.embedders.base import Embedder
+from workbench.system.progress import Progress
 
 
 class FolderKeeper:
@@ -34,13 +35,13 @@ class FolderKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
         return indexer.add(source, strict=strict, columns=columns)
 
     def refresh(
-        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+        self, embedder: Embedder, *, prune: bool = False, progress: Progress = False
     ) -> IngestReport:
         return Indexer(self.folder, embedder, progress=progress, existing=True).refresh(prune=prune)
 

@@ -10,7 +10,7 @@ import pytest
 
 import workbench as wb
 from tests.corpus.fakes import FakeEmbedder, build, long_record
-from workbench.engines.elastic.keepers import ClusterKeeper, MirrorKeeper
+from workbench.engines.elastic.keepers import MirrorKeeper
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.errors import CorpusMismatch
 
@@ -28,7 +28,7 @@ def spec(elasticsearch_url: str) -> Iterator[wb.Elasticsearch]:
 
 def test_another_runtime_opens_adds_and_is_named(spec: wb.Elasticsearch) -> None:
     records = [long_record(n) for n in range(12)]
-    keeper = ClusterKeeper(spec)
+    keeper = ElasticCorpus(spec)
     keeper.add(records[:10], FIRST)
     with wb.Workbench(Path("x"), embedder=SECOND, keeper=keeper) as bench:
         agreement = bench.info()["agreement"]

@@ -467,9 +467,9 @@ import os, signal, sys, threading
 from pathlib import Path
 import workbench as wb
 from tests.corpus.fakes import FakeEmbedder
-from workbench.engines.elastic.keepers import ClusterKeeper
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 url, index = sys.argv[1:]
-keeper = ClusterKeeper(wb.Elasticsearch(url, index=index, timeout=30))
+keeper = ElasticCorpus(wb.Elasticsearch(url, index=index, timeout=30))
 bench = wb.Workbench(Path("x"), embedder=FakeEmbedder(), keeper=keeper)
 expected = bench.search("dense retrieval feedback").paper_ids
 stop = threading.Event()
@@ -532,9 +532,9 @@ def test_a_mapping_of_another_dimension_names_both(fragile: Server, corpus_on: C
 
 
 def opened_alone(corpus: ElasticCorpus) -> wb.Workbench:
-    from workbench.engines.elastic.keepers import ClusterKeeper
+    from workbench.engines.elastic.own.corpus import ElasticCorpus
 
-    keeper = ClusterKeeper(corpus.connection.spec)
+    keeper = ElasticCorpus(corpus.connection.spec)
     return wb.Workbench(Path("x"), embedder=FakeEmbedder(), keeper=keeper)
 
 

@@ -23,7 +23,7 @@ from tests.corpus.fakes import FakeEmbedder
 from tests.engines.elastic.conftest import LIMIT, PASSWORD
 from tests.servers.elasticsearch import Server
 from workbench.engines.elastic.health import examine
-from workbench.engines.elastic.keepers import AttachedKeeper, ClusterKeeper
+from workbench.engines.elastic.keepers import AttachedKeeper
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.wire.bulk import Action, BulkWriter
 from workbench.engines.elastic.wire.connection import Connection
@@ -64,7 +64,7 @@ def test_the_documented_privileges_are_enough_and_needed(
     as_user("searcher")
     corpus = corpus_on(guarded.url, index=name)
     with wb.Workbench(
-        Path("x"), embedder=FakeEmbedder(), keeper=ClusterKeeper(corpus.connection.spec)
+        Path("x"), embedder=FakeEmbedder(), keeper=ElasticCorpus(corpus.connection.spec)
     ) as bench:
         assert bench.search("dense retrieval feedback")
         assert bench.engine.deleted is None

@@ -36,6 +36,7 @@ from workbench.errors import (
 )
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 SMALL_CHANGE = 0.25
 """Of the papers; a larger change is a new build."""
@@ -45,7 +46,8 @@ REDONE = 20
 
 
 class ElasticCorpus:
-    """Papers of one index that the workbench makes. Searches see a change whole or not at all."""
+    """The keeper of papers in one index that the workbench makes, on the cluster alone or beside a
+    folder. Searches see a change whole or not at all."""
 
     def __init__(self, spec: ClusterSpec) -> None:
         if spec.attached:
@@ -56,7 +58,17 @@ class ElasticCorpus:
         self.connection = Connection(spec)
         self._versions = Versions(self.connection)
 
-    def open(self) -> ElasticEngine:
+    @property
+    def name(self) -> str:
+        """URL and index, for messages."""
+        return self.connection.where
+
+    @property
+    def folder(self) -> Path:
+        """For what a session keeps about the papers."""
+        return kept_beside(self.connection.spec)
+
+    def open(self, *, progress: bool = False) -> ElasticEngine:
         """The engine over what is live. Raises CorpusNotFound, CorpusMismatch, ClusterError."""
         return ElasticEngine(self.connection)
 
@@ -99,7 +111,7 @@ class ElasticCorpus:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed; without an index, make one.
 
@@ -273,20 +285,20 @@ class ElasticCorpus:
         embedder: Embedder,
         strict: bool,
         columns: Mapping[str, str] | None,
-        progress: bool,
+        progress: Progress,
         building: bool,
     ) -> IngestReport:
         # A folder a writer: two at once do not take away each other's rejects.
-        connection = self.connection
-        folder = cache_folder() / "elastic" / connection.spec.index / connection.session
+        folder = self.folder / self.connection.session
         folder.mkdir(parents=True, exist_ok=True)
         store = IndexStore(writer, embedder)
         # A cluster keeps papers, not their records: duplicates are found within one source.
         with closing(Library(None)) as library:
             intake = Intake(store, Analyser(), embedder, library, strict=strict, columns=columns)
             report = intake.ingest(source, folder, progress=progress)
+            seen = intake.seen
         if building:  # what an interrupted build left, and this source does not have
-            store.delete([name for name in store.living_ids() if name not in intake.seen])
+            store.delete([name for name in store.living_ids() if name not in seen])
         writer.finish()
         report = _with_refused(report, writer.rejects, folder / REJECTS)
         if not report.rejects:
@@ -306,6 +318,11 @@ class ElasticCorpus:
                 f"that do not add up to the corpus ({detail}); run the same again"
             )
         return there
+
+
+def kept_beside(spec: ClusterSpec) -> Path:
+    """For what a session keeps about papers that are on a cluster alone."""
+    return cache_folder() / "elastic" / spec.index
 
 
 def _copy(

@@ -16,6 +16,7 @@ from workbench.engines.elastic.own.mapping import (
     key,
     parsed_key,
 )
+from workbench.engines.elastic.own.stored import digests_by_id
 from workbench.engines.elastic.queries import LIMIT
 from workbench.engines.elastic.wire.bulk import Action, BulkWriter, Reject
 from workbench.engines.elastic.wire.connection import Connection
@@ -118,26 +119,7 @@ class IndexWriter:
 
     def papers(self) -> Iterator[tuple[str, bytes]]:
         """(id, digest) of every paper that a search sees, a page at a time, by id."""
-        after: list[str] | None = None
-        while True:
-            body = {
-                "query": {"exists": {"field": "digest"}},
-                "size": LIMIT // 2,
-                "sort": [{"paper_id": "asc"}],
-                "stored_fields": "_none_",
-                "docvalue_fields": ["paper_id", "digest"],
-                "track_total_hits": False,
-            }
-            if after is not None:
-                body["search_after"] = after
-            [answer] = self._connection.searches([body], self._index)
-            hits = answer["hits"]["hits"]
-            for hit in hits:
-                values = hit["fields"]
-                yield values["paper_id"][0], bytes.fromhex(values["digest"][0])
-            if not hits:
-                return
-            after = [hits[-1]["fields"]["paper_id"][0]]
+        return digests_by_id(self._connection, self._index)
 
     def _start(self, papers: list[PaperDocuments], deleted: list[str]) -> None:
         self.wrote = True

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from workbench.engines.elastic.spec import ClusterSpec, checked_urls
-from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
     ClusterBusy,
@@ -25,6 +24,8 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.profiles import elastic_environment
+from workbench.system.breaker import Breaker
+from workbench.system.deadline import check_deadline, seconds_left
 from workbench.system.fork import Lock, abandon, renew_in_children
 
 SECRETS = ("api_key", "user", "password", "cloud_id", "ca_certs")
@@ -90,13 +91,14 @@ class Connection:
                 f"{self.where}: it did not answer the last requests; the next try is in "
                 f"{refused:.1f} s"
             )
-        seconds = self.spec.timeout if timeout is None else timeout
+        seconds = max(0.05, seconds_left(self.spec.timeout if timeout is None else timeout))
 
         def forgiven(status: int, reason: str) -> bool:
             there = exists_ok and reason == "resource_already_exists_exception"
             return there or (missing_ok and status == 404)
 
         for attempt in range(ATTEMPTS):
+            check_deadline()
             try:
                 answer = self._once(method, path, body, params, kind, seconds, forgiven)
             except ClusterUnavailable as error:
