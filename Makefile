@@ -31,7 +31,7 @@ lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
 
 test: $(READY)  ## Set up, fetch what the tests need, run the whole suite (WORKERS=2: in two processes)
 	@bash tests/real_parts.sh
-	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadgroup)
+	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .
