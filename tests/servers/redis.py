@@ -10,13 +10,12 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
-from tests.servers.elasticsearch import free_port
-
 
 @contextmanager
 def redis_server() -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
     """Its URL, and its process."""
-    port = free_port()
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     command = [shutil.which("redis-server") or "redis-server", "--port", str(port), "--save", "",
                "--appendonly", "no", "--bind", "127.0.0.1"]  # fmt: skip
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL)

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search, serve
+from workbench.cli import ask, bench, corpus, elastic, evaluation, machine, profiles, search, serve
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -19,6 +19,7 @@ app = typer.Typer(
 for command in (
     corpus.inspect,
     corpus.index,
+    corpus.merge,
     corpus.sync,
     search.search,
     ask.ask,
@@ -32,6 +33,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(profiles.app, name="profile")
+app.add_typer(bench.app, name="bench")
 
 
 def main() -> None:

@@ -85,16 +85,18 @@ class Indexer:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
+        shard: tuple[int, int] | None = None,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed.
 
-        `columns` says which column of a table is what, {"title": "Paper name"}.
+        `columns` says which column of a table is what, {"title": "Paper name"}. `shard` (i, n) adds
+        every n-th record alone, from the i-th.
 
         Raises CorpusLocked, CorpusMismatch, CorpusDamaged, DiskFull, RecordError (strict), and
         what the reader raises.
         """
         with self._writing() as (store, settings), self._library() as library:
-            intake = self._intake(store, library, strict=strict, columns=columns)
+            intake = self._intake(store, library, strict=strict, columns=columns, shard=shard)
             report = intake.ingest(source, self.folder, progress=self._progress)
             self._publish(store, settings, None)
         return report
