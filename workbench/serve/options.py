@@ -19,7 +19,7 @@ LIMITS = {
     "threads": (0, 256),
     "queue": (0, 10_000),
     "max_body": (1_000, 1 << 30),
-    "max_url": (1_000, 60_000),
+    "max_url": (1_000, 900_000),
 }
 
 
@@ -49,7 +49,7 @@ class ServeOptions:
     queue: int = 32
     seconds: float = 30.0
     max_body: int = 1 << 20
-    max_url: int = 16_384
+    max_url: int = 262_144
     cache: str = ""
     preload: bool = False
     api_key: str = field(default="", repr=False)
