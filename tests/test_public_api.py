@@ -35,6 +35,7 @@ NAMES = [
     "index",
     "inspect",
     "list_profiles",
+    "merge",
     "open",
     "open_answer",
     "parity",

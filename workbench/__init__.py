@@ -26,7 +26,7 @@ _ROOMS = {
     "workbench.evaluation.tuning.weight_search": "WeightSearch",
     "workbench.monitor.recording": "read_recording",
     "workbench.monitor.sampler": "Sampler",
-    "workbench.opening": "index open_corpus",
+    "workbench.opening": "index merge open_corpus",
     "workbench.profiles": "Profile list_profiles",
     "workbench.qa.answer": "Answer",
     "workbench.qa.assembling": "open_answer",
@@ -62,6 +62,7 @@ __all__ = [
     "index",
     "inspect",
     "list_profiles",
+    "merge",
     "open",
     "open_answer",
     "parity",
@@ -82,7 +83,7 @@ if TYPE_CHECKING:
     from workbench.evaluation.tuning.weight_search import WeightSearch
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
-    from workbench.opening import index
+    from workbench.opening import index, merge
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
     from workbench.qa.answer import Answer
