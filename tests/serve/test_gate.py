@@ -6,12 +6,14 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import httpx
 import pytest
 
 from workbench.errors import DeadlineExceeded, ServiceError
+from workbench.measurement.load import LoadReport, run_load
 from workbench.serve.app import make_app
 from workbench.serve.gate import Gate
 from workbench.serve.options import ServeOptions
@@ -155,3 +157,34 @@ def test_too_long_and_too_large(landmarks: Workbench) -> None:
     [answer] = asyncio.run(asked(gate, long))
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     service.close()
+
+
+def test_a_load_counts_from_when_a_request_should_have_left() -> None:
+    """A server that stands still shows in every request that was due meanwhile."""
+    still = 0.6
+
+    async def run() -> LoadReport:
+        async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            with suppress(asyncio.IncompleteReadError):
+                while True:
+                    await reader.readuntil(b"\r\n\r\n")
+                    await open_again.wait()
+                    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+            writer.close()
+
+        open_again = asyncio.Event()
+        server = await asyncio.start_server(answer, "127.0.0.1", 0)
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        loop = asyncio.get_running_loop()
+        loop.call_later(still, open_again.set)
+        report = await loop.run_in_executor(None, run_load, url, ["/a"], 50, 1)
+        server.close()
+        return report
+
+    report = asyncio.run(run())
+    assert report.statuses.tolist() == [200] * 50
+    # The first was due when the server stood still, the tenth a fifth of a second later.
+    assert report.seconds[0] > report.seconds[10] > report.seconds[20] > 0
+    assert report.percentile(99) > still / 2
+    with pytest.raises(ServiceError, match="nobody listens"):
+        run_load("http://127.0.0.1:9", ["/a"], 1, 1)
