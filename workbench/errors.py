@@ -16,6 +16,7 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
+├── ExperimentError         an experiment that cannot be kept, opened, compared or rerun
 ├── RecordingError          memory that cannot be sampled, recorded or read back as asked
 ├── AnswerError             an answer that cannot be kept, opened or looked into
 │   └── WriterError         a language model that cannot write a section
@@ -57,6 +58,7 @@ __all__ = [
     "DeadlineExceeded",
     "DiskFull",
     "EvaluationError",
+    "ExperimentError",
     "FilterError",
     "MissingDependency",
     "ModelError",
@@ -137,6 +139,10 @@ class ProfileError(WorkbenchError):
 
 class EvaluationError(WorkbenchError):
     """Queries, judgments or metrics that cannot be evaluated."""
+
+
+class ExperimentError(WorkbenchError):
+    """A recorded experiment that cannot be kept, opened, compared or rerun."""
 
 
 class RecordingError(WorkbenchError):

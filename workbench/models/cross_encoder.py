@@ -214,7 +214,7 @@ class TorchPairs:
         self._device = device_of(owner.device)
         self._tokenizer = read_tokenizer(owner.folder, longest, pairs=True)
         self._model: Any = None
-        self.weights = 0
+        self.weights = self._segments = 0
         self._device.run(self._load)
 
     def scores(self, query: str, passages: Sequence[str]) -> Scores:
@@ -259,15 +259,17 @@ class TorchPairs:
             self._model = model.to(self._owner.device).eval()
         self._device.trim()
         # On a GPU the allocator's segments, not bytes asked for: what the process really holds.
+        # Tiny weights may go into a segment that another model brought.
+        self._segments = self._device.kept_now() - before
+        self._device.add_weights(self._segments)
         counted = sum(p.numel() * p.element_size() for p in model.parameters())
-        self.weights = self._device.kept_now() - before if gpu else counted
-        self._device.add_weights(self.weights)
+        self.weights = max(self._segments, counted)
 
     def _unload(self) -> None:
         self._model = None
         self._device.trim()
-        self._device.add_weights(-self.weights)
-        self.weights = 0
+        self._device.add_weights(-self._segments)
+        self.weights = self._segments = 0
 
     def _logits(self, rows: Sequence[Any]) -> Scores:
         torch = import_torch()

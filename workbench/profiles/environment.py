@@ -80,6 +80,39 @@ def person() -> str:
         return "someone"
 
 
+def may_record() -> bool:
+    """WORKBENCH_RECORD: whether what is measured is kept beside the corpus; true where not set.
+    Raises ProfileError for a value that says neither."""
+    return _flag("WORKBENCH_RECORD") is not False
+
+
+def enclosing_experiment() -> str:
+    """WORKBENCH_EXPERIMENT: the id of the experiment that runs this process; "" for none."""
+    return os.environ.get("WORKBENCH_EXPERIMENT", "").strip()
+
+
+def inside_experiment(name: str) -> dict[str, str]:
+    """The environment of a process whose measurements belong to an experiment."""
+    return {**os.environ, "WORKBENCH_EXPERIMENT": name}
+
+
+def most_threads() -> int | None:
+    """WORKBENCH_THREADS: CPUs to use, instead of all that this process may. Raises ProfileError
+    where it is no whole number above 0."""
+    chosen = os.environ.get("WORKBENCH_THREADS", "").strip()
+    if not chosen:
+        return None
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise ProfileError(f"WORKBENCH_THREADS is {chosen!r}; give a whole number above 0")
+    return int(chosen)
+
+
+def thread_variables() -> dict[str, str]:
+    """What the environment says of threads to the libraries below, by name."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "WORKBENCH_THREADS")
+    return {name: os.environ[name] for name in names if name in os.environ}
+
+
 def elastic_environment() -> dict[str, str]:
     """What WORKBENCH_ES_* variables say of a cluster, by name in lower case, empty ones left out:
     url, api_key, user, password, cloud_id, ca_certs, credentials (a file)."""

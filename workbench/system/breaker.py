@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+
+from workbench.system.fork import Lock
 
 
 class Breaker:
@@ -19,7 +20,7 @@ class Breaker:
         self._limit = limit
         self._pause = pause
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._failures = 0
         self._next_try = 0.0
 

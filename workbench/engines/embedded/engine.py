@@ -19,6 +19,8 @@ from workbench.engines.embedded.dense import DenseQuery, best_places
 from workbench.engines.embedded.generation import Generation, RowArrays, check_counts
 from workbench.engines.embedded.lexical import field_size
 from workbench.engines.embedded.masks import PassageMasks
+from workbench.engines.embedded.paper_digests import read_paper_digests
+from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -40,6 +42,7 @@ class EmbeddedEngine(Engine):
         check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        self._digests: PaperDigests | None = None
         self._field_size = lru_cache(maxsize=2)(self._read_size)
         self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
 
@@ -50,6 +53,12 @@ class EmbeddedEngine(Engine):
     @property
     def fingerprint(self) -> str:
         return f"embedded-{self.manifest.fingerprint}"
+
+    def paper_digests(self) -> PaperDigests:
+        """Read once a generation: all spans and all vectors."""
+        if self._digests is None:
+            self._digests = read_paper_digests(self._store, self._generation, self.manifest)
+        return self._digests
 
     def close(self) -> None:
         self._store.close()

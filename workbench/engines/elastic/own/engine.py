@@ -175,6 +175,12 @@ class ElasticEngine(Engine):
         stored = self._stored.several([paper_id for paper_id, _ in keys])
         return [item.passage(number) for item, (_, number) in zip(stored, keys, strict=True)]
 
+    def sample(self, n: int) -> list[tuple[str, int]]:
+        """(paper id, number) of up to `n` passages, drawn by the hash of their keys."""
+        drawn = {"function_score": {"random_score": {"seed": 0, "field": "key"}}}
+        [answer] = self._connection.searches([page(drawn, n, "key")], self.live.name)
+        return [parsed_key(name) for name in scores_of(answer)]
+
     def term_scores(
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:

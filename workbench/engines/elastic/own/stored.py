@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from workbench.engines.elastic.queries import LIMIT
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusError
 from workbench.records import Paper, Passage
+from workbench.system.fork import Lock
 
 REMEMBERED = 2048
 """Papers, and vectors."""
@@ -33,7 +33,7 @@ class Remembered(Generic[Name, Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._known: OrderedDict[Name, Value] = OrderedDict()
 
     def known(self, names: Iterable[Name]) -> dict[Name, Value]:
