@@ -131,9 +131,10 @@ async function ask() {
           box.append(element("h3", titles[section] || ""));
         }
         const line = element("p", event.sentence.text);
-        for (const name of event.sentence.citations) {
-          const paper = papers.get(cited.get(name)?.paper_id);
-          if (paper) line.append(" ", link(paper.url, `[${paper.title}]`));
+        const ids = new Set(event.sentence.citations.map((name) => cited.get(name)?.paper_id));
+        for (const paper of [...ids].map((id) => papers.get(id)).filter(Boolean)) {
+          const url = paper.url || (paper.doi && `https://doi.org/${paper.doi}`);
+          line.append(" ", link(url, `[${paper.title}]`));
         }
         box.append(line);
       }
