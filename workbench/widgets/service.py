@@ -5,16 +5,21 @@ from __future__ import annotations
 from html import escape
 from typing import Any
 
-import ipywidgets as widgets
+import ipywidgets
 
 
 def show(service: Any) -> None:
     """Display the service with its button."""
     from IPython.display import display
 
+    display(controls(service))
+
+
+def controls(service: Any) -> Any:
+    """The address as a link, and the button that stops the service."""
     address = escape(service.url)
-    text = widgets.HTML()
-    stop = widgets.Button(description="Stop the service", icon="stop")
+    text = ipywidgets.HTML()
+    stop = ipywidgets.Button(description="Stop the service", icon="stop")
 
     def tell() -> None:
         link = f'<a href="{address}" target="_blank" rel="noopener">{address}</a>'
@@ -27,4 +32,4 @@ def show(service: Any) -> None:
 
     stop.on_click(pressed)
     tell()
-    display(widgets.HBox([text, stop]))
+    return ipywidgets.HBox([text, stop])
