@@ -176,7 +176,7 @@ PARAMETERS = st.dictionaries(
 
 
 @given(PATH, PARAMETERS)
-@settings(max_examples=150)
+@settings(max_examples=60)
 def test_any_parameters_get_a_documented_answer(
     client: httpx.Client, path: str, parameters: dict[str, Any]
 ) -> None:
@@ -186,7 +186,7 @@ def test_any_parameters_get_a_documented_answer(
 
 
 @given(TEXT)
-@settings(max_examples=80)
+@settings(max_examples=40)
 def test_any_id_gets_a_documented_answer(client: httpx.Client, name: str) -> None:
     quoted = httpx.URL("http://x", params={"a": name}).query.decode()[2:].replace("+", "%20")
     answer = client.get(f"/graph/v1/paper/{quoted}")
