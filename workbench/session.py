@@ -555,6 +555,13 @@ class Workbench:
         `widgets.profile_picker`."""
         return _widget("profile_picker", "profile_picker")(self, **options)
 
+    def serve(self, **options: Any) -> Any:
+        """Serve this corpus over HTTP in the background, with this session's profile: returns a
+        `RunningService` with `url` and `stop()`. `options` are those of `ServeOptions`: `port` (0,
+        any that is free), `workers`, `cache`, ... Raises ServiceError."""
+        served = import_module("workbench.serve.options").served(self, self._keeper, options)
+        return import_module("workbench.serve.background").RunningService(served)
+
     # The session itself
 
     def info(self) -> dict[str, Any]:

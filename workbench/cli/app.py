@@ -8,6 +8,7 @@ import typer
 
 from workbench.cli import (
     ask,
+    bench,
     corpus,
     elastic,
     evaluation,
@@ -30,6 +31,7 @@ app = typer.Typer(
 for command in (
     corpus.inspect,
     corpus.index,
+    corpus.merge,
     corpus.sync,
     search.search,
     ask.ask,
@@ -48,6 +50,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(profiles.app, name="profile")
+app.add_typer(bench.app, name="bench")
 app.add_typer(experiments.notebook_app, name="notebook")
 
 
