@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search
+from workbench.cli import (
+    ask,
+    corpus,
+    elastic,
+    evaluation,
+    experiments,
+    machine,
+    profiles,
+    search,
+    serve,
+)
+from workbench.cli.printing import say
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -25,12 +36,19 @@ for command in (
     evaluation.evaluate,
     evaluation.tune,
     elastic.parity,
+    experiments.experiments,
+    experiments.rerun,
+    experiments.diff,
+    experiments.export,
+    experiments.report,
+    serve.serve,
     corpus.delete,
     corpus.info,
     machine.doctor,
 ):
     app.command()(command)
 app.add_typer(profiles.app, name="profile")
+app.add_typer(experiments.notebook_app, name="notebook")
 
 
 def main() -> None:
@@ -38,10 +56,8 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo(
-            "Interrupted. What was stored stays; run the command again to continue.", err=True
-        )
+        say("Interrupted. What was stored stays; run the command again to continue.", err=True)
         sys.exit(130)

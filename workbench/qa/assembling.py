@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from workbench.corpus.faults import as_file
 from workbench.errors import AnswerError
 from workbench.qa.answer import FORMAT, Answer
 from workbench.qa.events import (
@@ -30,7 +31,7 @@ def open_answer(path: str | Path) -> Answer:
 
     Raises AnswerError for a file that is none.
     """
-    path = Path(path).expanduser()
+    path = as_file(path, AnswerError)
     try:
         saved = json.loads(path.read_text("utf-8"))
         version, trace = saved["format"], saved["trace"]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
+from workbench.models.products import products
 from workbench.qa.question import Asked
 from workbench.qa.records import Evidence, Outline, Plan, Quote
 from workbench.records import Paper
@@ -127,7 +128,7 @@ def _clusters(vectors: Vectors) -> list[list[int]]:
         return [list(range(len(vectors)))]
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    likeness = np.clip(vectors @ vectors.T, -1, 1).astype(np.float64)
+    likeness = np.clip(products(vectors, vectors), -1, 1)
     distance = (1 - likeness)[np.triu_indices(len(vectors), 1)]
     labels = fcluster(linkage(np.maximum(distance, 0), "average"), count, "maxclust")
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]
