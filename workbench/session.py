@@ -307,7 +307,7 @@ class Workbench:
         writer: Writer | str | None = None, profile: Profile | str | None = None,
         seconds: float = 120.0,
     ) -> Answer:  # fmt: skip
-        """An answer under a person's verdicts on its quotes, by their ids, in place of earlier ones.
+        """An answer under a person's verdicts on its quotes, by id, in place of earlier ones.
         A rejected quote leaves it, and its sections alone are written anew, by `writer`. Raises
         AnswerError for an id that no quote has, and what `ask` raises."""
         chosen = self.chosen(profile, None)
