@@ -39,10 +39,10 @@ slider.observe(show, "value"); show({{"new": 0.5}})
 widgets.VBox([slider, output])"""
 KERNEL = """
 from workbench.ranking.weights import with_balance
-seconds, seq = [], panel.view.settings["seq"]
+seconds, seq = [], panel.page.settings["seq"]
 for i in range({moves}):
     weights = with_balance(panel.base.weights, (i * 37 % 101) / 100)
-    settings = {{**panel.view.settings, "weights": weights, "seq": seq}}
+    settings = {{**panel.page.settings, "weights": weights, "seq": seq}}
     started = time.perf_counter(); panel._take(settings)
     seconds.append(time.perf_counter() - started)
 print(json.dumps([seconds, len(panel.ranking.candidates)]))"""

@@ -26,6 +26,7 @@ ORDER = (
     ("experiments",),
     ("session",),
     ("opening",),
+    ("serve",),
     ("measurement",),
     ("studies",),
     ("widgets",),

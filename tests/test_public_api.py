@@ -34,6 +34,7 @@ NAMES = [
     "Workbench",
     "compare",
     "errors",
+    "import_panel",
     "index",
     "inspect",
     "list_profiles",
@@ -87,7 +88,7 @@ def test_dir_lists_the_public_names() -> None:
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match="module 'workbench' has no attribute 'serach'"):
-        wb.serach  # noqa: B018
+        _ = wb.serach
 
 
 def test_a_name_is_the_same_object_each_time() -> None:

@@ -20,6 +20,8 @@ WorkbenchError
 ├── RecordingError          memory that cannot be sampled, recorded or read back as asked
 ├── AnswerError             an answer that cannot be kept, opened or looked into
 │   └── WriterError         a language model that cannot write a section
+├── DeadlineExceeded        work was stopped because its time is over, or nobody waits for it
+├── ServiceError            a service that cannot start or was not reached
 ├── ClusterError            an Elasticsearch cluster that does not do what was asked
 │   ├── ClusterUnavailable  away, without a master, or shards missing (red)
 │   │   └── ClusterTimeout  no answer in time
@@ -53,6 +55,7 @@ __all__ = [
     "CorpusNotFound",
     "CorpusReadOnly",
     "CorpusUnavailable",
+    "DeadlineExceeded",
     "DiskFull",
     "EvaluationError",
     "ExperimentError",
@@ -66,6 +69,7 @@ __all__ = [
     "QueryError",
     "RecordError",
     "RecordingError",
+    "ServiceError",
     "UnsupportedSource",
     "WeightError",
     "WorkbenchError",
@@ -151,6 +155,14 @@ class AnswerError(WorkbenchError):
 
 class WriterError(AnswerError):
     """A language model that cannot write a section."""
+
+
+class DeadlineExceeded(WorkbenchError):
+    """Work that was stopped because its time is over, or because nobody waits for it."""
+
+
+class ServiceError(WorkbenchError):
+    """A service that cannot start as asked, or that was not reached."""
 
 
 class ClusterError(WorkbenchError):

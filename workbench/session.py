@@ -6,15 +6,15 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identifiers import identifiers
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
+from workbench.engines.agreement import agreement, check_model, runtimes_of
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.embedder import check_model, embedder_for
+from workbench.engines.embedder import embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import Keeper, Regrouping
 from workbench.engines.provenance import (
@@ -58,6 +58,7 @@ from workbench.qa.evaluation.baselines import Choose
 from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
 from workbench.qa.evaluation.report import AnswerReport
+from workbench.qa.reviewing import review
 from workbench.qa.stream import AnswerStream
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import make_writer
@@ -75,6 +76,7 @@ from workbench.ranking.weights import (
     weights_of_several,
 )
 from workbench.records import Filters, Hit
+from workbench.system.progress import Progress
 
 if TYPE_CHECKING:
     from workbench.corpus.formats.pdf_text import Box
@@ -100,9 +102,11 @@ class Workbench:
         self.engine = self._keeper.open(progress=progress)
         self._embedder = embedder or embedder_for(self.manifest)
         check_model(self.manifest, self._embedder, self._keeper.name)
-        self._retriever = Retriever(self.engine, self._embedder, Analyser())
+        self._agreement = agreement(self.engine, self._embedder, self._keeper.name)
+        note = str(self._agreement or "")
+        self._retriever = Retriever(self.engine, self._embedder, Analyser(), note=note)
         self._profile = as_profile(profile)
-        self._asking: Asking | None = None
+        self._answers = Asking(self._embedder)
         self._measured: Subject | None = None
         self.recorder = Recorder(experiments or folder / EXPERIMENTS)
 
@@ -162,22 +166,26 @@ class Workbench:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = True,
+        progress: Progress = True,
+        reopen: bool = True,
     ) -> IngestReport:
-        """Add or replace papers from anything `wb.index` takes; this session sees them at once.
+        """Add or replace papers from anything `wb.index` takes; this session sees them at once, or
+        without `reopen` once `reopen()` is called (to add from a thread while another searches).
 
-        Nothing already stored is read, analysed or embedded again. Raises what `wb.index` raises.
+        Nothing already stored is read, analysed or embedded again. `progress` may be a function
+        that is called with (what is done, how many, of how many). Raises what `wb.index` raises.
         """
         report = self._keeper.add(
             source, self._embedder, strict=strict, columns=columns, progress=progress
         )
-        self._reopen()
+        if reopen:
+            self.reopen()
         return report
 
     def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Remove papers by id; returns how many there were. Raises RecordError for no id."""
         count = self._keeper.delete(identifiers("ids", ids, RecordError), self._embedder)
-        self._reopen()
+        self.reopen()
         return count
 
     def cache_token_vectors(self, *, progress: bool = True) -> TokenCacheReport:
@@ -208,7 +216,7 @@ class Workbench:
             self.add(source, columns=columns, progress=progress)
         check_followed(self.folder)
         report = keeper.refresh(self._embedder, prune=prune, progress=progress)
-        self._reopen()
+        self.reopen()
         return report
 
     def duplicates(self) -> Duplicates:
@@ -218,7 +226,7 @@ class Workbench:
 
         def regroup(change: Regrouping) -> None:
             record_keeper(self._keeper).regroup(change, self._embedder)
-            self._reopen()
+            self.reopen()
 
         with library(self.folder) as records:
             return Duplicates(list(find_groups(records)), dict(records.flagged()), regroup)
@@ -311,10 +319,28 @@ class Workbench:
             stages=stages,
         )
         self._retriever.prepare(question)  # a question that cannot be searched fails here
-        if self._asking is None:
-            self._asking = Asking(self._embedder)
-        answers = AnswerStream(self._asking, request)
+        answers = AnswerStream(self._answers, request)
         return answers if stream else answers.finish()
+
+    def review(
+        self,
+        answer: Answer,
+        *,
+        accept: Iterable[str] = (),
+        reject: Iterable[str] = (),
+        writer: Writer | str | None = None,
+        profile: Profile | str | None = None,
+        seconds: float = 120.0,
+    ) -> Answer:
+        """An answer under a person's verdicts on its quotes, by their ids. A rejected quote leaves
+        the answer, and the sections that it was in are written anew, by `writer`; all others stay.
+
+        The verdicts take the place of earlier ones: without a quote among `reject` it comes back.
+        Raises AnswerError for an id that no quote has, and what `ask` raises.
+        """
+        chosen = self.chosen(profile, None)
+        by, drafts = make_writer(writer), self._answers.drafts
+        return review(answer, accept, reject, self.engine, by, chosen, seconds, drafts)
 
     def evaluate_answers(
         self,
@@ -509,6 +535,17 @@ class Workbench:
         `widgets.judging.judge`. Raises EvaluationError."""
         return _widget("judging", "judge")(self, queries, judgments, **options)
 
+    def ask_panel(self, question: str = "", **options: Any) -> Any:
+        """Ask in a notebook: stages as they come, quotes in their paragraphs, each to be accepted
+        or rejected; earlier questions, export. Options: `writer`, `profile`, `words`, as in
+        `ask`."""
+        return _widget("ask_panel", "AskPanel")(self, question, **options)
+
+    def import_panel(self) -> Any:
+        """Drop files or name paths, see what they are and what would become of them, then add
+        them. Nothing is written before. `wb.import_panel(into=...)` makes a new corpus."""
+        return _widget("import_panel", "ImportPanel")(self)
+
     def experiments_panel(self, metric: str = "") -> Any:
         """The experiments in a notebook: filters, two compared, the history of a metric."""
         return _widget("experiments", "experiments_panel")(self, metric)
@@ -522,21 +559,16 @@ class Workbench:
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
-        manifest = self.manifest
+        place = {"folder": str(self.folder), **self._keeper.facts()}
+        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
+
+    def loaded(self) -> dict[str, int]:
+        """Bytes of each model that is in memory now, by "name on device"."""
+        pool = getattr(self._embedder, "pool", None)
+        usage = {} if pool is None else pool.ledger.usage()
         return {
-            "folder": str(self.folder),
-            "papers": manifest.papers,
-            "passages": manifest.passages,
-            "terms": manifest.terms,
-            **self._keeper.facts(),
-            "model": manifest.model,
-            "dimension": manifest.dimension,
-            "analyser": manifest.analyser,
-            "chunking": manifest.chunking,
-            "bm25": {"k1": manifest.k1, "b": manifest.b},
-            "generation": manifest.generation,
-            "fingerprint": manifest.fingerprint,
-            "versions": manifest.versions,
+            f"{key} on {device}": use.weights + use.activations
+            for (key, device), use in usage.items()
         }
 
     def close(self) -> None:
@@ -547,12 +579,7 @@ class Workbench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __reduce__(self) -> str:
@@ -562,7 +589,8 @@ class Workbench:
         )
 
     def __repr__(self) -> str:
-        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
+        here = f", queries by {self._agreement.here}" if self._agreement else ""
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers{here})"
 
     def chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
         """The profile of a search with these, checked. Raises what `search` raises of them."""
@@ -588,7 +616,8 @@ class Workbench:
             self._measured = Subject(*parts, self.recorder.folder.parent)
         return self._measured
 
-    def _reopen(self) -> None:
+    def reopen(self) -> None:
+        """See the papers as they are now, whoever changed them; not while a search runs."""
         self.engine.close()
         self.engine = self._keeper.open(progress=self._progress)
         self._retriever = self._retriever.over(self.engine)

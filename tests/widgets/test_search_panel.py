@@ -23,20 +23,20 @@ def panel(landmarks: Workbench) -> SearchPanel:
 
 def send(panel: SearchPanel, **changes: Any) -> None:
     """Settings as the browser sends them: all of them, with the next number."""
-    old = panel.view.settings
-    panel.view.settings = {**old, **changes, "seq": old["seq"] + 1}
+    old = panel.page.settings
+    panel.page.settings = {**old, **changes, "seq": old["seq"] + 1}
 
 
 def hear(panel: SearchPanel, monkeypatch: pytest.MonkeyPatch, **message: Any) -> list[Any]:
     """What the panel answers to a message."""
     said: list[Any] = []
-    monkeypatch.setattr(panel.view, "send", said.append)
-    panel._hear(panel.view, {"result": panel.view.result["id"], **message}, [])
+    monkeypatch.setattr(panel.page, "send", said.append)
+    panel._hear(panel.page, {"result": panel.page.result["id"], **message}, [])
     return said
 
 
 def test_the_first_result_is_the_search(panel: SearchPanel, landmarks: Workbench) -> None:
-    result, ranking = panel.view.result, landmarks.search(QUERY, k=7)
+    result, ranking = panel.page.result, landmarks.search(QUERY, k=7)
     ids = [result["cards"][str(row)]["id"] for row in result["order"]]
     assert ids == ranking.paper_ids
     assert result["fingerprint"] == ranking.fingerprint
@@ -53,18 +53,18 @@ def test_moved_weights_reuse_the_candidates(
     weights = with_balance(panel.base.weights, 0.2)
     send(panel, weights=weights)
     assert panel.ranking is not None
-    assert panel.view.order["order"] == panel.ranking.rows.tolist()
-    assert panel.view.order["fingerprint"] == panel.ranking.fingerprint
-    assert panel.view.answered == 1
+    assert panel.page.order["order"] == panel.ranking.rows.tolist()
+    assert panel.page.order["fingerprint"] == panel.ranking.fingerprint
+    assert panel.page.answered == 1
     assert dict(panel.profile.weights) == weights
-    assert not panel.view.message["text"]
+    assert not panel.page.message["text"]
 
 
 def test_another_normaliser_sends_other_columns(panel: SearchPanel) -> None:
     send(panel, normaliser="rrf")
-    first = np.frombuffer(panel.view.result["columns"][0])
+    first = np.frombuffer(panel.page.result["columns"][0])
     assert first.max() <= 1 / 61
-    assert panel.view.result["normaliser"] == "rrf"
+    assert panel.page.result["normaliser"] == "rrf"
 
 
 @pytest.mark.parametrize(
@@ -72,6 +72,8 @@ def test_another_normaliser_sends_other_columns(panel: SearchPanel) -> None:
     [
         ({"weights": {"bm25": 0, "dense": 0}}, "Weight error"),
         ({"filters": {"year": [2020, 2010]}}, "Filter error"),
+        ({"filters": {"year": ["abc", None]}}, "Filter error"),
+        ({"edits": {"add": {"two words": 0.5}}}, "Query error"),
         ({"filters": {"author": "!!!"}}, "Filter error"),
         ({"edits": {"mute": ["banana"]}}, "Query error"),
         ({"query": "x" * 100_001}, "Query error"),
@@ -84,14 +86,16 @@ def test_another_normaliser_sends_other_columns(panel: SearchPanel) -> None:
 def test_an_error_is_told_and_the_ranking_on_screen_stays(
     panel: SearchPanel, changes: dict[str, Any], title: str
 ) -> None:
-    before = panel.code()
+    before, settings = panel.code(), panel.state.settings()
     send(panel, **changes)
-    assert panel.view.message["title"] == title
-    assert panel.view.answered == 1
+    assert panel.page.message["title"] == title
+    assert panel.page.answered == 1
     assert panel.code() == before
-    weights = dict(panel.base.weights)
-    send(panel, query=QUERY, k=7, edits={}, filters={}, weights=weights, normaliser="min-max")
-    assert not panel.view.message["text"]
+    # What was refused is gone from the page too, so the next move is not refused with it.
+    assert {name: panel.page.settings[name] for name in settings} == settings
+    send(panel, k=5)
+    assert not panel.page.message["text"]
+    assert len(panel.page.order["order"]) == 5
 
 
 def test_a_missing_model_is_told_and_the_panel_recovers(
@@ -103,19 +107,19 @@ def test_a_missing_model_is_told_and_the_panel_recovers(
     with monkeypatch.context() as patched:
         patched.setattr(landmarks, "search", broken)
         panel = SearchPanel(landmarks, QUERY)
-        assert panel.view.message["text"] == "no weights; give a folder"
+        assert panel.page.message["text"] == "no weights; give a folder"
         assert panel.ranking is None
         assert panel.code() == ""
     send(panel, query="attention")
-    assert not panel.view.message["text"]
+    assert not panel.page.message["text"]
     assert panel.ranking is not None
 
 
 def test_no_query_shows_no_hits(panel: SearchPanel) -> None:
     send(panel, query="  ")
     assert panel.ranking is None
-    assert "columns" not in panel.view.result
-    assert not panel.view.message["text"]
+    assert "columns" not in panel.page.result
+    assert not panel.page.message["text"]
 
 
 def test_what_is_typed_ahead_is_there_when_asked(
@@ -138,7 +142,7 @@ def test_details_add_up_and_go_with_the_weights(
     panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert panel.ranking is not None
-    row = panel.view.result["order"][0]
+    row = panel.page.result["order"][0]
     (reply,) = hear(panel, monkeypatch, type="details", row=row)
     assert reply["row"] == row
     assert reply["details"]["score"] == f"{panel.ranking[0].score:.4f}"
@@ -150,7 +154,7 @@ def test_rows_that_are_none_are_no_cards(
     panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     hear(panel, monkeypatch, type="cards", rows=[0, -1, 10**6])
-    assert list(panel.view.more["cards"]) == ["0"]
+    assert list(panel.page.more["cards"]) == ["0"]
     assert hear(panel, monkeypatch, type="details", row=10**6) == []
 
 
@@ -163,3 +167,23 @@ def test_a_profile_can_be_used_from_code(panel: SearchPanel) -> None:
     assert seen == [panel.ranking.fingerprint]
     panel.search("attention")
     assert panel.ranking.query == "attention"
+
+
+def test_a_changed_word_keeps_the_edits_of_the_others(panel: SearchPanel) -> None:
+    send(panel, edits={"mute": ["late"], "boost": {"retrieval": 2}, "add": {"index": 0.5}})
+    send(panel, query="interaction retrieval")
+    assert panel.state.edits.to_dict() == {"boost": {"retrieval": 2.0}, "add": {"index": 0.5}}
+    assert panel.page.settings["edits"] == panel.state.edits.to_dict()
+
+
+def test_names_are_offered_and_a_filter_without_papers_says_what_to_try(
+    panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (reply,) = hear(panel, monkeypatch, type="names", kind="author", text="khat")
+    assert reply["names"][0]["name"] == "Omar Khattab"
+    count = reply["names"][0]["count"]
+    send(panel, filters={"author": "khat"})
+    assert panel.page.result["hints"][0]["name"] == "Omar Khattab"
+    send(panel, filters={"author": "Khattab, Omar"})
+    assert panel.ranking is not None
+    assert panel.ranking.papers_found == count

@@ -48,7 +48,7 @@ def test_the_cell_gives_the_ranking_of_the_panel(
 ) -> None:
     panel = SearchPanel(landmarks)
     panel.search(state.pop("query"), **state)
-    assert not panel.view.message["text"]
+    assert not panel.page.message["text"]
     assert panel.ranking is not None
     again = run(panel.code())
     assert again.fingerprint == panel.ranking.fingerprint
@@ -68,7 +68,7 @@ def test_the_cell_carries_a_profile_of_ones_own(landmarks: Workbench) -> None:
 def test_the_cell_names_no_cluster(landmarks: Workbench) -> None:
     panel = SearchPanel(landmarks, "attention")
     assert panel.ranking is not None
-    code = code_of(panel.state, panel.ranking, panel.base, None, "")
+    code = code_of(panel.state, panel.ranking, None, "")
     assert "wb.open" not in code
     assert run(code, bench=landmarks).fingerprint == panel.ranking.fingerprint
 
@@ -81,7 +81,10 @@ def test_the_cell_stops_where_the_result_is_another(landmarks: Workbench) -> Non
 
 
 def test_filters_are_those_of_search() -> None:
-    settings = {"filters": {"year": [None, 2000], "venue": " a ; b;", "author": "c"}}
-    state = PanelState.of(settings)
-    assert state.filters == {"year": (None, 2000), "venue": ["a", "b"], "author": "c"}
-    assert PanelState.of({}).filters == {}
+    settings = {"filters": {"year": [None, "2000"], "venue": " a ; b;", "author": "Khattab, Omar"}}
+    state = PanelState.of(settings, Profile())
+    assert state.filters == {
+        "year": (None, 2000), "venue": ["a", "b"], "author": "Omar Khattab"
+    }  # fmt: skip
+    assert PanelState.of({}, Profile()).filters == {}
+    assert PanelState.of(state.settings(), Profile()) == state

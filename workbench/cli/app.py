@@ -6,7 +6,18 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, experiments, machine, profiles, search
+from workbench.cli import (
+    ask,
+    corpus,
+    elastic,
+    evaluation,
+    experiments,
+    machine,
+    profiles,
+    search,
+    serve,
+)
+from workbench.cli.printing import say
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -30,6 +41,7 @@ for command in (
     experiments.diff,
     experiments.export,
     experiments.report,
+    serve.serve,
     corpus.delete,
     corpus.info,
     machine.doctor,
@@ -44,10 +56,8 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo(
-            "Interrupted. What was stored stays; run the command again to continue.", err=True
-        )
+        say("Interrupted. What was stored stays; run the command again to continue.", err=True)
         sys.exit(130)

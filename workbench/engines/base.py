@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -156,6 +156,16 @@ class Engine(Protocol):
             f"engine {self.fingerprint!r} cannot list its passages; their token vectors are "
             "kept as queries meet them"
         )
+
+    def sample(self, n: int) -> list[tuple[str, int]]:
+        """(paper id, number) of up to `n` passages, spread over the corpus, the same each time.
+        Raises CorpusError where they cannot be listed."""
+        keys = self.passage_keys()
+        return keys[:: max(1, -(-len(keys) // n))]
+
+    def paper_ids(self) -> Iterator[str]:
+        """The id of every paper, each once. Raises CorpusError where they cannot be listed."""
+        return iter(dict.fromkeys(paper_id for paper_id, _ in self.passage_keys()))
 
     def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
         """What the BM25 of "bm25" or "title" counts; None where the engine does not tell."""

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from workbench.corpus.faults import disk_faults, is_file
-from workbench.corpus.manifest import write_atomically
 from workbench.errors import ExperimentError
+from workbench.system.files import replace_bytes
 
 FOLDER = "tables"
 
@@ -24,8 +24,7 @@ def keep_table(folder: Path, columns: Mapping[str, Any], about: Mapping[str, str
     path = folder / FOLDER / f"{name}.parquet"
     with disk_faults(path):
         if not is_file(path) or path.stat().st_size != len(content):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(path, content)
+            replace_bytes(path, content)
     return name
 
 

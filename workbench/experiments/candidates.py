@@ -13,11 +13,11 @@ from typing import Any, Final
 
 import numpy as np
 
-from workbench.corpus.manifest import write_atomically
 from workbench.errors import WorkbenchError
 from workbench.experiments.blobs import decode, encode
 from workbench.profiles import Profile
 from workbench.records import Candidates, Query
+from workbench.system.files import replace_bytes
 
 FOLDER = "candidates"
 LARGEST = 2**26
@@ -83,7 +83,7 @@ class CandidateCache:
         with suppress(OSError, WorkbenchError):
             self._folder.mkdir(parents=True, exist_ok=True)
             self._make_room(len(content))
-            write_atomically(self._folder / f"{key}.parquet", content)
+            replace_bytes(self._folder / f"{key}.parquet", content)
 
     def _make_room(self, size: int) -> None:
         kept = [(path, path.stat()) for path in self._folder.glob("*.parquet")]

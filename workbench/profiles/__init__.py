@@ -14,6 +14,8 @@ from workbench.profiles.environment import (
     most_threads,
     person,
     profiles_folder,
+    serve_key,
+    set_model_budget,
     thread_variables,
     visible_gpus,
 )
@@ -48,6 +50,8 @@ __all__ = [
     "person",
     "profile_from_environment",
     "profiles_folder",
+    "serve_key",
+    "set_model_budget",
     "thread_variables",
     "visible_gpus",
 ]

@@ -48,6 +48,16 @@ def model_budget() -> str:
     return os.environ.get("MODEL_BUDGET") or "80%"
 
 
+def set_model_budget(budget: str) -> None:
+    """Set MODEL_BUDGET for this process and its children: several that share a device."""
+    os.environ["MODEL_BUDGET"] = budget
+
+
+def serve_key() -> str:
+    """WORKBENCH_SERVE_KEY: the key that a service asks for, empty for none."""
+    return os.environ.get("WORKBENCH_SERVE_KEY", "").strip()
+
+
 def max_batch_tokens() -> int | None:
     """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
     where it is no whole number above 0."""

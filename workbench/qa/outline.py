@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -81,6 +81,24 @@ def make_outline(
         Plan(title, tuple(map(named, group))) for title, group in zip(titles, ordered, strict=True)
     )
     return Outline(tuple(map(named, first)), plans)
+
+
+def without(outline: Outline, rejected: Collection[str]) -> Outline:
+    """The outline without some quotes, by id. Sections keep their places, also empty ones; the best
+    of the quotes that are left take the places that become free at the top."""
+    plans = tuple(
+        Plan(plan.title, tuple(q for q in plan.quotes if q.id not in rejected))
+        for plan in outline.plans
+    )
+    first = [quote for quote in outline.tldr if quote.id not in rejected]
+    if len(first) == len(outline.tldr):
+        return Outline(outline.tldr, plans)
+    rest = sorted((q for plan in plans for q in plan.quotes if q not in first), key=_merit)
+    return Outline(tuple(_tldr([*first, *rest])[: len(outline.tldr)]), plans)
+
+
+def _merit(quote: Quote) -> tuple[float, str, int]:
+    return -quote.score, quote.paper_id, quote.start
 
 
 def _tldr(quotes: Sequence[Quote]) -> list[Quote]:

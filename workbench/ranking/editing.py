@@ -116,6 +116,23 @@ def edit_filters(
     return replace(filters, terms=terms)
 
 
+def edits_for(text: str, edits: QueryEdits) -> QueryEdits:
+    """The edits that still mean something for another text: what is added stays, the rest where
+    its term is among the text's or was added."""
+    analyser = Analyser()
+    terms = set(analyser.counts(text))
+
+    def there(name: str) -> bool:
+        return name in terms or bool(terms.intersection(analyser.terms(name)))
+
+    return QueryEdits(
+        mute=tuple(filter(there, edits.mute)),
+        boost={name: factor for name, factor in edits.boost.items() if there(name)},
+        require=tuple(n for n in edits.require if there(n) or n in edits.added),
+        add=edits.added,
+    )
+
+
 def index_term(name: str, analyser: Analyser, engine: Engine) -> str:
     """The index term of a word; a term of the index stands for itself, since a stem's stem may
     differ. Raises QueryError for what is not exactly one word."""

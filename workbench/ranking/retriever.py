@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from workbench.corpus.analysis import Analyser
 from workbench.engines.base import FEEDBACK, Ahead, Engine
 from workbench.errors import QueryError, shown
 from workbench.models.embedders.base import Embedder
+from workbench.models.embedders.runtimes import runtime_name
 from workbench.models.memory.hardware import cores
 from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
@@ -25,6 +26,7 @@ from workbench.ranking.late_interaction import LateInteraction, TokenCacheReport
 from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
+from workbench.system.deadline import check_deadline
 
 MAX_QUERY = 100_000
 """Characters. A longer text is a document: search for its abstract instead."""
@@ -48,7 +50,7 @@ class Retrieved:
 
 
 class Retriever:
-    """Queries over one engine with the embedder that made its vectors."""
+    """Queries over one engine with an embedder of the model that made its vectors."""
 
     def __init__(
         self,
@@ -56,15 +58,21 @@ class Retriever:
         embedder: Embedder,
         analyser: Analyser,
         rerankers: Rerankers | None = None,
+        *,
+        note: str = "",
     ) -> None:
+        """`note` is said of every answer, where there is one."""
         self.engine = engine
+        self._note = note
+        made, own = engine.manifest.model_fingerprint, embedder.fingerprint
+        self._runtime = "" if made in ("", own) else f"+{runtime_name(own)}"
         self._embedder = embedder
         self._analyser = analyser
         self._rerankers = rerankers or Rerankers(embedder)
 
     def over(self, engine: Engine) -> Retriever:
         """The same over another engine, with the rerankers that are loaded."""
-        return Retriever(engine, self._embedder, self._analyser, self._rerankers)
+        return Retriever(engine, self._embedder, self._analyser, self._rerankers, note=self._note)
 
     @property
     def analyser(self) -> Analyser:
@@ -147,6 +155,8 @@ class Retriever:
             rows, _ = _best_rows(candidates, last.weights, profile.n_rerank)
             candidates = rerank(candidates, rows, reranker, self.engine)
             clock.lap("rerank")
+        if self._runtime:  # the same papers, but another query vector: no equal candidates
+            candidates = replace(candidates, fingerprint=candidates.fingerprint + self._runtime)
         notes = self._notes(candidates, filters)
         return Retrieved(candidates, notes, clock.timings_ms, expanded)
 
@@ -176,6 +186,8 @@ class Retriever:
             notes.append("No word of the query occurs in the papers found: BM25 is 0 for all.")
         if not candidates.column("dense").any():
             notes.append("There are no vectors to compare: dense is 0 for every paper.")
+        elif self._note:
+            notes.append(f"{self._note[0].upper()}{self._note[1:]}.")
         return tuple(notes)
 
 
@@ -187,6 +199,7 @@ class _Clock:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
+        check_deadline()
         now = time.perf_counter()
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now

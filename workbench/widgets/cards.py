@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -13,6 +14,8 @@ from workbench.ranking.ranking import Ranking
 from workbench.ranking.suggestions import Suggestion
 from workbench.ranking.view import COLOURS, OTHER_COLOUR, marked, shorten
 from workbench.records import Paper, Passage
+
+_FORMULA = re.compile(r"\$([^$\n]{1,300})\$")
 
 MORE_COLOURS = (OTHER_COLOUR, "#56B4E9", "#D55E00", "#F0E442")
 """The rest of Okabe and Ito's palette, for signals that have no colour of their own."""
@@ -27,12 +30,17 @@ def colours(signals: Iterable[str]) -> dict[str, str]:
 def card(paper: Paper, passage: Passage, terms: Mapping[str, float]) -> dict[str, Any]:
     """What stands on a card beside rank and score, which change with the weights."""
     place = " ".join(str(part) for part in (paper.venue, paper.year) if part)
+    by = authors_line(paper.authors)
+    named = [by and f"{by}.", f"{paper.title.rstrip('.')}.", place and f"{place}."]
+    web = links(paper)
     return {
         "id": paper.id,
-        "title": paper.title,
-        "by": authors_line(paper.authors),
+        "title": readable(paper.title),
+        "by": by,
         "place": place,
-        "text": pieces(shorten(passage.text, terms), terms),
+        "text": pieces(readable(shorten(passage.text, terms)), terms),
+        "links": web,
+        "citation": " ".join([part for part in named if part] + [url for _, url in web[:1]]),
     }
 
 
@@ -73,24 +81,27 @@ def suggestion_chip(suggestion: Suggestion) -> dict[str, Any]:
     return {"term": suggestion.term, "word": suggestion.word, "papers": suggestion.papers}
 
 
-def details(found: PaperDetails, terms: Mapping[str, float]) -> dict[str, Any]:
-    """Abstract, passages with scores, explanation and BibTeX of one hit."""
+def details(
+    found: PaperDetails, terms: Mapping[str, float], words: Mapping[str, str]
+) -> dict[str, Any]:
+    """Abstract, passages with scores, explanation and BibTeX of one hit. `words`: each term of the
+    query as the person wrote it."""
     # A paper of one passage would show the same text twice.
     only = len(found.passages) == 1 and found.passages[0].passage.text == found.paper.abstract
     return {
-        "abstract": "" if only else found.paper.abstract,
+        "abstract": "" if only else readable(found.paper.abstract),
         "passages": [
             {
-                "text": pieces(scored.passage.text, terms),
+                "text": pieces(readable(scored.passage.text), terms),
                 "scores": _scores(scored.score, scored.values),
                 "best": scored.best,
             }
             for scored in found.passages
         ],
-        "rows": [_explained(row) for row in found.explanation.rows()],
+        "rows": [_explained(row, words) for row in found.explanation.rows()],
         "score": f"{found.hit.score:.4f}",
         "bibtex": found.bibtex,
-        "links": _links(found),
+        "links": links(found.paper),
     }
 
 
@@ -99,8 +110,14 @@ def _scores(score: float | None, values: Mapping[str, float]) -> str:
     return f"no candidate ({raw})" if score is None else f"{score:.3f} ({raw})"
 
 
-def _explained(row: Mapping[str, Any]) -> dict[str, str]:
-    shown = {"signal": str(row["signal"]), "term": str(row["term"]), "value": f"{row['value']:.4f}"}
+def _explained(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, Any]:
+    term = str(row["term"])
+    shown: dict[str, Any] = {
+        "signal": str(row["signal"]),
+        "term": words.get(term, term),
+        "value": f"{row['value']:.4f}",
+        "nothing": bool(term) and not row["value"],
+    }
     if not row["term"]:
         shown["normalised"] = f"{row['normalised']:.4f}"
         shown["weight"] = f"{row['weight']:g}"
@@ -108,12 +125,28 @@ def _explained(row: Mapping[str, Any]) -> dict[str, str]:
     return shown
 
 
-def _links(found: PaperDetails) -> list[tuple[str, str]]:
+def readable(text: str) -> str:
+    """The text with its formulas as characters, since no page typesets what a widget shows; a
+    formula that cannot be read stays as it is."""
+    return _FORMULA.sub(_characters, text) if "$" in text else text
+
+
+def _characters(found: re.Match[str]) -> str:
+    from pylatexenc.latex2text import LatexNodesToText
+    from pylatexenc.latexwalker import LatexWalkerError
+
+    try:
+        plain = LatexNodesToText(math_mode="text").latex_to_text(found[1], tolerant_parsing=False)
+    except (LatexWalkerError, ValueError, IndexError, RecursionError):
+        return found[0]
+    return " ".join(plain.split()) or found[0]
+
+
+def links(paper: Paper) -> list[tuple[str, str]]:
     """Where the paper is on the web; only http and https, since a paper's url is anybody's text."""
-    paper = found.paper
-    links = [("DOI", f"https://doi.org/{quote(paper.doi)}")] if paper.doi else []
+    found = [("DOI", f"https://doi.org/{quote(paper.doi)}")] if paper.doi else []
     if paper.arxiv_id:
-        links.append(("arXiv", f"https://arxiv.org/abs/{quote(paper.arxiv_id)}"))
+        found.append(("arXiv", f"https://arxiv.org/abs/{quote(paper.arxiv_id)}"))
     if urlsplit(paper.url).scheme in {"http", "https"}:
-        links.append(("Link", paper.url))
-    return links
+        found.append(("Link", paper.url))
+    return found

@@ -11,11 +11,13 @@ import ipywidgets
 
 from workbench.errors import EvaluationError, QueryError, shown
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
-from workbench.present.view import render
+from workbench.present.view import View, render
 from workbench.profiles import LATE_INTERACTION, NORMALISERS, Profile, as_profile, list_profiles
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import balance_of, with_balance
-from workbench.widgets.base import MessageBox, framed
+from workbench.widgets.base import MessageBox, framed, static
+from workbench.widgets.live import Live
+from workbench.widgets.state import PanelState
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -126,7 +128,7 @@ class Side:
             self._changed()
 
 
-class ComparePanel:
+class ComparePanel(Live):
     """A and B over one query; shows itself as a cell's result. `comparison` is what is on screen.
 
     `other` is a second Workbench, e.g. the same corpus on Elasticsearch, or several by name. A
@@ -153,6 +155,7 @@ class ComparePanel:
         self.benches: dict[str, Workbench] = {"this": bench, **others}
         self.comparison: ListComparison | None = None
         self.rankings: tuple[Ranking, Ranking] | None = None
+        self._settings: dict[str, Any] = {}
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         first = bench.profile if profile is None else as_profile(profile)
         second = first if other_profile is None else as_profile(other_profile)
@@ -181,15 +184,40 @@ class ComparePanel:
         top = ipywidgets.HBox([self.query, self.k])
         sides = ipywidgets.HBox([self.a.widget, self.b.widget])
         sides.add_class("wb-sides")
-        self.widget = framed(top, sides, self.messages.widget, self.output, label="compare")
+        self._framed = framed(top, sides, self.messages.widget, self.output, label="compare")
         self._show()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+    @property
+    def widget(self) -> Any:
+        """The controls and both lists."""
+        return self._framed
+
+    def view(self) -> View:
+        """Both lists beside each other, and how alike they are."""
+        if self.comparison is None or self.rankings is None:
+            return View("nothing compared yet")
+        found = self.comparison.view()
+        more = {"style": static("style.css"), "lists": self.output.value}
+        return View(found.head, found.rows, found.notes, "compared.html", more)
+
+    def close(self) -> None:
+        """Take the panel off the page and let go of its rankings."""
+        super().close()
+        self._found.clear()
+        self.benches.clear()
+        self.comparison = self.rankings = None
 
     def search(self, query: str) -> None:
         """Compare both settings on another query."""
         self.query.value = query
+
+    def follow(self, state: PanelState) -> None:
+        """Compare on the query of a search panel, with its filters and edits for both sides."""
+        self._settings = {"edits": state.edits or None, **state.filters}
+        given = self.query.value
+        self.query.value = state.query
+        if given == state.query:
+            self._show()
 
     def _show(self) -> None:
         with self.messages.guard():
@@ -208,10 +236,12 @@ class ComparePanel:
 
     def _ranking(self, text: str, side: Side) -> Ranking:
         setting = side.setting
-        key = (text, setting.engine, setting.profile.fingerprint)
+        key = (text, setting.engine, setting.profile.fingerprint, str(self._settings))
         if key not in self._found:
             bench = self.benches[setting.engine]
-            self._found[key] = bench.search(text, self.k.value, profile=setting.profile)
+            self._found[key] = bench.search(
+                text, self.k.value, profile=setting.profile, **self._settings
+            )
             if len(self._found) > REMEMBERED:
                 self._found.popitem(last=False)
         self._found.move_to_end(key)

@@ -13,12 +13,19 @@ import traitlets
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import QueryInput, as_queries
-from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
+from workbench.evaluation.judge_next.judgment_pool import (
+    WHOLE,
+    PooledPaper,
+    judgment_pool,
+    shuffled,
+)
 from workbench.evaluation.judgments.judgments import Judgments
+from workbench.present.view import View
 from workbench.present.words import authors_line
 from workbench.ranking.view import marked
 from workbench.records import Paper, Query
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -36,11 +43,11 @@ GRADES = ("not relevant", "related", "relevant", "exactly it")
 class _Pool:
     """What is to be judged for one query, and its analysed terms."""
 
-    papers: tuple[Pooled, ...]
+    papers: tuple[PooledPaper, ...]
     terms: Mapping[str, float]
 
 
-class JudgingWidget(anywidget.AnyWidget):
+class JudgingWidget(Live, anywidget.AnyWidget):
     """Grade papers for queries, one after the other. `judge` makes it.
 
     Every grade is on the disk before the page says that it is saved. In blind mode neither ranks
@@ -60,6 +67,7 @@ class JudgingWidget(anywidget.AnyWidget):
         depth: int,
         blind: bool,
         seed: int,
+        known: Mapping[str, Mapping[str, int]],
     ) -> None:
         super().__init__(blind=blind)
         self.judgments = judgments
@@ -67,6 +75,7 @@ class JudgingWidget(anywidget.AnyWidget):
         self._queries = {query.id: query for query in queries}
         self._depth = depth
         self._seed = seed
+        self._known = known
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.RLock()
         self._ranking: threading.Thread | None = None
@@ -76,7 +85,12 @@ class JudgingWidget(anywidget.AnyWidget):
     def close(self) -> None:
         """Take the widget away; what was judged stays in the file."""
         self._closed = True
+        self._pools.clear()
         super().close()
+
+    def view(self) -> View:
+        """What stands in the file of judgments."""
+        return self.judgments.view()
 
     # What the page says
 
@@ -120,7 +134,7 @@ class JudgingWidget(anywidget.AnyWidget):
         query = self._queries[content["query"]]
         pool = self._pool(query)
         order = shuffled(pool.papers, query.id, self._seed) if self.blind else pool.papers
-        mine = self._mine(query.id)
+        mine, known = self._mine(query.id), self._known.get(query.id, {})
         papers = self._bench.engine.papers([pooled.paper_id for pooled in order])
         self.send(
             {
@@ -128,6 +142,7 @@ class JudgingWidget(anywidget.AnyWidget):
                 "query": query.id,
                 "papers": [
                     self._card(paper, pooled, pool.terms, mine.get(paper.id))
+                    | {"known": None if self.blind else known.get(paper.id)}
                     for paper, pooled in zip(papers, order, strict=True)
                 ],
             }
@@ -166,7 +181,7 @@ class JudgingWidget(anywidget.AnyWidget):
         query_id, paper_id = best.query_id, best.paper_id
         pool = self._pool(self._queries[query_id])
         if all(pooled.paper_id != paper_id for pooled in pool.papers):
-            added = Pooled(paper_id, {})
+            added = PooledPaper(paper_id, {})
             self._pools[query_id] = _Pool((*pool.papers, added), pool.terms)
         reason = "Its grade could change which weights win." if self.blind else best.reason
         self.send({"type": "next", "query": query_id, "paper": paper_id, "reason": reason})
@@ -188,18 +203,23 @@ class JudgingWidget(anywidget.AnyWidget):
         )
         if query_id in self._pools:
             self._send_progress(query_id)
+        self.keep()
 
     def _send_progress(self, query_id: str) -> None:
         papers = self._pools[query_id].papers
-        mine = self._mine(query_id)
-        done = sum(pooled.paper_id in mine for pooled in papers)
+        done_ids = {*self._mine(query_id), *self._known.get(query_id, ())}
+        done = sum(pooled.paper_id in done_ids for pooled in papers)
         self.send({"type": "progress", "query": query_id, "done": done, "of": len(papers)})
 
     def _note(self, text: str) -> None:
         self.send({"type": "message", "message": {"kind": "note", "title": "", "text": text}})
 
     def _card(
-        self, paper: Paper, pooled: Pooled, terms: Mapping[str, float], mine: tuple[int, str] | None
+        self,
+        paper: Paper,
+        pooled: PooledPaper,
+        terms: Mapping[str, float],
+        mine: tuple[int, str] | None,
     ) -> dict[str, Any]:
         text = paper.text if paper.text != paper.title else ""
         place = " ".join(str(part) for part in (paper.venue, paper.year) if part)
@@ -231,7 +251,7 @@ class JudgingWidget(anywidget.AnyWidget):
         known = self._pools.get(query.id)
         if known is None:
             ranking = self._bench.search(query.text, self._depth)
-            papers = pool_papers(ranking.candidates, ranking.profile, self._depth)
+            papers = judgment_pool(ranking.candidates, ranking.profile, self._depth)
             made = _Pool(papers, ranking.candidates.query.terms)
             known = self._pools.setdefault(query.id, made)  # another thread may have been faster
         return known
@@ -261,10 +281,13 @@ def judge(
     blind: bool = False,
     seed: int = 0,
     who: str | None = None,
+    known: Mapping[str, Mapping[str, int]] | None = None,
 ) -> JudgingWidget:
     """Judge papers for queries (`as_queries`) into a file of judgments, or a `Judgments`.
 
     For each query, the first `depth` papers of the ranking and of each of its signals alone.
+    `known` holds grades from elsewhere, by query and paper id: they are shown, and their papers
+    count as done.
     Raises EvaluationError for no query, a depth below 1, or a file that holds no judgments.
     """
     asked = as_queries(queries)
@@ -274,10 +297,12 @@ def judge(
         raise EvaluationError(f"depth is {depth}; judge at least 1 paper a query")
     if not isinstance(judgments, Judgments):
         judgments = Judgments(judgments, who=who)
-    return JudgingWidget(bench, asked, judgments, depth=depth, blind=blind, seed=seed)
+    return JudgingWidget(
+        bench, asked, judgments, depth=depth, blind=blind, seed=seed, known=known or {}
+    )
 
 
-def _ranks(pooled: Pooled) -> dict[str, int]:
+def _ranks(pooled: PooledPaper) -> dict[str, int]:
     """Ranks by arm, the whole ranking first."""
     own = {name: rank for name, rank in pooled.ranks.items() if name != WHOLE}
     return ({WHOLE: pooled.ranks[WHOLE]} if WHOLE in pooled.ranks else {}) | own

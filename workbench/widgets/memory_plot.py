@@ -20,8 +20,10 @@ from workbench.models.memory.ledger import MemoryEvent
 from workbench.monitor.recording import read_recording
 from workbench.monitor.sampler import Sampler
 from workbench.monitor.timeline import Sample, Timeline
+from workbench.present.view import View
 from workbench.widgets.activity import Activity
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.models.memory.pool import ModelPool
@@ -40,7 +42,7 @@ MOVED = 8 * 2**20
 """Bytes of the process that count as a change."""
 
 
-class MemoryPlot(anywidget.AnyWidget):
+class MemoryPlot(Live, anywidget.AnyWidget):
     """Memory by model over time. `memory_plot` makes it.
 
     A thread samples once a second while a view of it can be seen. It ends when the last view is
@@ -93,14 +95,18 @@ class MemoryPlot(anywidget.AnyWidget):
         self._problem = error_content(error)
         self.send({"type": "message", "message": self._problem})
 
-    def _repr_mimebundle_(self, **given: Any) -> Any:
+    def view(self) -> View:
+        """The most that models held, and the last events."""
+        return self.timeline().view()
+
+    def _ipython_display_(self) -> None:
         # The cell that shows the plot may be followed by one that works for minutes, while which
         # the page cannot say that it sees the plot: sampling begins now, and ends if it never does.
         if self._sampler is not None:
             with self._lock:
                 self._views["shown"] = time.monotonic()
             self._start()
-        return super()._repr_mimebundle_(**given)
+        super()._ipython_display_()
 
     # What the page says
 

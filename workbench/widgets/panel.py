@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets
 
 from workbench.errors import EvaluationError
+from workbench.present.view import View
 from workbench.profiles import Profile, as_profile
 from workbench.widgets.base import MessageBox, framed
 from workbench.widgets.compare import ComparePanel
+from workbench.widgets.live import Live
 from workbench.widgets.search_panel import SearchPanel
 from workbench.widgets.weight_tuner import weight_tuner
 
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
     from workbench.session import Workbench
 
 
-class Panel:
+class Panel(Live):
     """Tabs, each built when first looked at. Shows itself as a cell's result.
 
     `search` is the search panel; `code()` the cell that gives its ranking again. A profile picked
@@ -29,19 +31,32 @@ class Panel:
     def __init__(self, bench: Workbench, search: SearchPanel, tabs: dict[str, Build]) -> None:
         self.bench = bench
         self.search = search
-        self._builds = {"Search": lambda: search.view} | tabs
+        self._builds = {"Search": lambda: search.widget} | tabs
         self._boxes = [ipywidgets.VBox() for _ in self._builds]
         self._tabs = ipywidgets.Tab(children=self._boxes, titles=list(self._builds))
         self._tabs.observe(lambda change: self._build(change["new"]), "selected_index")
-        self.widget = framed(self._tabs, label="panel")
+        self._framed = framed(self._tabs, label="panel")
         self._build(0)
+        search.on_settled(self.keep)
 
     def code(self) -> str:
         """The cell that gives the ranking on screen again; "" before the first search."""
         return self.search.code()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.widget._repr_mimebundle_(**options)
+    @property
+    def widget(self) -> Any:
+        """The tabs."""
+        return self._framed
+
+    def view(self) -> View:
+        """What its search shows."""
+        return self.search.view()
+
+    def close(self) -> None:
+        """Take the panel off the page, with all its tabs."""
+        self.search.close()
+        self._builds.clear()
+        super().close()
 
     def _build(self, place: int | None) -> None:
         if place is None or self._boxes[place].children:
@@ -71,20 +86,30 @@ def panel(
 
     With `queries` and `judgments` (as in `tune`) the exact curve of `metric` over the slider from
     BM25 to semantic stands beside it. `other` is a second Workbench to compare with.
-    `grades` is the file that judging writes to, for `queries`; without it there is no such tab.
+    `grades` is the file that grades are written to, on the cards and in the tab that judges;
+    without it there is no such tab.
     Raises EvaluationError for judgments or grades without queries, and what `tune` raises.
     """
     if queries is None and (judgments is not None or grades is not None):
         raise EvaluationError("judgments or grades are given without queries; give them too")
+    if queries is not None and judgments is None and grades is None:
+        raise EvaluationError(
+            "queries are given without judgments; give those, or a file as grades"
+        )
     base = bench.profile if profile is None else as_profile(profile)
-    if judgments is None:
+    if queries is None:
         search = SearchPanel(bench, query, k=k, profile=base)
     else:
-        search = weight_tuner(bench, queries, judgments, metric, k=k, profile=base, query=query)
+        search = weight_tuner(
+            bench, queries, judgments, metric, k=k, profile=base, query=query, grades=grades
+        )
+    judged = search.judged
 
     def compare() -> Any:
-        asked = search.state.query
-        return ComparePanel(bench, asked, k=k, profile=search.base, other=other).widget
+        found = ComparePanel(bench, k=k, profile=search.profile, other=other)
+        found.follow(search.state)
+        search.on_ranking(lambda panel: found.follow(panel.state))
+        return found.widget
 
     def profiles() -> Any:
         picker = bench.profile_picker(state=lambda: search.profile)
@@ -96,6 +121,6 @@ def panel(
         "Profiles": profiles,
         "Memory": bench.memory_plot,
     }
-    if grades is not None:
-        tabs["Judge"] = lambda: bench.judge(queries, grades)
+    if judged is not None and judged.file is not None:
+        tabs["Judge"] = lambda: bench.judge(queries, judged.file, known=judged.given)
     return Panel(bench, search, tabs)

@@ -10,9 +10,11 @@ import anywidget
 from workbench.errors import ProfileError, WorkbenchError
 from workbench.measurement.measure import read_measurements
 from workbench.measurement.measurements import Measured, Measurements
+from workbench.present.view import View
 from workbench.present.words import setting
 from workbench.profiles import PRESETS, Profile, list_profiles, profiles_folder
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -25,7 +27,7 @@ _UNMEASURED = (
 )
 
 
-class ProfilePicker(anywidget.AnyWidget):
+class ProfilePicker(Live, anywidget.AnyWidget):
     """The package's profiles and the person's own, beside the current one.
 
     `current()` is what the panel is set to now. Picking a profile makes it the session's, and
@@ -45,6 +47,13 @@ class ProfilePicker(anywidget.AnyWidget):
     def current(self) -> Profile:
         """The settings that profiles are compared with and that `save` keeps."""
         return self._state() if self._state is not None else self._bench.profile
+
+    def view(self) -> View:
+        """The current settings, a line each."""
+        facts = [(name, value, "") for name, value in _settings(self.current())]
+        rows = tuple(f"{name}: {value}" for name, value, _ in facts)
+        head = f"profile {self.current().name}"
+        return View(head, rows, template="facts.html", more={"facts": facts})
 
     def on_pick(self, function: Callable[[Profile], None]) -> None:
         """Call a function with each profile that is picked."""

@@ -2,7 +2,8 @@
 
 The browser ranks the candidates at hand while a slider moves (`static/rank.js`, the rule of
 `fusion.fuse` and `rank_papers`); the ranking made here is the one that counts, and the browser
-shows it wherever its own should differ.
+shows it wherever its own should differ. Settings that cannot be meant are refused: the browser gets
+the last good ones back, so that what is on screen is always `state`.
 """
 
 from __future__ import annotations
@@ -10,24 +11,25 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anywidget
-import numpy as np
-import traitlets
-
-from workbench.corpus.analysis import Analyser
 from workbench.errors import WorkbenchError
+from workbench.present.view import View
 from workbench.profiles import NORMALISERS, Profile, as_profile
-from workbench.ranking.details import paper_details
-from workbench.ranking.editing import query_terms
+from workbench.ranking.editing import edits_for
 from workbench.ranking.ranking import Ranking
-from workbench.ranking.suggestions import suggest_terms
 from workbench.ranking.weights import check_k
-from workbench.widgets import cards
-from workbench.widgets.base import error_content, static
+from workbench.widgets import cards, names, payloads
+from workbench.widgets.base import error_content
+from workbench.widgets.exports import export_text, write_export
 from workbench.widgets.judged import Judged
-from workbench.widgets.state import PanelState, code_of, variable_of
+from workbench.widgets.live import Live
+from workbench.widgets.pinned import Pinned
+from workbench.widgets.search_view import MESSAGE, SearchView
+from workbench.widgets.state import KINDS, PanelState, code_of, variable_of
+from workbench.widgets.steps import Steps
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
@@ -36,31 +38,13 @@ KS = (5, 10, 20, 50)
 REMEMBERED = 16
 """Rankings kept, so that what was typed ahead, or undone, is there at once."""
 
-SCRIPTS = ("dom", "rank", "cards", "chips", "weights", "plane", "curve", "search", "layout")
-MESSAGE = {"kind": "", "title": "", "text": "", "details": ""}
 
+class SearchPanel(Live):
+    """Search, query tuning, weights and grades in one view; shows itself as a cell's result.
 
-class SearchView(anywidget.AnyWidget):
-    """What the browser and the kernel tell each other; `settings` is the browser's alone, except
-    where code sets the panel. `answered` is the number of the last settings dealt with."""
-
-    _esm = static(*(f"{name}.js" for name in SCRIPTS))
-    _css = static("style.css", "search.css")
-    options = traitlets.Dict().tag(sync=True)
-    settings = traitlets.Dict().tag(sync=True, echo_update=False)
-    result = traitlets.Dict().tag(sync=True)
-    order = traitlets.Dict().tag(sync=True)
-    more = traitlets.Dict().tag(sync=True)
-    judged = traitlets.Dict().tag(sync=True)
-    message = traitlets.Dict().tag(sync=True)
-    answered = traitlets.Int(0).tag(sync=True)
-
-
-class SearchPanel:
-    """Search, query tuning and weights in one view; shows itself as a cell's result.
-
-    `ranking` is what is on screen, `profile` the settings as a profile, `code()` the cell that
-    gives the ranking again. With `judged`, the metric at every weight stands beside the sliders.
+    `state` is what it is set to and `ranking` what is on screen; `profile` the settings as a
+    profile, `code()` the cell that gives the ranking again, `steps` what was done. With `judged`,
+    the metric at every weight stands beside the sliders, and its queries' hits can be graded.
     """
 
     def __init__(
@@ -73,27 +57,42 @@ class SearchPanel:
         judged: Judged | None = None,
     ) -> None:
         k = check_k(k)
+        base = bench.profile if profile is None else as_profile(profile)
         self.bench = bench
-        self.base = bench.profile if profile is None else as_profile(profile)
         self.judged = judged
-        self.state = PanelState()
+        self.state = PanelState.start(base, k)
+        self.steps = Steps()
         self.ranking: Ranking | None = None
+        self.pinned: Pinned | None = None
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         self._result = self._sets = 0
-        self._curve = judged.key(self.base, judged.ends(self.base.weights)) if judged else ()
+        self._setting = False
+        self._curve: tuple[Any, ...] = ()
         self._listeners: list[Callable[[SearchPanel], None]] = []
-        self.view = SearchView(
+        self._keepers: list[Callable[[], None]] = [self.keep]
+        settings = {**replace(self.state, query=query).settings(), "seq": 0}
+        self.page = SearchView(
             options={
                 "normalisers": list(NORMALISERS),
                 "ks": sorted({*KS, k}),
+                "queries": judged.texts if judged else [],
+                "grading": bool(judged and judged.file is not None),
             },
-            settings=_settings(self.base, query, k),
+            settings=settings,
             message=MESSAGE,
-            judged=judged.payload(self.base, judged.ends(self.base.weights)) if judged else {},
         )
-        self._take(self.view.settings)
-        self.view.observe(lambda change: self._take(change["new"]), "settings")
-        self.view.on_msg(self._hear)
+        if judged:
+            with self._told():
+                self._send_curve(judged.ends(base.weights))
+        self._take(settings)
+        self._settle()
+        self.page.observe(lambda change: self._take(change["new"]), "settings")
+        self.page.on_msg(self._hear)
+
+    @property
+    def base(self) -> Profile:
+        """The profile that candidates are retrieved with."""
+        return self.state.profile
 
     @property
     def profile(self) -> Profile:
@@ -104,79 +103,131 @@ class SearchPanel:
 
     def use(self, profile: Profile) -> None:
         """Search under another profile."""
-        self.base = profile
-        self._set(weights=_weights(profile), normaliser=profile.normaliser)
+        start = PanelState.start(profile)
+        self._change(
+            replace(self.state, profile=profile, weights=start.weights, normaliser=start.normaliser)
+        )
 
     def search(self, query: str, **settings: Any) -> None:
         """Set the query, and any of `k`, `weights`, `normaliser`, `edits`, `filters`."""
-        self._set(query=query, **{"edits": {}, **settings})
+        given = {**self.state.settings(), "query": query, "edits": {}, **settings}
+        with self._told():
+            self._change(PanelState.of(given, self.base))
+
+    def undo(self) -> None:
+        """Back to the step before; the first one stays."""
+        self._go(self.steps.moved(-1))
+
+    def redo(self) -> None:
+        """On to the step that was undone last."""
+        self._go(self.steps.moved(1))
+
+    def go(self, number: int) -> None:
+        """To a step by its number. Raises QueryError for one that is not here."""
+        self._go(self.steps.gone_to(number))
+
+    def pin(self) -> None:
+        """Keep what is on screen as A; what comes is B, and is shown against it."""
+        if self.ranking is not None and self.steps.current is not None:
+            self.pinned = Pinned(self.steps.current, self.ranking)
+            self._send_pinned()
+
+    def unpin(self) -> None:
+        """Forget A."""
+        self.pinned = None
+        self.page.pinned = {}
 
     def on_ranking(self, listener: Callable[[SearchPanel], None]) -> None:
         """Call `listener(panel)` after each new ranking."""
         self._listeners.append(listener)
 
-    def code(self) -> str:
-        """The cell that gives the ranking on screen again; "" before the first search."""
-        if self.ranking is None:
+    def on_settled(self, keeper: Callable[[], None]) -> None:
+        """Call `keeper()` when a move is over: what a saved notebook should show has changed."""
+        self._keepers.append(keeper)
+
+    def code(self, step: int | None = None) -> str:
+        """The cell that gives the ranking on screen again, or that of a step; "" where it has
+        none."""
+        state, ranking = self._of_step(step)
+        if ranking is None:
             return ""
         name, folder = variable_of(self.bench), getattr(self.bench.engine, "folder", None)
-        return code_of(self.state, self.ranking, self.base, folder, name)
+        return code_of(state, ranking, folder, name)
+
+    def export(self, path: str | Path, step: int | None = None) -> Path:
+        """Write the ranking on screen, or that of a step: `.py` its cell, `.toml` its profile,
+        `.html` how it looks, `.csv`, `.bib`, `.ris` and `.json` its papers. Raises
+        UnsupportedSource for another ending, QueryError where there is no ranking."""
+        return write_export(Path(path), self.code(step), self._of_step(step)[1])
 
     def close(self) -> None:
         """Take the panel off the page and let go of its rankings."""
-        self.view.close()
+        super().close()
+        self.ranking = self.pinned = None
+        self.steps = Steps()
         self._found.clear()
         self._listeners.clear()
+        self._keepers.clear()
 
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        return self.view._repr_mimebundle_(**options)
+    @property
+    def widget(self) -> SearchView:
+        """What the page shows."""
+        return self.page
 
-    # From the browser
+    def view(self) -> View:
+        """The ranking on screen under the steps that led to it."""
+        if self.ranking is None:
+            return View("no search yet")
+        return payloads.panel_view(self.ranking, self.steps, self.judged)
 
-    def _set(self, **changes: Any) -> None:
-        # The count makes equal settings a change too: a profile is more than what they hold.
+    # What changes the state
+
+    def _change(self, state: PanelState, steps: Steps | None = None) -> None:
+        """Another state, from here; the browser follows."""
         self._sets += 1
-        self.view.settings = {**self.view.settings, **changes, "sets": self._sets}
+        seq = int(self.page.settings["seq"])
+        with self.page.hold_sync():
+            with self._told():
+                self._apply(state, seq, steps or self.steps.record(state))
+                self._settle()
+            self._send_settings(self.page.settings)
+            self.page.answered = seq
+
+    def _go(self, steps: Steps) -> None:
+        if steps.current is not None:
+            self._change(steps.current.state, steps)
 
     def _take(self, settings: Mapping[str, Any]) -> None:
-        with self.view.hold_sync():
-            with self._told():
-                self._apply(PanelState.of(settings), int(settings["seq"]))
-            self.view.answered = int(settings["seq"])
-
-    def _hear(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
-        answers = {
-            "ahead": self._look_ahead,
-            "cards": self._send_cards,
-            "details": self._send_details,
-            "code": self._send_code,
-            "regrets": self._send_regrets,
-        }
-        with self._told(keep=True):
-            answers[message["type"]](message)
-
-    @contextmanager
-    def _told(self, keep: bool = False) -> Iterator[None]:
-        """What goes wrong is told inside the panel; with `keep` what it says stays otherwise."""
-        try:
-            yield
-        except Exception as error:
-            self.view.message = {**MESSAGE, **error_content(error)}
-        else:
-            if not keep:
-                self.view.message = MESSAGE
-
-    def _apply(self, state: PanelState, seq: int) -> None:
-        before = self.state
-        if not state.query:
-            self.state, self.ranking = state, None
-            self._result += 1
-            self.view.result = {"id": self._result, "seq": seq, "normaliser": state.normaliser}
+        """Settings from the browser."""
+        if self._setting:
             return
-        found = self._retrieved(state)
-        ranking = state.rank(found)
-        same = self.ranking is not None and self.ranking.candidates is found.candidates
-        self.state, self.ranking = state, ranking
+        seq, wanted = int(settings["seq"]), None
+        with self.page.hold_sync():
+            with self._told():
+                wanted = self._kept_edits(PanelState.of(settings, self.base))
+                self._apply(wanted, seq, self.steps.record(wanted, settings.get("gesture")))
+            if self.state != wanted or wanted.edits.to_dict() != (settings.get("edits") or {}):
+                self._send_settings(settings)
+                self._send_order(seq)
+            self.page.answered = seq
+
+    def _kept_edits(self, wanted: PanelState) -> PanelState:
+        """Edits of words that another query still has, so that a changed word drops no more."""
+        if wanted.query == self.state.query or not wanted.edits:
+            return wanted
+        return replace(wanted, edits=edits_for(wanted.query, wanted.edits))
+
+    def _apply(self, state: PanelState, seq: int, steps: Steps) -> None:
+        """Make this the state; nothing is changed by one that cannot be searched."""
+        found = self._retrieved(state) if state.query else None
+        ranking = None if found is None else state.rank(found)
+        before, last = self.state, self.ranking
+        self.state, self.ranking, self.steps = state, ranking, steps
+        if ranking is None or found is None:
+            self._result += 1
+            self.page.result = {"id": self._result, "seq": seq, "normaliser": state.normaliser}
+            return
+        same = last is not None and last.candidates is found.candidates
         if same and state.normaliser == before.normaliser:
             self._send_order(seq)
         else:
@@ -188,81 +239,164 @@ class SearchPanel:
 
     def _retrieved(self, state: PanelState) -> Ranking:
         """The ranking under the profile's own weights; kept for a while."""
-        key = (state.retrieval, self.base.fingerprint, self.bench.engine.fingerprint)
+        key = (state.retrieval, self.bench.engine.fingerprint)
         if key not in self._found:
-            self._found[key] = state.retrieve(self.bench, self.base)
+            self._found[key] = state.retrieve(self.bench)
             if len(self._found) > REMEMBERED:
                 self._found.popitem(last=False)
         self._found.move_to_end(key)
         return self._found[key]
 
+    def _of_step(self, number: int | None) -> tuple[PanelState, Ranking | None]:
+        if number is None:
+            return self.state, self.ranking
+        state = self.steps.step(number).state
+        return state, state.rank(self._retrieved(state)) if state.query else None
+
+    # What the browser says
+
+    def _hear(self, _: Any, message: Mapping[str, Any], __: Any) -> None:
+        answers: dict[str, Callable[[Mapping[str, Any]], None]] = {
+            "ahead": self._look_ahead,
+            "cards": self._send_cards,
+            "details": self._send_details,
+            "code": lambda m: self.page.send({"type": "code", "code": self.code(m.get("step"))}),
+            "regrets": self._send_regrets,
+            "names": self._send_names,
+            "settle": lambda _: self._settle(),
+            "undo": lambda _: self.undo(),
+            "redo": lambda _: self.redo(),
+            "go": lambda m: self.go(int(m["step"])),
+            "rename": self._rename,
+            "export": self._send_export,
+            "pin": lambda _: self.pin(),
+            "unpin": lambda _: self.unpin(),
+            "grade": self._grade,
+            "next": self._send_next,
+        }
+        with self._told(keep=True):
+            answers[message["type"]](message)
+
+    @contextmanager
+    def _told(self, keep: bool = False) -> Iterator[None]:
+        """What goes wrong is told inside the panel; with `keep` what it says stays otherwise."""
+        try:
+            yield
+        except Exception as error:
+            self.page.message = {**MESSAGE, **error_content(error)}
+        else:
+            if not keep:
+                self.page.message = MESSAGE
+
+    def _settle(self) -> None:
+        """A move is over: its step has a value, and the notebook keeps what is on screen."""
+        known = self.judged is not None and self.ranking is not None
+        value = self.judged.value(self.ranking) if known else None
+        self.steps = self.steps.with_current(value)
+        self._send_steps()
+        if self.pinned is not None:
+            self._send_pinned()
+        self._keep_all()
+
+    def _keep_all(self) -> None:
+        for keeper in self._keepers:
+            keeper()
+
+    def _rename(self, message: Mapping[str, Any]) -> None:
+        self.steps = self.steps.renamed(int(message["step"]), str(message["name"]))
+        self._send_steps()
+        self._keep_all()
+
+    def _grade(self, message: Mapping[str, Any]) -> None:
+        """A grade, or None to take it back; on the disk before the page hears of it."""
+        if self.judged is None or self.ranking is None:
+            return
+        paper = str(message["paper"])
+        try:
+            self.judged.grade(self.ranking.query, paper, message["grade"])
+        finally:
+            grades = self.judged.grades_of(self.ranking.query) or {}
+            self.page.send({"type": "graded", "paper": paper, "grade": grades.get(paper)})
+        self._curve = ()
+        self._send_curve(self.judged.ends(self.profile.weights))
+        self._settle()
+
+    def _look_ahead(self, message: Mapping[str, Any]) -> None:
+        """Retrieve what is being typed; an error of half a query is not worth telling."""
+        settings = {**self.page.settings, "query": message["query"]}
+        with suppress(WorkbenchError):
+            if str(message["query"]).strip():
+                self._retrieved(self._kept_edits(PanelState.of(settings, self.base)))
+
     # To the browser
 
+    def _send_settings(self, settings: Mapping[str, Any]) -> None:
+        """The state as settings, in the place of those given."""
+        self._sets += 1
+        self._setting = True
+        try:
+            self.page.settings = {**settings, **self.state.settings(), "sets": self._sets}
+        finally:
+            self._setting = False
+
     def _send_order(self, seq: int) -> None:
-        assert self.ranking is not None
-        self.view.order = {
-            "result": self._result,
-            "seq": seq,
-            "order": self.ranking.rows.tolist(),
-            "fingerprint": self.ranking.fingerprint,
-        }
+        if self.ranking is not None:
+            self.page.order = {
+                "result": self._result,
+                "seq": seq,
+                "order": self.ranking.rows.tolist(),
+                "fingerprint": self.ranking.fingerprint,
+            }
 
     def _send_result(self, seq: int, found: Ranking) -> None:
         assert self.ranking is not None
-        ranking, candidates = self.ranking, self.ranking.candidates
         self._result += 1
-        starts = candidates.paper_starts
-        edits, analyser = self.state.edits, Analyser()
-        terms = query_terms(ranking.query, edits, analyser, ranking.engine)
-        self.view.result = {
+        self.page.result = {
             "id": self._result,
             "seq": seq,
-            "query": ranking.query,
-            "signals": list(candidates.signals),
-            "colours": cards.colours(candidates.signals),
-            "normaliser": ranking.profile.normaliser,
-            "rows": len(candidates),
-            "papers": ranking.papers_found,
-            "columns": [column.tobytes() for column in ranking.normalised.T],
-            "starts": starts.astype(np.int32).tobytes(),
-            "ids": candidates.paper_ids[starts].tolist(),
-            "order": ranking.rows.tolist(),
-            "fingerprint": ranking.fingerprint,
-            "cards": cards.cards(ranking),
-            "terms": [cards.term_chip(term) for term in terms],
-            "suggestions": [cards.suggestion_chip(s) for s in suggest_terms(found)],
-            "notes": list(ranking.notes),
-            "profile": f"{self.base.name}, {ranking.profile.normaliser}",
-            "ms": f"{found.timings_ms['total']:.1f}",
-            "grades": self.judged.grades_of(ranking.query) if self.judged else None,
+            **payloads.result(self.state, self.ranking, found),
+            "grades": self.judged.grades_of(self.ranking.query) if self.judged else None,
+            "hints": [] if len(self.ranking) else names.hints(self.state, self._unfiltered()),
         }
+
+    def _unfiltered(self) -> Ranking:
+        """The same search without names that papers must have."""
+        bare: dict[str, Any] = dict.fromkeys(KINDS, ())
+        return self._retrieved(replace(self.state, **bare))
+
+    def _send_names(self, message: Mapping[str, Any]) -> None:
+        kind = str(message["kind"])
+        if self.ranking is not None and kind in KINDS:
+            rows = names.names_like(self._unfiltered(), kind, str(message["text"]))
+            self.page.send({"type": "names", "kind": kind, "names": rows})
 
     def _send_curve(self, ends: tuple[Mapping[str, float], Mapping[str, float]]) -> None:
         """The curve between the weights at both ends of the main slider, where it is another."""
         if self.judged and self._curve != self.judged.key(self.profile, ends):
             self._curve = self.judged.key(self.profile, ends)
-            self.view.judged = self.judged.payload(self.profile, ends)
+            self.page.judged = self.judged.payload(self.profile, ends)
+
+    def _send_steps(self) -> None:
+        metric = self.judged.metric if self.judged else ""
+        self.page.steps = payloads.strip(self.steps, metric)
+
+    def _send_pinned(self) -> None:
+        if self.pinned is not None:
+            self.page.pinned = self.pinned.payload(self.steps.current, self.ranking, self.judged)
 
     def _send_cards(self, message: Mapping[str, Any]) -> None:
         """Cards of rows that the browser lacks."""
         if self.ranking is None or message["result"] != self._result:
             return
         rows = [int(row) for row in message["rows"]]
-        self.view.more = {"result": self._result, "cards": cards.cards(self.ranking, rows)}
+        self.page.more = {"result": self._result, "cards": cards.cards(self.ranking, rows)}
 
     def _send_details(self, message: Mapping[str, Any]) -> None:
         if self.ranking is None or message["result"] != self._result:
             return
-        hits = zip(self.ranking.rows.tolist(), self.ranking.hits, strict=True)
-        hit = next((hit for row, hit in hits if row == message["row"]), None)
-        if hit is None:  # it fell off the list meanwhile
-            return
-        found = paper_details(self.ranking, hit)
-        content = cards.details(found, self.ranking.candidates.query.terms)
-        self.view.send({**message, "details": content})
-
-    def _send_code(self, _: Mapping[str, Any]) -> None:
-        self.view.send({"type": "code", "code": self.code()})
+        content = payloads.details(self.ranking, int(message["row"]), self.page.result)
+        if content is not None:
+            self.page.send({**message, "details": content})
 
     def _send_regrets(self, message: Mapping[str, Any]) -> None:
         """Which queries the present weights cost what; the browser knows the slider's ends."""
@@ -270,27 +404,14 @@ class SearchPanel:
             ends = message["start"], message["stop"]
             self._send_curve(ends)
             rows = self.judged.regrets(float(message["weight"]), self.profile, ends)
-            self.view.send({"type": "regrets", "weight": message["weight"], "rows": rows})
+            self.page.send({"type": "regrets", "weight": message["weight"], "rows": rows})
 
-    def _look_ahead(self, message: Mapping[str, Any]) -> None:
-        """Retrieve what is being typed; an error of half a query is not worth telling."""
-        settings = {**self.view.settings, "query": message["query"], "edits": {}}
-        with suppress(WorkbenchError):
-            if str(message["query"]).strip():
-                self._retrieved(PanelState.of(settings))
+    def _send_export(self, message: Mapping[str, Any]) -> None:
+        step, ending = message.get("step"), str(message["ending"])
+        text = export_text(ending, self.code(step), self._of_step(step)[1])
+        self.page.send({"type": "export", "name": f"ranking{ending}", "text": text})
 
-
-def _settings(profile: Profile, query: str, k: int) -> dict[str, Any]:
-    return {
-        "seq": 0,
-        "query": query,
-        "k": k,
-        "edits": {},
-        "filters": {},
-        "weights": _weights(profile),
-        "normaliser": profile.normaliser,
-    }
-
-
-def _weights(profile: Profile) -> dict[str, float]:
-    return {name: float(weight) for name, weight in profile.weights.items()}
+    def _send_next(self, _: Mapping[str, Any]) -> None:
+        """Papers on screen whose grade could most change which weights win, and the best of all."""
+        if self.judged is not None:
+            self.page.send({"type": "next", "suggestions": self.judged.suggest(self.ranking)})

@@ -1,13 +1,15 @@
-"""What a search panel is set to, and the cell that gives the same ranking again."""
+"""What a search panel is set to: one frozen value, and the cell that gives its ranking again."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
+from workbench.errors import FilterError
+from workbench.models.embedders.runtimes import runtime_in
 from workbench.profiles import Profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.ranking import Ranking
@@ -15,35 +17,67 @@ from workbench.ranking.ranking import Ranking
 if TYPE_CHECKING:
     from workbench.session import Workbench
 
+KINDS = ("venue", "author", "field")
+"""Filters that are lists of words; the year is a range."""
 
-@dataclass(frozen=True, slots=True)
+Bound = int | None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class PanelState:
-    """The settings of a panel. Frozen: a changed setting is a new state."""
+    """The settings of a panel. Frozen: a changed setting is a new state.
+
+    `profile` is what the candidates are retrieved with; `weights` and `normaliser` are what they
+    are ranked with.
+    """
 
     query: str = ""
     k: int = 10
-    edits: QueryEdits = field(default_factory=QueryEdits)
-    year: tuple[int | None, int | None] = (None, None)
+    edits: QueryEdits = dataclasses.field(default_factory=QueryEdits)
+    year: tuple[Bound, Bound] = (None, None)
     venue: tuple[str, ...] = ()
     author: tuple[str, ...] = ()
-    weights: Mapping[str, float] = field(default_factory=dict)
+    field: tuple[str, ...] = ()
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     normaliser: str = "min-max"
+    profile: Profile = dataclasses.field(default_factory=Profile)
 
     @staticmethod
-    def of(settings: Mapping[str, Any]) -> PanelState:
-        """From what the browser sends. Raises QueryError for edits that cannot be meant."""
+    def start(profile: Profile, k: int = 10) -> PanelState:
+        """Nothing asked yet, with a profile's weights and normaliser."""
+        weights = {name: float(weight) for name, weight in profile.weights.items()}
+        return PanelState(k=k, weights=weights, normaliser=profile.normaliser, profile=profile)
+
+    @staticmethod
+    def of(settings: Mapping[str, Any], profile: Profile) -> PanelState:
+        """From what the browser sends. Raises QueryError and FilterError for what cannot be
+        meant."""
         filters = settings.get("filters") or {}
         first, last = filters.get("year") or (None, None)
         return PanelState(
             query=str(settings.get("query") or "").strip(),
             k=settings.get("k", 10),
             edits=QueryEdits(**(settings.get("edits") or {})),
-            year=(first, last),
+            year=(_year(first), _year(last)),
             venue=_several(filters.get("venue")),
-            author=_several(filters.get("author")),
+            author=tuple(map(_first_last, _several(filters.get("author")))),
+            field=_several(filters.get("field")),
             weights=dict(settings.get("weights") or {}),
             normaliser=settings.get("normaliser", "min-max"),
+            profile=profile,
         )
+
+    def settings(self) -> dict[str, Any]:
+        """What `of` makes this state of, as plain values."""
+        words = {kind: "; ".join(getattr(self, kind)) for kind in KINDS}
+        return {
+            "query": self.query,
+            "k": self.k,
+            "edits": self.edits.to_dict(),
+            "filters": {"year": list(self.year), **words},
+            "weights": dict(self.weights),
+            "normaliser": self.normaliser,
+        }
 
     @property
     def filters(self) -> dict[str, Any]:
@@ -51,20 +85,21 @@ class PanelState:
         found: dict[str, Any] = {}
         if self.year != (None, None):
             found["year"] = self.year
-        for name in ("venue", "author"):
+        for name in KINDS:
             if values := getattr(self, name):
                 found[name] = values[0] if len(values) == 1 else list(values)
         return found
 
     @property
     def retrieval(self) -> tuple[Any, ...]:
-        """Equal for states that have the same candidates under one profile."""
-        return self.query, self.edits, self.year, self.venue, self.author
+        """Equal for states that have the same candidates."""
+        words = (self.year, self.venue, self.author, self.field)
+        return self.query, self.edits, words, self.profile.fingerprint
 
-    def retrieve(self, bench: Workbench, profile: Profile) -> Ranking:
+    def retrieve(self, bench: Workbench) -> Ranking:
         """Search under the profile's own weights."""
         return bench.search(
-            self.query, self.k, profile=profile, edits=self.edits or None, **self.filters
+            self.query, self.k, profile=self.profile, edits=self.edits or None, **self.filters
         )
 
     def rank(self, found: Ranking) -> Ranking:
@@ -74,40 +109,44 @@ class PanelState:
         return found.reweigh(weights, normaliser=self.normaliser, k=self.k)
 
 
-def code_of(
-    state: PanelState, ranking: Ranking, profile: Profile, folder: Path | None, name: str
-) -> str:
+def code_of(state: PanelState, ranking: Ranking, folder: Path | None, name: str) -> str:
     """A cell that gives `ranking` again, and stops where it does not.
 
     `folder` is the corpus, None on a cluster, whose address and keys belong in no notebook.
     `name` is the variable that holds the Workbench, or "" where none is known.
     """
-    lines = ["import workbench as wb", ""]
-    if folder is None:
-        lines += [f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
-    else:
-        opening = f"{name or 'bench'} = wb.open({str(folder)!r})"
-        lines += [f"# {opening}  # in another notebook"] if name else [opening]
-    lines += [f"ranking = {name or 'bench'}.search("]
-    lines += _argument("", state.query)
-    lines += _argument("k", state.k)
+    runtime = runtime_in(ranking.candidates.fingerprint)
+    lines = [*opening_lines(folder, name, runtime), f"ranking = {name or 'bench'}.search("]
+    lines += argument("", state.query)
+    lines += argument("k", state.k)
     for kind, value in state.filters.items():
-        lines += _argument(kind, value)
+        lines += argument(kind, value)
     if state.edits:
-        lines += _call("edits", "wb.QueryEdits", state.edits.to_dict())
-    lines += _call("profile", "wb.Profile", profile_settings(profile))
+        lines += call("edits", "wb.QueryEdits", state.edits.to_dict())
+    lines += call("profile", "wb.Profile", profile_settings(state.profile))
     # All of them: signals left out of a reweigh would share what is missing to 1.
     weights = {name: float(weight) for name, weight in ranking.profile.weights.items()}
     lines += [").reweigh("]
-    lines += _argument("", weights)
-    lines += _argument("normaliser", state.normaliser)
+    lines += argument("", weights)
+    lines += argument("normaliser", state.normaliser)
     lines += [
         ")",
         f"assert ranking.fingerprint == {ranking.fingerprint!r}, "
-        '"other papers or other settings than then"',
+        '"other papers, settings or runtime than then"',
         "ranking",
     ]
     return "\n".join(lines)
+
+
+def opening_lines(folder: Path | None, name: str, runtime: str = "") -> list[str]:
+    """How a cell comes by its Workbench; `folder` and `name` as in `code_of`, `runtime` where it is
+    not the index's own."""
+    lines = ["import workbench as wb", ""]
+    if folder is None:
+        return [*lines, f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
+    more = f", runtime={runtime!r}" if runtime else ""
+    opening = f"{name or 'bench'} = wb.open({str(folder)!r}{more})"
+    return [*lines, f"# {opening}  # in another notebook" if name else opening]
 
 
 def profile_settings(profile: Profile) -> dict[str, Any]:
@@ -125,14 +164,16 @@ def variable_of(bench: Workbench) -> str:
     return next((n for n, value in names if value is bench and not n.startswith("_")), "")
 
 
-def _argument(name: str, value: Any) -> list[str]:
+def argument(name: str, value: Any) -> list[str]:
+    """The lines of an argument of a call."""
     text = pformat(value, width=80, sort_dicts=False)
     # A long query is split over lines, which Python joins only inside brackets: it is in a call.
     lines = (f"{name}=" if name else "") + text
     return [f"    {line}" for line in f"{lines},".split("\n")]
 
 
-def _call(name: str, function: str, arguments: Mapping[str, Any]) -> list[str]:
+def call(name: str, function: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The line of an argument that is itself a call."""
     inner = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     return [f"    {name}={function}({inner}),"]
 
@@ -140,3 +181,19 @@ def _call(name: str, function: str, arguments: Mapping[str, Any]) -> list[str]:
 def _several(text: Any) -> tuple[str, ...]:
     """Names as a person types them, with semicolons between."""
     return tuple(part.strip() for part in str(text or "").split(";") if part.strip())
+
+
+def _first_last(name: str) -> str:
+    """A name as papers have it: "Khattab, Omar" is Omar Khattab."""
+    last, comma, first = name.partition(",")
+    return f"{first.strip()} {last.strip()}".strip() if comma else name
+
+
+def _year(value: Any) -> Bound:
+    """A year as a person types it; None for nothing."""
+    text = "" if value is None else str(value).strip()
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()):
+        raise FilterError(f"year {text[:20]!r} is none; give digits, like 2017")
+    return int(text)

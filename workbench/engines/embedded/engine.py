@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -135,6 +135,11 @@ class EmbeddedEngine(Engine):
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]
 
+    def paper_ids(self) -> Iterator[str]:
+        rows = self._generation.rows
+        alive = rows.alive[rows.first_passage]
+        return iter(rows.ids[: len(rows.first_passage)][alive].tolist())
+
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         found = []
         for paper_id, number in keys:
@@ -206,6 +211,17 @@ class EmbeddedEngine(Engine):
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
         row, paper = found
         return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
+
+
+def papers_before(folder: str | Path, ids: Sequence[str], rows: int) -> list[Paper | None]:
+    """Papers as a generation of `rows` paper rows had them, also where newer ones took its place;
+    None where it had none of that id. Rows are never rewritten, so they are all there."""
+    store = Store(Path(folder) / STORE)
+    try:
+        found = [store.paper(paper_id, rows) for paper_id in ids]
+    finally:
+        store.close()
+    return [None if row is None else row[1] for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,9 +21,25 @@ from workbench.evaluation.tuning.exact.step_functions import (
     weight_inside,
 )
 from workbench.evaluation.tuning.exact.tuning_set import TuningSet
+from workbench.evaluation.tuning.recommendation import supported_share
 from workbench.evaluation.tuning.regret import Regret, own_best
 
 Vector = NDArray[np.float64]
+
+
+DRAWN = 200
+"""Intervals that a band is worked out for: more than a chart has room to show."""
+
+
+@dataclass(frozen=True, slots=True)
+class Supported:
+    """A t, what `share` of the way from the default to the best it is, what that share gained over
+    the default on queries not tuned on, and the standard error of that gain."""
+
+    weight: float
+    share: float
+    gain: float
+    error: float
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,6 +88,49 @@ class CurveBetween:
         """Each query's value at this very t, by ranking anew, shape (queries,)."""
         return self._tuning_set.query_values(self.weights(t))
 
+    def band(self, level: float = 0.95) -> tuple[Vector, Vector]:
+        """The low and high end of the mean's interval on each open interval, shape (n + 1,):
+        Student's, over the queries, inside 0 to 1. Shown where there are at most `DRAWN` intervals
+        of their own; between them the ends of the nearest one before stand."""
+        count = len(self)
+        if count < 2:
+            return self.values, self.values
+        from scipy.stats import t
+
+        places = np.unique(np.linspace(0, len(self.values) - 1, DRAWN).astype(int))
+        errors = [(self._steps.at(place) / UNIT).std(ddof=1) for place in places]
+        held = np.array(errors)[np.searchsorted(places, np.arange(len(self.values)), "right") - 1]
+        half = t.ppf((1 + level) / 2, count - 1) * held / np.sqrt(count)
+        return np.clip(self.values - half, 0.0, 1.0), np.clip(self.values + half, 0.0, 1.0)
+
+    def supported(self, default: float, folds: int = 5, repeats: int = 3) -> Supported:
+        """How far from the t of a default to the best t queries that were not tuned on support."""
+
+        def at(weights: Mapping[str, float]) -> Vector:
+            place = int(np.searchsorted(self.breakpoints, weights["stop"], side="right"))
+            return self._steps.at(place) / UNIT
+
+        def choose(counts: NDArray[np.int64]) -> tuple[Mapping[str, float], Vector]:
+            edges = self.edges
+            first, end = best_run(self._steps.sums(counts), edges)
+            best = ends(float(edges[first] + edges[end]) / 2)
+            return best, at(best)
+
+        def ends(t: float) -> Mapping[str, float]:
+            return {"start": 1.0 - t, "stop": t}
+
+        share, gain, error = supported_share(
+            choose,
+            lambda weights, some: at(weights)[some],
+            ends(default),
+            at(ends(default)),
+            folds,
+            repeats,
+            seed=0,
+        )
+        weight = (1 - share) * default + share * self.best.weight
+        return Supported(round(weight, 4), share, gain, error)
+
     def regret(self, t: float) -> Regret:
         """What these weights for all queries cost each of them against its own best t."""
         own = own_best(self._steps, self.edges)
@@ -86,7 +145,16 @@ def curve_between(
 
     Raises WeightError for a signal that the candidates lack, or weights that are all 0.
     """
-    judged = curve._tuning_set
+    return curve_on(curve._tuning_set, curve.metric, start, stop)
+
+
+def curve_on(
+    judged: TuningSet, metric: str, start: Mapping[str, float], stop: Mapping[str, float]
+) -> CurveBetween:
+    """The curve of a metric over judged queries made ready for it, between two sets of weights.
+
+    Raises what `curve_between` raises.
+    """
     breakpoints, steps = judged.line(start, stop)
     values = steps.sums(np.ones(len(judged), np.int64)) / UNIT / len(judged)
-    return CurveBetween(curve.metric, start, stop, breakpoints, values, judged, steps)
+    return CurveBetween(metric, start, stop, breakpoints, values, judged, steps)

@@ -16,6 +16,8 @@ function createCard(row, app) {
       "aria-controls": detailsId, onclick: () => app.toggleDetails(row),
     }),
     grade: h("span", { class: "wb-grade" }),
+    actions: h("div", { class: "wb-actions" }),
+    pinned: h("span", { class: "wb-pinned-rank wb-number" }),
     by: h("div", { class: "wb-by", dir: "auto" }),
     passage: h("div", { class: "wb-passage", dir: "auto" }),
     details: h("div", { class: "wb-details", id: detailsId, hidden: true }),
@@ -25,12 +27,14 @@ function createCard(row, app) {
   };
   view.element = h("li", {
     class: "wb-card",
+    onpointerdown: () => app.choose(row),
     onmouseenter: () => app.link(row), onmouseleave: () => app.link(null),
     onfocusin: () => app.link(row), onfocusout: () => app.link(null),
   },
-  h("div", { class: "wb-rank" }, view.rank, view.move),
+  h("div", { class: "wb-rank" }, view.rank, view.move, view.pinned),
   h("div", { class: "wb-body" },
-    h("div", { class: "wb-heading" }, view.title, view.grade), view.by, view.passage, view.details),
+    h("div", { class: "wb-heading" }, view.title), view.by, view.passage,
+    h("div", { class: "wb-foot" }, view.grade, view.actions), view.details),
   h("div", { class: "wb-score" }, view.score, view.bar));
   view.element.dataset.row = row;
   // Whose card it is is known at once; until its texts are there it goes by the id.
@@ -40,17 +44,32 @@ function createCard(row, app) {
 }
 
 // What never changes while a result stands: filled once, as soon as the texts are there.
-function fillCard(view, card, result) {
+function fillCard(view, card, app) {
   if (view.known || !card) return;
   view.known = true;
   setText(view.title, card.title || card.id);
   setText(view.by, [card.by, card.place, card.id].filter(Boolean).join(" · "));
   view.passage.replaceChildren(...cardText(card));
-  const grade = (result.grades || {})[card.id];
-  if (result.grades) {
-    setText(view.grade, grade === undefined ? "not judged" : `grade ${grade}`);
-    view.grade.classList.toggle("wb-good", grade > 0);
-  }
+  view.actions.replaceChildren(...cardActions(card, app));
+  showGrade(view, card.id, app);
+}
+
+function cardActions(card, app) {
+  const copy = h("button", { class: "wb-small", type: "button", title: card.citation, onclick: async () => {
+    setText(copy, (await copyText(card.citation)) ? "Copied" : "Not copied");
+  } }, "Cite");
+  const like = h("button", { class: "wb-small", type: "button", title: "Search with this paper's title",
+    onclick: () => app.ask(card.title || card.id) }, "More like this");
+  return [
+    ...card.links.map(([name, url]) => h("a", { class: "wb-small", href: url, target: "_blank", rel: "noopener noreferrer" }, name)),
+    copy, like,
+  ];
+}
+
+// Where the paper stands in A, that was pinned.
+function showPinned(view, app, paper) {
+  const ranks = app.pinned?.ranks;
+  setText(view.pinned, !ranks ? "" : ranks[paper] ? `A ${ranks[paper]}` : "not in A");
 }
 
 function showMove(view, before, rank, first) {
@@ -92,16 +111,19 @@ function showShares(view, app, score, parts) {
 // The list as `rows` say; cards that stay are moved, not made anew.
 function showCards(app, rows, scores) {
   const { list, views, cards, weightsInOrder } = app;
-  const missing = [];
+  const missing = [], ranks = new Map(rows.map((row, i) => [row, i + 1]));
+  // Blind: in an order that says nothing of the rank.
+  if (app.blind) rows = [...rows].sort((a, b) => scramble(app.paperOf(a)) - scramble(app.paperOf(b)));
   rows.forEach((row, i) => {
     let view = views.get(row);
     if (!view) views.set(row, (view = createCard(row, app)));
     const card = cards.get(row);
-    if (card) fillCard(view, card, app.result);
+    if (card) fillCard(view, card, app);
     else missing.push(row);
-    setText(view.rank, String(i + 1));
-    showMove(view, app.baseline.get(app.paperOf(row)), i + 1, !app.baseline.size);
+    setText(view.rank, String(ranks.get(row)));
+    showMove(view, app.baseline.get(app.paperOf(row)), ranks.get(row), !app.baseline.size);
     showShares(view, app, scores[row], partsOf(app.columns, weightsInOrder(), row));
+    showPinned(view, app, app.paperOf(row));
     const there = list.children[i];
     if (there !== view.element) list.insertBefore(view.element, there || null);
   });
@@ -109,15 +131,28 @@ function showCards(app, rows, scores) {
   return missing;
 }
 
+// Terms that the passage lacks, or that weigh nothing, are counted and folded away.
 function detailsTable(details, colours) {
   const head = ["signal", "value", "normalised", "weight", "contribution"];
-  const rows = details.rows.map((row) => row.term
+  const line = (row) => row.term
     ? h("tr", { class: "wb-term" }, h("td", {}, row.term), h("td", {}, row.value), h("td"), h("td"),
       h("td"))
     : h("tr", {}, h("td", {},
       h("span", { class: "wb-key", style: { background: colours[row.signal] } }), row.signal),
     h("td", {}, row.value), h("td", {}, row.normalised), h("td", {}, row.weight),
-    h("td", {}, row.contribution)));
+    h("td", {}, row.contribution));
+  const rows = [];
+  let nothing = [];
+  const fold = () => {
+    if (nothing.length) rows.push(h("tr", { class: "wb-term" }, h("td", { colspan: "5" },
+      `nothing from ${nothing.join(", ")}`)));
+    nothing = [];
+  };
+  for (const row of details.rows) {
+    if (!row.term) fold();
+    if (row.nothing) nothing.push(row.term); else rows.push(line(row));
+  }
+  fold();
   return h("table", {}, h("thead", {}, h("tr", {}, head.map((name) => h("th", { scope: "col" }, name)))),
     h("tbody", {}, rows),
     h("tfoot", {}, h("tr", {}, h("td", {}, "score"), h("td"), h("td"), h("td"),

@@ -12,16 +12,27 @@ function withoutKey(mapping, word) {
 }
 
 function createChips(app) {
-  const chips = h("div", { class: "wb-chips", role: "group", "aria-label": "Terms of the query" });
+  const chips = h("div", { class: "wb-chips", role: "toolbar", "aria-label": "Terms of the query" });
+  const settle = rove(chips);
+  let all = false;
+  const fold = h("button", { class: "wb-small wb-fold", type: "button", onclick: () => { all = !all; showFold(); } });
+  // Two rows of chips; the others on demand.
+  function showFold() {
+    chips.classList.toggle("wb-folded", !all);
+    const hidden = chips.scrollHeight > chips.clientHeight + 4;
+    fold.hidden = !all && !hidden;
+    setText(fold, all ? "Fewer terms" : "All terms");
+  }
+  new ResizeObserver(() => { if (!all) showFold(); }).observe(chips);
   const adder = h("input", {
     class: "wb-input wb-adder", type: "text", placeholder: "add a term", "aria-label": "Add a term",
     size: "10",
   });
   adder.addEventListener("keydown", (event) => {
     if (event.key !== "Enter" || !adder.value.trim()) return;
-    const word = adder.value.trim();
+    const words = adder.value.trim().split(/\s+/);
     adder.value = "";
-    change(`Added ${word}`, { add: { ...edits().add, [word]: 0.5 } });
+    change(`Added ${words.join(", ")}`, { add: { ...edits().add, ...Object.fromEntries(words.map((word) => [word, 0.5])) } });
   });
   const edits = () => app.settings.edits || {};
   const change = (what, changes) => app.edit(what, { ...edits(), ...changes });
@@ -87,7 +98,9 @@ function createChips(app) {
         ? [h("span", { class: "wb-soft" }, "the top hits suggest"), ...suggestions.map(suggestion)]
         : []));
     if (focused) (chips.querySelectorAll("button, input")[place] || adder).focus();
+    settle();
+    showFold();
   }
 
-  return { element: chips, show };
+  return { element: h("div", {}, chips, fold), show };
 }

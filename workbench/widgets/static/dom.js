@@ -31,6 +31,48 @@ function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+// A widget holds the keys: a click anywhere in it gives it the focus, and what is redrawn under the
+// focus gives it back. Then no key is JupyterLab's, where `0 0` restarts a kernel and `x` cuts.
+function holdKeys(root) {
+  root.setAttribute("data-lm-suppress-shortcuts", "true");
+  root.tabIndex = -1;
+  let held = false;
+  root.addEventListener("focusin", () => { held = true; });
+  root.addEventListener("focusout", (event) => {
+    if (event.relatedTarget || event.target.isConnected) held = root.contains(event.relatedTarget);
+  });
+  const redrawn = new MutationObserver(() => {
+    if (held && root.isConnected && document.activeElement === document.body)
+      root.focus({ preventScroll: true });
+  });
+  redrawn.observe(root, { childList: true, subtree: true });
+  return () => redrawn.disconnect();
+}
+
+// Several controls as one stop of the Tab key; arrows go from one to the next.
+function rove(group) {
+  const controls = () => [...group.querySelectorAll("button:not(:disabled), input")];
+  function settle(now) {
+    for (const control of controls()) control.tabIndex = control === now ? 0 : -1;
+  }
+  group.addEventListener("focusin", (event) => { if (controls().includes(event.target)) settle(event.target); });
+  group.addEventListener("keydown", (event) => {
+    const way = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
+    const inText = event.target.matches("input");
+    if (!way || (inText && event.target.value)) return;
+    const all = controls(), at = all.indexOf(event.target);
+    all[Math.min(Math.max(at + way, 0), all.length - 1)]?.focus();
+    event.preventDefault();
+  });
+  return () => settle(controls().find((control) => control.tabIndex === 0 && control === document.activeElement) || controls()[0]);
+}
+
+function download(name, text) {
+  const url = URL.createObjectURL(new Blob([text], { type: "text/plain;charset=utf-8" }));
+  h("a", { href: url, download: name }).click();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
 // At most one call a frame, with whatever is newest by then.
 function oncePerFrame(work) {
   let asked = 0;

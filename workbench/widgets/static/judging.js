@@ -3,10 +3,11 @@
 const SLOW = 2500; // ms after which a person is told that a grade is not saved yet
 
 function render({ model, el }) {
-  const state = { queries: [], grades: [], query: null, papers: [], at: 0, drafts: new Map(), wanted: null };
+  const state = { queries: [], grades: [], query: null, papers: [], at: 0, drafts: new Map(), wanted: null, done: false };
   const pending = new Map();
   const parts = makeJudging((what) => ({ undo, impact, retract })[what]());
   el.replaceChildren(parts.root);
+  const release = holdKeys(parts.root);
   const current = () => state.papers[state.at];
   const drawList = oncePerFrame(() => drawQueries(parts, state, open)); // ranking sends many
   const kernel = kernelOf(model, (text) => {
@@ -41,6 +42,7 @@ function render({ model, el }) {
     if (at < 0 || at >= state.papers.length) return;
     keepNote();
     state.at = at;
+    state.done = false;
     draw();
     showNote();
   }
@@ -52,8 +54,9 @@ function render({ model, el }) {
   function advance() {
     const from = state.at;
     const order = [...state.papers.keys()].map((i) => (from + 1 + i) % state.papers.length);
-    const next = order.find((i) => state.papers[i].grade === null);
+    const next = order.find((i) => state.papers[i].grade === null && state.papers[i].known == null);
     if (next !== undefined) { go(next); return; }
+    state.done = true;
     draw();
     const later = state.queries.find((query) => query.id !== state.query && query.done !== query.of);
     say(later ? "This query is done. → goes to the next one." : "Every query is done.");
@@ -68,9 +71,11 @@ function render({ model, el }) {
     showSaving();
     return true;
   }
-  function grade(value) {
+  function grade(value, byKey = false) {
     const paper = current();
     if (!paper || value >= state.grades.length) return;
+    // One key too many after the last paper would take that one's grade away.
+    if (state.done && byKey) { say("Nothing more to grade here: ↑ ↓ choose a paper to change its grade, → the next query."); return; }
     if (!send(paper, value, parts.note.value.trim())) return;
     state.drafts.delete(paper.id);
     clearMessage();
@@ -118,8 +123,9 @@ function render({ model, el }) {
       if (message.query !== state.query) return;
       state.papers = message.papers;
       const wanted = state.papers.findIndex((paper) => paper.id === state.wanted);
-      const first = state.papers.findIndex((paper) => paper.grade === null);
+      const first = state.papers.findIndex((paper) => paper.grade === null && paper.known == null);
       state.at = wanted >= 0 ? wanted : Math.max(first, 0);
+      state.done = wanted < 0 && first < 0;
       if (!state.papers.length) say("The search finds no paper for this query.");
       draw();
       showNote();
@@ -196,7 +202,7 @@ function render({ model, el }) {
     event.preventDefault();
     event.stopPropagation();
     if (event.repeat && !event.key.startsWith("Arrow")) return;
-    if (number !== null) grade(number); else action();
+    if (number !== null) grade(number, true); else action();
     if (number !== null || event.key.startsWith("Arrow")) parts.card.focus({ preventScroll: true });
   }
   parts.root.addEventListener("keydown", onKey);
@@ -210,6 +216,7 @@ function render({ model, el }) {
   });
   tell("hello");
   return () => {
+    release();
     clearInterval(watch);
     drawList.cancel();
     model.off("msg:custom", take);

@@ -18,7 +18,7 @@ function makeJudging(send) {
     grades: h("div", { class: "wb-grades", role: "group", "aria-label": "Grade" }),
     note: h("input", { class: "wb-input wb-note-input", type: "text", maxlength: "2000", placeholder: "Note (N): why this grade", "aria-label": "Note" }),
     reason: h("div", { class: "wb-reason", role: "status", hidden: true }),
-    who: h("span", { class: "wb-soft" }),
+    who: h("span", { class: "wb-soft wb-who" }),
     said: h("div", { class: "wb-said", role: "status" }),
     blind: h("input", { type: "checkbox" }),
   };
@@ -77,10 +77,11 @@ function drawQueries(parts, state, open) {
 
 function drawSquares(parts, state, go) {
   parts.squares.replaceChildren(...state.papers.map((paper, i) => {
-    const grade = paper.grade === null ? "" : String(paper.grade);
-    const what = grade ? `graded ${grade}` : "not judged";
+    const own = paper.grade !== null, known = paper.known ?? null;
+    const grade = own ? String(paper.grade) : known !== null ? String(known) : "";
+    const what = own ? `graded ${grade}` : grade ? `graded ${grade} in the judgments given` : "not judged";
     return h("button", {
-      class: `wb-square wb-grade-${grade || "none"}${paper.pending ? " wb-pending" : ""}`, type: "button",
+      class: `wb-square wb-grade-${grade || "none"}${paper.pending ? " wb-pending" : ""}${!own && grade ? " wb-known" : ""}`, type: "button",
       tabindex: "-1", "aria-current": String(i === state.at), "aria-label": `Paper ${i + 1}, ${what}`,
       onclick: () => go(i),
     }, grade || "·");
@@ -107,6 +108,7 @@ function drawCard(parts, state, grade) {
       h("div", { class: "wb-card-title", dir: "auto" }, pieces(paper.title)),
       h("div", { class: "wb-soft", dir: "auto" }, paper.by),
       ranks ? h("div", { class: "wb-soft wb-ranks" }, ranks) : "",
+      paper.known != null ? h("div", { class: "wb-soft" }, `The judgments given say ${paper.known}.`) : "",
       h("p", { class: "wb-card-text", dir: "auto" }, paper.text.length ? pieces(paper.text) : h("i", {}, "No abstract.")),
       paper.cut ? h("div", { class: "wb-soft" }, `${paper.cut.toLocaleString()} further characters are not shown.`) : "",
     );

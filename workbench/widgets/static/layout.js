@@ -1,172 +1,143 @@
 // What stands where in the search panel, and what its controls do.
 
-function createQueryBox(app) {
-  const box = h("input", {
-    class: "wb-input wb-query", type: "search", dir: "auto", "aria-label": "Query",
-    placeholder: "What are you looking for?", autocomplete: "off", spellcheck: "false",
-  });
-  box.value = app.settings.query || "";
-  const ahead = afterPause(TYPING.ahead, () => app.send({ type: "ahead", query: box.value }));
-  const search = afterPause(TYPING.search, () => ask());
-  function ask() {
-    ahead.cancel();
-    search.cancel();
-    if (box.value.trim() === (app.settings.query || "").trim()) return;
-    app.what = "";
-    app.set({ query: box.value, edits: {} });
-  }
-  box.addEventListener("input", () => { ahead(); search(); });
-  box.addEventListener("keydown", (event) => { if (event.key === "Enter") ask(); });
-  const show = () => {
-    if (document.activeElement !== box) box.value = app.settings.query || "";
-  };
-  return { element: box, show, ask, stop: () => { ahead.cancel(); search.cancel(); } };
-}
-
-function createFilters(app) {
-  const field = (name, label, properties) => {
-    const input = h("input", { class: "wb-input", "aria-label": label, placeholder: label, ...properties });
-    input.addEventListener("input", () => pause());
-    input.addEventListener("change", () => change());
-    return input;
-  };
-  const pause = afterPause(TYPING.filter, () => change());
-  const first = field("first", "year from", { type: "number", size: "5" });
-  const last = field("last", "year to", { type: "number", size: "5" });
-  const venue = field("venue", "venue", { type: "text", size: "12" });
-  const author = field("author", "author", { type: "text", size: "12" });
-  const k = h("select", { class: "wb-select", "aria-label": "Number of hits" },
-    app.options.ks.map((count) => h("option", { value: String(count) }, `${count} hits`)));
-  k.addEventListener("change", () => app.reweigh({ k: Number(k.value) }));
-  function change() {
-    pause.cancel();
-    const number = (input) => (input.value === "" ? null : Number(input.value));
-    const filters = { year: [number(first), number(last)], venue: venue.value, author: author.value };
-    if (JSON.stringify(filters) === JSON.stringify(app.settings.filters)) return;
-    app.what = "";
-    app.set({ filters });
-  }
-  const clear = h("button", { class: "wb-button", type: "button", onclick: () => {
-    for (const input of [first, last, venue, author]) input.value = "";
-    change();
-  } }, "Clear filters");
-  const element = h("div", { class: "wb-row wb-filters", role: "group", "aria-label": "Filters" },
-    first, last, venue, author, clear, k);
-  const show = () => {
-    const { year = [null, null], venue: v = "", author: a = "" } = app.settings.filters || {};
-    const values = [[first, year[0]], [last, year[1]], [venue, v], [author, a]];
-    for (const [input, value] of values)
-      if (document.activeElement !== input) input.value = value ?? "";
-    clear.hidden = !values.some(([, value]) => value !== null && value !== "");
-    if (![...k.options].some((option) => option.value === String(app.settings.k)))
-      k.append(h("option", { value: String(app.settings.k) }, `${app.settings.k} hits`));
-    k.value = String(app.settings.k);
-  };
-  return { element, show, stop: pause.cancel };
-}
-
-// What the last change of the query's terms did, in words.
-function describeChange(app, before) {
-  const after = new Map(app.shown.map((row, i) => [app.paperOf(row), i + 1]));
-  let fresh = 0, up = 0, down = 0;
-  for (const [paper, rank] of after) {
-    const old = before.get(paper);
-    if (old === undefined) fresh++;
-    else if (old > rank) up++;
-    else if (old < rank) down++;
-  }
-  return fresh || up || down
-    ? `${app.what}: ${fresh} new, ${up} up, ${down} down of ${after.size}.`
-    : `${app.what}: the order of the hits stays.`;
-}
-
-function createCode(app) {
-  const code = h("pre", { class: "wb-code", hidden: true, tabindex: "0", "aria-label": "Code of this state" });
-  const button = h("button", { class: "wb-button", type: "button",
-    title: "The cell that gives this ranking again", onclick: () => app.send({ type: "code" }) },
-  "Copy as code");
+function createJudgeBar(app, root) {
+  if (!app.options.grading) return null;
   const said = h("span", { class: "wb-soft", role: "status" });
-  async function take(text) {
-    setText(code, text);
-    code.hidden = false;
-    setText(said, (await copyText(text)) ? "Copied; also shown below." : "Select it below.");
+  const blind = h("input", { type: "checkbox" });
+  blind.addEventListener("change", () => app.setBlind(blind.checked));
+  const next = h("button", { class: "wb-button", type: "button", title: "Mark the papers whose grade could change which weights win",
+    onclick: () => { setText(said, "Looking…"); app.send({ type: "next" }); } }, "Judge next");
+  const open = h("span");
+  function take(rows) {
+    const { here, elsewhere } = app.takeSuggestions(rows);
+    setText(said, here ? `${here} of this query marked.` : rows.length ? "None of this query; " : "No grade could change which weights win.");
+    open.replaceChildren(...(elsewhere && !here ? [h("button", { class: "wb-small", type: "button", onclick: () => app.ask(elsewhere.query) }, `go to “${elsewhere.query}”`)] : []));
   }
-  const hide = () => { code.hidden = true; setText(said, ""); };
-  return { bar: h("div", { class: "wb-row" }, button, said), code, take, hide };
+  const keys = h("span", { class: "wb-soft wb-keys" }, "0–3 grade, X take back, ↑ ↓ paper");
+  const element = h("div", { class: "wb-row wb-judge-bar" }, next, h("label", { class: "wb-row" }, blind, "Blind"), said, open, keys);
+  const show = () => { element.hidden = !app.result?.grades; };
+  return { element, show, take };
 }
 
 function render({ model, el }) {
-  const root = h("div", { class: "wb wb-search" });
+  const root = h("div", { class: "wb wb-search", role: "region", "aria-label": "Search panel" });
   el.append(root);
+  const release = holdKeys(root);
   const app = createApp(model, root);
+  addGrading(app, root);
   const query = createQueryBox(app), filters = createFilters(app), chips = createChips(app);
   const weights = createWeights(app), plane = createPlane(app), code = createCode(app);
+  const steps = createSteps(app), judge = createJudgeBar(app, root);
   const status = h("div", { class: "wb-soft wb-status", role: "status" });
   const effect = h("div", { class: "wb-effect", role: "status" });
-  const messages = h("div", { class: "wb-messages" }), notes = h("div");
+  const messages = h("div", { class: "wb-messages" }), notes = h("div"), hints = h("div", { class: "wb-row" });
+  const more = h("button", { class: "wb-button", type: "button",
+    onclick: () => app.reweigh({ k: app.settings.k + 10 }, "k") }, "Show 10 more");
+  const side = h("div", { class: "wb-side" });
   app.plane = plane;
   app.weights = weights;
-  app.curve = model.get("judged").metric ? createCurve(app, query, weights) : null;
+  app.curve = null;
 
-  app.showMessage = (message) => messages.replaceChildren(...messageBox(message));
+  // The kernel may be gone: then nothing here looks as if it worked.
+  const kernel = kernelOf(model, (text) => {
+    app.gone = true;
+    root.classList.add("wb-gone");
+    for (const part of [top, side, foot]) part.inert = true;
+    messages.replaceChildren(...messageBox({ kind: "error", title: "", text }));
+  });
+  app.tell = kernel.tell;
+
+  app.showMessage = (message) => { if (!app.gone) messages.replaceChildren(...messageBox(message)); };
   app.showSettings = () => { query.show(); filters.show(); weights.show(); code.hide(); };
+  app.showStatus = () => {
+    const { result } = app;
+    setText(status, result?.query
+      ? `${app.shown.length} of ${result.papers.toLocaleString("en")} papers`
+        + ` · ${result.rows.toLocaleString("en")} candidates · ${result.ms} ms · ${result.profile}`
+      : "");
+    more.hidden = !result?.query || app.shown.length >= result.papers;
+  };
   app.showResult = () => {
     const { result } = app, texts = [...(result.notes || [])];
     if (result.query && !result.rows) texts.push("Widen the filters, or require fewer terms.");
     notes.replaceChildren(...messageBox({ kind: "note", text: texts.join(" ") }));
+    hints.replaceChildren(...(result.hints?.length ? [h("span", {}, "Did you mean"),
+      ...result.hints.map((hint) => h("button", { class: "wb-suggestion", type: "button", onclick: () => app.instead(hint) },
+        `${hint.name} (${hint.count})`))] : []));
     chips.show(result);
-    setText(status, result.query
-      ? `${Math.min(app.settings.k, result.papers)} of ${result.papers.toLocaleString("en")} papers`
-        + ` · ${result.rows.toLocaleString("en")} candidates · ${result.ms} ms · ${result.profile}`
-      : "");
+    judge?.show();
     root.classList.toggle("wb-empty", !result.query);
   };
   app.showChange = (before) => {
     effect.replaceChildren();
-    if (!app.what) return;
-    const undo = h("button", { class: "wb-button", type: "button",
-      onclick: () => app.edit("Undone", app.before) }, "Undo");
-    effect.append(h("span", {}, describeChange(app, before)), undo);
+    if (app.what) effect.append(h("span", {}, describeChange(app, before)));
   };
+  app.showBusy = (busy) => {
+    root.classList.toggle("wb-busy", busy);
+    setAttribute(app.list, "aria-busy", String(busy));
+  };
+  function loadCurve() {
+    const judged = model.get("judged");
+    if (!judged.metric) return;
+    if (app.curve) { app.curve.load(judged); return; }
+    app.curve = createCurve(app, query, weights);
+    side.prepend(app.curve.element);
+    side.append(app.curve.queries);
+  }
 
-  root.append(
-    h("div", { class: "wb-top" }, query.element, filters.element, chips.element, effect, messages),
+  const top = h("div", { class: "wb-top" }, query.element, filters.element, chips.element, steps.bar, steps.versus, effect);
+  const foot = h("div", { class: "wb-row wb-foot-bar" }, more, code.button, code.said, steps.more);
+  side.append(weights.element, plane.element);
+  const progress = h("div", { class: "wb-progress-line", "aria-hidden": "true" });
+  root.append(progress, top, messages,
     h("div", { class: "wb-columns" },
-      h("div", { class: "wb-side" }, app.curve?.element || [], weights.element, plane.element,
-        app.curve?.queries || []),
-      h("div", { class: "wb-main" }, notes, status, app.list, code.bar, code.code)));
+      h("div", { class: "wb-main" }, notes, hints, judge?.element || [], status,
+        h("div", { class: "wb-frame" }, app.list), foot, code.code), side));
+  loadCurve();
 
   const listeners = {
     "change:result": () => app.take(model.get("result")),
     "change:order": () => app.confirm(model.get("order")),
     "change:more": () => app.takeCards(model.get("more")),
     "change:message": () => app.showMessage(model.get("message")),
-    "change:judged": () => app.curve?.load(model.get("judged")),
+    "change:judged": loadCurve,
+    "change:steps": () => { steps.show(model.get("steps")); query.offer(model.get("steps").steps || []); },
+    "change:pinned": () => steps.showPin(model.get("pinned")),
     "change:answered": () => app.answered(model.get("answered")),
     "change:settings": () => {
-      // Not from here: a profile was chosen, code set the panel, or another view of it moved.
+      // Not from here: refused, a profile chosen, code that set the panel, another view of it.
       const settings = model.get("settings");
       if (settings !== app.settings && settings.seq >= app.settings.seq) {
         app.settings = settings;
         app.showSettings();
+        if (app.result) chips.show(app.result);
         app.showOrder();
       }
     },
     "msg:custom": (message) => {
-      if (message.type === "details") app.takeDetails(message);
-      else if (message.type === "code") code.take(message.code);
-      else if (message.type === "regrets") app.curve?.take(message);
+      const heard = {
+        details: app.takeDetails, code: (said) => code.take(said.code), regrets: (said) => app.curve?.take(said),
+        graded: app.takeGrade, names: filters.take, next: (said) => judge?.take(said.suggestions),
+        export: (said) => download(said.name, said.text),
+      };
+      heard[message.type]?.(message);
     },
   };
   for (const [name, work] of Object.entries(listeners)) model.on(name, work);
   app.take(model.get("result"));
   app.takeCards(model.get("more"));
+  steps.show(model.get("steps"));
+  query.offer(model.get("steps").steps || []);
+  steps.showPin(model.get("pinned"));
   app.showMessage(model.get("message"));
   root.dataset.ready = "1";
 
   return () => {
     for (const [name, work] of Object.entries(listeners)) model.off(name, work);
+    release();
+    kernel.close();
     plane.stop();
+    app.stop();
     app.curve?.stop();
     query.stop();
     filters.stop();

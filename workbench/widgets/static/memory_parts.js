@@ -38,6 +38,7 @@ function makeParts(recorded) {
     ? [h("div", { class: "wb-bar-row wb-player" }, parts.play, parts.speed, parts.slider, parts.position)]
     : [];
   const head = ["model", "device", "weights", "activations", ""].map((name) => h("th", {}, name));
+  head[4] = h("td"); // of the buttons: no header without a word
   const table = h("table", { class: "wb-models" }, h("thead", {}, h("tr", {}, head)), parts.table);
   const events = h("details", { class: "wb-events" }, parts.count, parts.list);
   parts.body = h("div", {}, bar, parts.plot, player, parts.legend, table, events);

@@ -21,6 +21,7 @@ function render({ model, el }) {
   };
   const parts = makeParts(recorded);
   el.replaceChildren(parts.root);
+  const letGo = holdKeys(parts.root);
 
   // Being seen: the kernel samples for views that are, and stops otherwise.
   let seen = false;
@@ -197,6 +198,7 @@ function render({ model, el }) {
   });
   tell("hello");
   return () => {
+    letGo();
     setSeen(false);
     stop();
     pointer();

@@ -87,11 +87,11 @@ function createPlane(app) {
     pen.strokeRect(MARGIN, MARGIN, inner(), inner());
     pen.fillStyle = ink.soft;
     pen.font = "11px system-ui, sans-serif";
-    pen.fillText(`${names[0]} →`, MARGIN, size - 8);
+    pen.fillText(`${names[0]} →`, MARGIN, size - 8, inner());
     pen.save();
     pen.translate(16, size - MARGIN);
     pen.rotate(-Math.PI / 2);
-    pen.fillText(`${names[1]} →`, 0, 0);
+    pen.fillText(`${names[1]} →`, 0, 0, inner());
     pen.restore();
     pen.globalAlpha = 0.4;
     for (let row = 0; row < app.result.rows; row++) {

@@ -22,6 +22,7 @@ function render({ model, el }) {
     h("details", { class: "wb-now" }, h("summary", {}, parts.now), h("table", {}, parts.settings)),
     parts.cards, parts.measured, form, parts.exists);
   el.replaceChildren(root);
+  const release = holdKeys(root);
 
   function save(replace) {
     parts.exists.hidden = true;
@@ -78,7 +79,7 @@ function render({ model, el }) {
     if (entries.at(-1).isIntersecting) tell({ type: "hello" });
   });
   seen.observe(el);
-  return () => { seen.disconnect(); model.off("msg:custom", take); kernel.close(); };
+  return () => { release(); seen.disconnect(); model.off("msg:custom", take); kernel.close(); };
 }
 
 export default { render };

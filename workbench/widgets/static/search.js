@@ -17,55 +17,67 @@ function createApp(model, root) {
     (app.result?.signals || []).map((signal) => app.settings.weights[signal] || 0);
   app.paperOf = (row) => app.result.ids[app.result.paperOfRow[row]];
 
-  // Settings, and the kernel's answers to them.
+  // Settings, and the kernel's answers to them. What is done without a pause to one control is one
+  // gesture, and one step.
 
-  let changing = false;
-  const settled = afterPause(SETTLED, () => { changing = false; });
+  let changing = false, gesture = 0, control = "";
+  const settled = afterPause(SETTLED, () => {
+    changing = false;
+    control = "";
+    app.send({ type: "settle" });
+  });
   function remember() {
     // Movement is shown against the order before this change began.
     if (!changing) app.baseline = new Map(app.shown.map((row, i) => [app.paperOf(row), i + 1]));
     changing = true;
-    settled();
   }
 
-  app.set = (changes) => {
-    app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1 };
+  app.set = (changes, by) => {
+    if (app.gone) return;
+    if (by !== control) gesture++;
+    control = by;
+    app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
     model.set("settings", app.settings);
     model.save_changes();
     root.dataset.seq = app.settings.seq;
     watch();
+    settled();
   };
 
-  app.reweigh = (changes) => {
+  app.reweigh = (changes, by) => {
     remember();
     app.what = "";
-    app.set(changes);
+    app.set(changes, by);
     app.showSettings();
     app.showOrder();
   };
 
   app.edit = (what, edits) => {
     app.what = what;
-    app.before = app.settings.edits || {};
     remember();
-    app.set({ edits });
+    app.set({ edits }, what);
   };
 
   // A dead kernel answers nothing; a busy one answers late.
   const silent = afterPause(4000, () => app.showMessage({ kind: "note", title: "No answer yet.",
     text: "The kernel is busy, or was restarted: then run the cell again." }));
-  function watch() { app.waiting = true; silent(); }
+  const slow = afterPause(150, () => app.showBusy(true));
+  function watch() { app.waiting = true; silent(); if (!root.classList.contains("wb-busy")) slow(); }
   app.answered = (seq) => {
     if (seq < app.settings.seq) return;
     silent.cancel();
+    slow.cancel();
+    app.showBusy(false);
     if (app.waiting) app.showMessage(model.get("message"));
     app.waiting = false;
     root.dataset.confirmed = seq;
   };
+  app.stop = () => { silent.cancel(); slow.cancel(); settled.cancel(); };
 
   // Results.
 
   app.take = (result) => {
+    if (result.query !== app.result?.query) { app.pending.clear(); app.suggested.clear(); }
     const same = app.result && app.result.query === result.query;
     const before = new Map(same ? app.shown.map((row, i) => [app.paperOf(row), i + 1]) : []);
     app.result = result;
@@ -82,7 +94,7 @@ function createApp(model, root) {
     app.list.replaceChildren();
     app.open.clear();
     app.wanted.clear();
-    app.linked = null;
+    app.linked = app.chosen = null;
     app.showResult();
     app.showSettings();
     app.showOrder.cancel();
@@ -110,7 +122,7 @@ function createApp(model, root) {
 
   // The kernel's order is the one that counts; a later position is not yet in it.
   function check(order) {
-    if (order.seq !== app.settings.seq) return;
+    if (order.seq !== app.settings.seq || !order.order) return;
     if (order.order.join() !== app.shown.join()) {
       root.dataset.mismatches = Number(root.dataset.mismatches || 0) + 1;
       show(order.order);
@@ -121,6 +133,8 @@ function createApp(model, root) {
   function orderNow() {
     if (!app.result || !app.starts) return;
     if (app.result.normaliser !== app.settings.normaliser) return; // the kernel sends other columns
+    // With no weight at all the kernel refuses; what was there stays meanwhile.
+    if (app.result.rows && !app.weightsInOrder().some((weight) => weight)) return;
     const scores = fuse(app.columns, app.weightsInOrder(), app.scores);
     show(rankPapers(scores, app.starts, app.settings.k));
   }
@@ -131,6 +145,7 @@ function createApp(model, root) {
       for (const row of [...app.views.keys()]) if (!rows.includes(row)) app.views.delete(row);
     app.shown = rows;
     app.wantCards(showCards(app, rows, app.scores));
+    app.showStatus();
     app.plane.draw();
     app.curve?.mark();
     root.dataset.order = rows.map(app.paperOf).join("\n");
@@ -151,7 +166,7 @@ function createApp(model, root) {
     for (const [row, card] of Object.entries(cards || {})) {
       app.cards.set(Number(row), card);
       const view = app.views.get(Number(row));
-      if (view) fillCard(view, card, app.result);
+      if (view) fillCard(view, card, app);
     }
   }
   app.takeCards = (more) => { if (app.result && more.result === app.result.id) takeCards(more.cards); };
@@ -162,7 +177,7 @@ function createApp(model, root) {
     fresh.forEach((row) => app.wanted.add(row));
     app.send({ type: "cards", rows: fresh });
   };
-  app.send = (message) => model.send({ ...message, result: app.result?.id ?? 0 });
+  app.send = (message) => { if (!app.gone) app.tell({ ...message, result: app.result?.id ?? 0 }); };
 
   // Details.
 

@@ -19,7 +19,7 @@ function createWeights(app) {
   const { normalisers } = app.options;
   let shape = {};
   const signals = () => app.result?.signals || Object.keys(app.settings.weights);
-  const change = (weights) => app.reweigh({ weights });
+  const change = (weights, by) => app.reweigh({ weights }, by);
 
   // The weights with the main slider elsewhere.
   const at = (balance) => balanced(app.settings.weights, signals(), balance, shape);
@@ -29,7 +29,7 @@ function createWeights(app) {
     return group.map((name, i) => (whole ? (shape[name] || 0) / whole : i ? 0 : 1));
   };
   const main = slider("", { "aria-label": "Balance of BM25 and semantic" }, (value) =>
-    change(at(value)));
+    change(at(value), "balance"));
   main.element.classList.add("wb-main-slider");
   main.element.firstChild.remove();
   const ends = h("div", { class: "wb-ends", "aria-hidden": "true" },
@@ -43,7 +43,7 @@ function createWeights(app) {
       for (const signal of signals()) {
         const key = h("span", { class: "wb-key", style: { background: app.result?.colours?.[signal] } });
         const made = slider(signal, { "aria-label": `Weight of ${signal}` }, (value) =>
-          change({ ...app.settings.weights, [signal]: value }));
+          change({ ...app.settings.weights, [signal]: value }, signal));
         made.element.firstChild.prepend(key);
         single.set(signal, made);
       }
@@ -57,15 +57,15 @@ function createWeights(app) {
 
   const field = slider("body ↔ title", { "aria-label": "Field balance: title against body" }, (value) => {
     const { bm25 = 0, title = 0 } = app.settings.weights, total = bm25 + title || 0.5;
-    change({ ...app.settings.weights, title: rounded(total * value), bm25: rounded(total * (1 - value)) });
+    change({ ...app.settings.weights, title: rounded(total * value), bm25: rounded(total * (1 - value)) }, "fields");
   });
 
   const normaliser = h("select", { class: "wb-select", "aria-label": "Normaliser" },
     normalisers.filter((name) => name !== "rrf").map((name) => h("option", { value: name }, name)));
   const rrf = h("input", { type: "checkbox" });
-  normaliser.addEventListener("change", () => app.reweigh({ normaliser: normaliser.value }));
+  normaliser.addEventListener("change", () => app.reweigh({ normaliser: normaliser.value }, "normaliser"));
   rrf.addEventListener("change", () =>
-    app.reweigh({ normaliser: rrf.checked ? "rrf" : normaliser.value }));
+    app.reweigh({ normaliser: rrf.checked ? "rrf" : normaliser.value }, "normaliser"));
   const settings = h("div", { class: "wb-row" },
     h("label", { class: "wb-row" }, "normaliser", normaliser),
     h("label", { class: "wb-row", title: "Reciprocal rank fusion: 1 / (60 + rank)" }, rrf,

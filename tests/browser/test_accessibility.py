@@ -1,0 +1,70 @@
+"""axe-core over every widget, in the light and the dark theme: no violation."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import Lab, screenshot, set_setting
+from tests.browser.notebooks import OPEN, READY
+from tests.conftest import ROOT, need
+
+Run = Callable[..., Page]
+CELLS = (
+    f"""{OPEN}
+judged = "landmarks/queries.jsonl", "landmarks/qrels.tsv"
+panel = bench.panel(*judged, query="late interaction retrieval", grades="axe.jsonl")
+panel""",
+    "bench.judge([{'id': 'a', 'text': 'attention for translation'}], 'axe-judge.jsonl', depth=3)",
+    "bench.memory_plot(bench._embedder.pool)",
+    "bench.profile_picker()",
+)
+RULES = """async () => {
+  const found = await axe.run(document.querySelectorAll('.wb'), {
+    runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'],
+    rules: { region: { enabled: false } },  // the page around belongs to JupyterLab
+  });
+  return found.violations.map((v) => [v.id, v.nodes.slice(0, 3).map((n) => n.html.slice(0, 160))]);
+}"""
+
+
+def axe_source() -> str:
+    """axe-core, as the package for playwright carries it."""
+    found = importlib.util.find_spec("axe_playwright_python")
+    need(found is not None, "axe-core", "pip install axe-playwright-python")
+    assert found is not None
+    assert found.origin is not None
+    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> None:
+    source = axe_source()
+    for name in ("queries.jsonl", "qrels.tsv"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
+    set_setting(lab.root, "themes", {"theme": f"JupyterLab {theme.title()}"})
+    try:
+        run_notebook(f"axe-{theme}.ipynb", *CELLS)
+        page.wait_for_selector(READY, timeout=60_000)
+    finally:
+        set_setting(lab.root, "themes", {})
+    page.set_viewport_size({"width": 1600, "height": 4200})
+    panel = page.locator(".wb-search")
+    expect(panel.locator(".wb-card").first).to_be_visible()
+    panel.locator(".wb-title").first.click()
+    expect(panel.locator(".wb-details table").first).to_be_visible()
+    panel.get_by_label("Weight of title").fill("0.4")
+    panel.get_by_role("button", name="Pin as A").click()
+    panel.get_by_role("button", name="Copy as code").click()
+    expect(panel.locator(".wb-versus")).to_be_visible()
+    expect(page.locator(".wb-judging .wb-square").first).to_be_visible(timeout=30_000)
+    page.evaluate(source)
+    found = page.evaluate(RULES)
+    screenshot(page, f"axe-{theme}")
+    assert found == [], json.dumps(found, indent=1)

@@ -1,0 +1,103 @@
+"""Keys of a widget are the widget's: none reaches JupyterLab, wherever in it a person clicked."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.conftest import Lab
+from tests.browser.notebooks import OPEN, READY, order, settled
+from tests.conftest import ROOT
+from workbench.evaluation.judgments.judgments import Judgments
+
+Run = Callable[..., Page]
+CELL = f"""{OPEN}
+judged = "landmarks/queries.jsonl", "landmarks/qrels.tsv"
+panel = bench.panel(*judged, query="late interaction retrieval", grades="keys.jsonl")
+panel"""
+
+
+def grades(file: Path) -> list[int]:
+    return [judgment.grade for judgment in Judgments(file).current()]
+
+
+def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: Lab) -> None:
+    for name in ("queries.jsonl", "qrels.tsv"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
+    page, file = run_notebook("keys.ipynb", CELL, "1", "2"), lab.root / "keys.jsonl"
+    page.wait_for_selector(READY, timeout=60_000)
+    panel = page.locator(".wb-search")
+    expect(panel.locator(".wb-card")).to_have_count(10)
+    query = panel.locator(".wb-regrets .wb-link").first
+    query.click()
+    settled(panel)
+    expect(panel.locator(".wb-card .wb-grade-button").first).to_be_visible()
+    cells = page.locator(".jp-Cell").count()
+    curve = panel.locator(".wb-curve-line").get_attribute("d")
+
+    # A click on a card, then keys: graded, saved, on to the next.
+    panel.locator(".wb-passage").nth(2).click()
+    for key in "301":
+        page.keyboard.press(key)
+    expect(panel.locator(".wb-card").nth(4).get_by_label("Grade 1, related")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+    expect(panel.get_by_text("saving…")).to_have_count(0)
+    assert grades(file) == [3, 0, 1]
+    expect(panel.locator(".wb-curve-line")).not_to_have_attribute("d", curve or "")
+    page.keyboard.press("ArrowUp")
+    page.keyboard.press("x")
+    expect(panel.locator(".wb-card").nth(4).get_by_label("Grade 1, related")).to_have_attribute(
+        "aria-pressed", "false"
+    )
+    expect(panel.get_by_text("saving…")).to_have_count(0)
+    assert grades(file) == [3, 0]
+
+    # Keys after clicks on nothing, and after what was clicked is redrawn: still the panel's.
+    for place in (".wb-status", ".wb-weights h3", ".wb-ends"):
+        panel.locator(place).first.click(position={"x": 2, "y": 2})
+        _restless(page)
+    panel.locator(".wb-step").first.click()
+    _restless(page)
+    panel.locator(".wb-chip-action").first.click()
+    settled(panel)
+    _restless(page)
+    assert page.locator(".jp-Cell").count() == cells
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    _blind(panel)
+    _reached_by_tab(panel)
+
+
+def _restless(page: Page) -> None:
+    """What JupyterLab would do with these: cut and add cells, ask to restart."""
+    for key in ("b", "a", "d", "d", "0", "0", "i", "i", "m"):
+        page.keyboard.press(key)
+
+
+def _blind(panel: Locator) -> None:
+    """An order that is not the ranking's, without ranks, scores and what others said."""
+    ranked = order(panel)
+    panel.get_by_label("Blind").check()
+    expect(panel.locator(".wb-rank b").first).to_be_hidden()
+    expect(panel.locator(".wb-score").first).to_be_hidden()
+    panel.page.wait_for_function(
+        "before => [...document.querySelectorAll('.wb-card')]"
+        ".map(e => e.dataset.paper).join() !== before",
+        arg=",".join(ranked),
+    )
+    assert sorted(order(panel)) == sorted(ranked)
+    panel.get_by_label("Blind").uncheck()
+    expect(panel.locator(".wb-score").first).to_be_visible()
+
+
+def _reached_by_tab(panel: Locator) -> None:
+    """The first hit is not far from the query for somebody without a mouse."""
+    panel.get_by_role("combobox", name="Query").focus()
+    for _ in range(12):
+        panel.page.keyboard.press("Tab")
+        if panel.evaluate("e => document.activeElement.closest('.wb-card') !== null"):
+            return
+    raise AssertionError("no card within 12 Tabs of the query")

@@ -1,0 +1,121 @@
+"""Grades on the cards: on the disk at once, and the curve, the step and A against B follow."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.conftest import ROOT
+from workbench.errors import EvaluationError
+from workbench.evaluation.judgments.judgments import Judgments
+from workbench.evaluation.reports.metrics import per_query
+from workbench.records import Judgment
+from workbench.session import Workbench
+from workbench.widgets.judged import Judged
+from workbench.widgets.search_panel import SearchPanel
+from workbench.widgets.weight_tuner import weight_tuner
+
+LANDMARKS = ROOT / "data" / "landmarks"
+QUERIES, QRELS = LANDMARKS / "queries.jsonl", LANDMARKS / "qrels.tsv"
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "mine.jsonl"
+
+
+@pytest.fixture
+def panel(landmarks: Workbench, file: Path) -> SearchPanel:
+    return weight_tuner(landmarks, QUERIES, QRELS, grades=file)
+
+
+def say(panel: SearchPanel, monkeypatch: pytest.MonkeyPatch, **message: Any) -> list[Any]:
+    said: list[Any] = []
+    monkeypatch.setattr(panel.page, "send", said.append)
+    panel._hear(panel.page, message, [])
+    return said
+
+
+def test_a_grade_is_on_the_disk_and_all_follows(
+    panel: SearchPanel, landmarks: Workbench, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    judged = panel.judged
+    assert panel.ranking is not None
+    assert judged is not None
+    query_id = next(q.id for q in judged.queries if q.text == panel.ranking.query)
+    given = judged.grades()[query_id]
+    paper = next(p for p in panel.ranking.paper_ids if given.get(p, 0) == 0)
+    before, value = panel.page.judged, panel.steps.current
+    (reply,) = say(panel, monkeypatch, type="grade", paper=paper, grade=3)
+    assert reply == {"type": "graded", "paper": paper, "grade": 3}
+    assert Judgments(file).current() == [Judgment(query_id, paper, 3)]
+    assert panel.page.judged["values"] != before["values"]
+    assert panel.steps.current != value
+    # The curve is what tuning says with both sources, and the step's value is trec_eval's.
+    both = [Judgment(q, p, g) for q, grades in judged.grades().items() for p, g in grades.items()]
+    report = landmarks.evaluate(QUERIES, both, "nDCG@10", progress=False)
+    curve = judged.curve(panel.profile, judged.ends(panel.profile.weights))
+    here = landmarks.evaluate(QUERIES, both, "nDCG@10", weights=curve.weights(0.3), progress=False)
+    assert curve.query_values(0.3).mean() == pytest.approx(here.metrics["nDCG@10"].mean)
+    run = {query_id: landmarks.search(panel.ranking.query).paper_ids}
+    expected = per_query(run, both, "nDCG@10").iloc[0, 0]
+    assert panel.steps.current is not None
+    assert panel.steps.current.value == pytest.approx(expected)
+    # A against itself at other weights: means and difference are those of the reports.
+    panel.pin()
+    panel.page.settings = {**panel.page.settings, "weights": {"bm25": 1.0}, "seq": 1}
+    panel._settle()
+    said = panel.page.pinned["all"]
+    words = landmarks.evaluate(QUERIES, both, "nDCG@10", weights={"bm25": 1}, progress=False)
+    compared = words.compare(report).to_frame().iloc[0]
+    assert said["a"][0] == pytest.approx(report.metrics["nDCG@10"].mean)
+    assert said["b"][0] == pytest.approx(words.metrics["nDCG@10"].mean)
+    assert abs(said["difference"][0]) == pytest.approx(abs(compared["difference"]))
+    (reply,) = say(panel, monkeypatch, type="grade", paper=paper, grade=None)
+    assert reply["grade"] == given.get(paper)
+    assert Judgments(file).current() == []
+
+
+def test_a_file_that_cannot_be_written_leaves_the_grade_as_it_was(
+    panel: SearchPanel, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert panel.ranking is not None
+    paper = panel.ranking.paper_ids[0]
+    grades = (panel.judged.grades_of(panel.ranking.query) if panel.judged else None) or {}
+    file.mkdir()
+    (reply,) = say(panel, monkeypatch, type="grade", paper=paper, grade=0)
+    assert reply["grade"] == grades.get(paper)
+    assert str(file) in panel.page.message["text"]
+
+
+def test_grading_starts_from_nothing(landmarks: Workbench, file: Path) -> None:
+    queries = [{"id": "a", "text": "attention for translation"}, {"id": "b", "text": "skip lists"}]
+    panel = weight_tuner(landmarks, queries, grades=file)
+    assert panel.page.judged == {}
+    assert panel.ranking is not None
+    panel._hear(panel.page, {"type": "grade", "paper": panel.ranking.paper_ids[0], "grade": 2}, [])
+    assert panel.page.judged["queries"] == 1
+    panel.search("a question that nobody judges")
+    panel._hear(panel.page, {"type": "grade", "paper": panel.ranking.paper_ids[0], "grade": 2}, [])
+    assert "not one of those to judge" in panel.page.message["text"]
+    with pytest.raises(EvaluationError, match="file to grade into"):
+        Judged(landmarks, queries)
+
+
+def test_the_band_holds_the_curve_and_chance_is_no_reason_to_move(landmarks: Workbench) -> None:
+    judged = Judged(landmarks, QUERIES, QRELS)
+    profile = landmarks.profile
+    curve = judged.curve(profile, judged.ends(profile.weights))
+    low, high = curve.band()
+    assert ((low <= curve.values) & (curve.values <= high)).all()
+    values = curve.query_values(curve.best.weight)
+    error = values.std(ddof=1) / np.sqrt(len(values))
+    place = int(np.searchsorted(curve.breakpoints, curve.best.weight))
+    assert high[place] - curve.values[place] == pytest.approx(2.0096 * error, rel=0.1)
+    held = curve.supported(0.6)
+    assert held.weight == pytest.approx(0.6 + held.share * (curve.best.weight - 0.6), abs=1e-4)
+    # From the best itself there is nowhere to go that left-out queries support.
+    assert curve.supported(curve.best.weight).share == 0

@@ -1,0 +1,91 @@
+"""What the search panel sends to its page, and what stays of it in a saved notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from workbench.corpus.analysis import Analyser
+from workbench.present.view import View
+from workbench.ranking.details import paper_details
+from workbench.ranking.editing import query_terms
+from workbench.ranking.ranking import Ranking
+from workbench.ranking.suggestions import suggest_terms
+from workbench.widgets import cards
+from workbench.widgets.state import PanelState
+from workbench.widgets.steps import Steps
+
+if TYPE_CHECKING:
+    from workbench.widgets.judged import Judged
+
+
+def result(state: PanelState, ranking: Ranking, found: Ranking) -> dict[str, Any]:
+    """A result: what the browser ranks with, and what stands on the cards. `found` is the ranking
+    under the profile's own weights."""
+    candidates = ranking.candidates
+    starts = candidates.paper_starts
+    terms = query_terms(ranking.query, state.edits, Analyser(), ranking.engine)
+    return {
+        "query": ranking.query,
+        "signals": list(candidates.signals),
+        "colours": cards.colours(candidates.signals),
+        "normaliser": ranking.profile.normaliser,
+        "rows": len(candidates),
+        "papers": ranking.papers_found,
+        "columns": [column.tobytes() for column in ranking.normalised.T],
+        "starts": starts.astype(np.int32).tobytes(),
+        "ids": candidates.paper_ids[starts].tolist(),
+        "order": ranking.rows.tolist(),
+        "fingerprint": ranking.fingerprint,
+        "cards": cards.cards(ranking),
+        "terms": [cards.term_chip(term) for term in terms],
+        "suggestions": [cards.suggestion_chip(s) for s in suggest_terms(found)],
+        "notes": list(ranking.notes),
+        "profile": f"{state.profile.name}, {ranking.profile.normaliser}",
+        "ms": f"{found.timings_ms['total']:.1f}",
+    }
+
+
+def strip(steps: Steps, metric: str) -> dict[str, Any]:
+    """The steps as the browser shows them."""
+    differences = steps.differences()
+    return {
+        "at": steps.at,
+        "metric": metric,
+        "steps": [
+            {
+                "number": step.number,
+                "name": step.name,
+                "value": step.value,
+                "difference": difference,
+                "query": step.state.query,
+            }
+            for step, difference in zip(steps.done, differences, strict=True)
+        ],
+    }
+
+
+def details(ranking: Ranking, row: int, sent: Mapping[str, Any]) -> dict[str, Any] | None:
+    """A hit in full, by its row among the candidates; None where it fell off the list meanwhile.
+    `sent`: the result that the page has, whose terms say how the person wrote them."""
+    hits = zip(ranking.rows.tolist(), ranking.hits, strict=True)
+    hit = next((hit for place, hit in hits if place == row), None)
+    if hit is None:
+        return None
+    known = (*sent.get("suggestions", ()), *sent.get("terms", ()))
+    words = {term["term"]: term["word"] for term in known}
+    found = paper_details(ranking, hit)
+    return cards.details(found, ranking.candidates.query.terms, words)
+
+
+def panel_view(ranking: Ranking, steps: Steps, judged: Judged | None) -> View:
+    """The ranking, the steps that led to it, and the curve, where queries are judged."""
+    shown = ranking.view()
+    parts = [shown.html()]
+    if judged is not None and (curve := judged.picture(ranking.profile)) is not None:
+        parts.append(curve)
+    if len(steps) > 1:
+        parts.append(steps.view().html())
+    return View(shown.head, shown.rows, shown.notes, "parts.html", {"parts": parts})

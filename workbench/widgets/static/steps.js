@@ -1,0 +1,78 @@
+// The steps that led here: undo, redo, going back, names, files; and A against what is on screen.
+
+const signed = (value) => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(3)}`;
+const EXPORTS = [[".py", "cell (.py)"], [".toml", "profile (.toml)"], [".csv", "papers (.csv)"],
+  [".bib", "papers (.bib)"], [".ris", "papers (.ris)"], [".json", "papers (.json)"], [".html", "page (.html)"]];
+
+function createSteps(app) {
+  const button = (text, title, onclick) => h("button", { class: "wb-button", type: "button", title, onclick }, text);
+  const undo = button("Undo", "Ctrl+Z", () => app.send({ type: "undo" }));
+  const redo = button("Redo", "Ctrl+Shift+Z", () => app.send({ type: "redo" }));
+  const pin = button("Pin as A", "Keep this as A and go on as B", () => app.send({ type: app.pinned?.ranks ? "unpin" : "pin" }));
+  const strip = h("ol", { class: "wb-strip", "aria-label": "Steps" });
+  const name = h("input", { class: "wb-input", type: "text", maxlength: "200", "aria-label": "Name of this step", placeholder: "name this step", size: "16" });
+  const ending = h("select", { class: "wb-select", "aria-label": "Export this step" },
+    [h("option", { value: "" }, "Export…"), ...EXPORTS.map(([value, text]) => h("option", { value }, text))]);
+  const bar = h("div", { class: "wb-steps-bar", role: "toolbar", "aria-label": "Steps" }, undo, redo, strip, pin);
+  const more = h("div", { class: "wb-row" }, name, ending);
+  const versus = h("div", { class: "wb-versus", role: "status" });
+  const settle = rove(bar);
+  let shown = null;
+  name.addEventListener("change", () => {
+    if (shown && name.value.trim()) app.send({ type: "rename", step: shown.number, name: name.value });
+    name.value = "";
+  });
+  ending.addEventListener("change", () => {
+    if (ending.value) app.send({ type: "export", ending: ending.value, step: shown?.number });
+    ending.value = "";
+  });
+
+  function chip(step, current) {
+    const value = step.value === null ? "" : step.value.toFixed(3);
+    const change = step.difference ? ` ${signed(step.difference)}` : "";
+    const go = h("button", { class: `wb-step${step.difference > 0 ? " wb-better" : step.difference < 0 ? " wb-worse" : ""}`,
+      type: "button", "aria-current": current ? "step" : undefined, title: `Step ${step.number}: ${step.name}, for “${step.query}”`,
+      onclick: () => app.send({ type: "go", step: step.number }) },
+    h("span", { class: "wb-step-name", dir: "auto" }, step.name), value ? h("span", { class: "wb-number wb-soft" }, value + change) : null);
+    return h("li", {}, go);
+  }
+  function show(sent) {
+    const { steps = [], at = -1 } = sent;
+    app.metric = sent.metric;
+    const focused = strip.contains(document.activeElement);
+    shown = steps[at] || null;
+    strip.replaceChildren(...steps.map((step, i) => chip(step, i === at)));
+    undo.disabled = at <= 0;
+    redo.disabled = at >= steps.length - 1;
+    const now = strip.querySelector("[aria-current]");
+    if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
+    if (focused) now?.focus({ preventScroll: true });
+    settle();
+    bar.dataset.at = at;
+  }
+
+  const interval = ([mean, low, high]) => `${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
+  function verdict({ all }) {
+    if (!all) return [];
+    const [mean, low, high] = all.difference;
+    const sure = low > 0 ? "B is better" : high < 0 ? "A is better" : "no difference that chance could not make";
+    return [h("div", {}, `Over ${all.queries} judged queries: A ${interval(all.a)}, B ${interval(all.b)}. `,
+      h("b", {}, `B − A ${signed(mean)} [${signed(low)}, ${signed(high)}], p ${all.p < 0.001 ? "< .001" : all.p.toFixed(3)}: ${sure}.`))];
+  }
+  function showPin(pinned) {
+    app.pinned = pinned.ranks ? pinned : null;
+    setText(pin, app.pinned ? "Unpin A" : "Pin as A");
+    setAttribute(pin, "aria-pressed", String(Boolean(app.pinned)));
+    versus.hidden = !app.pinned;
+    if (app.pinned) {
+      const value = (number) => (number === null ? "" : `, ${app.metric} ${number.toFixed(4)}`);
+      versus.replaceChildren(
+        h("div", {}, h("b", {}, "A"), ` ${pinned.name}${value(pinned.value)}; `, h("b", {}, "B"), ` what is on screen${value(pinned.now)}`,
+          pinned.rbo === null ? "" : `; RBO ${pinned.rbo.toFixed(3)}, ${pinned.shared} papers in both. `,
+          h("button", { class: "wb-small", type: "button", onclick: () => app.send({ type: "go", step: pinned.step }) }, "Back to A")),
+        ...verdict(pinned));
+    }
+    app.showOrder();
+  }
+  return { bar, more, versus, show, showPin };
+}
