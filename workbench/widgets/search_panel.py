@@ -68,6 +68,7 @@ class SearchPanel(Live):
         self._result = self._sets = 0
         self._setting = False
         self._curve: tuple[Any, ...] = ()
+        self._grades: Mapping[str, int] = {}
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self._keepers: list[Callable[[], None]] = [self.keep]
         settings = {**replace(self.state, query=query).settings(), "seq": 0}
@@ -314,9 +315,10 @@ class SearchPanel(Live):
         paper = str(message["paper"])
         try:
             self.judged.grade(self.ranking.query, paper, message["grade"])
-        finally:
-            grades = self.judged.grades_of(self.ranking.query) or {}
-            self.page.send({"type": "graded", "paper": paper, "grade": grades.get(paper)})
+            self._grades = self.judged.grades_of(self.ranking.query) or {}
+        finally:  # the page shows what stands, also where it could not be written
+            grade = self._grades.get(paper)
+            self.page.send({"type": "graded", "paper": paper, "grade": grade})
         self._curve = ()
         self._send_curve(self.judged.ends(self.profile.weights))
         self._settle()
@@ -351,11 +353,13 @@ class SearchPanel(Live):
     def _send_result(self, seq: int, found: Ranking) -> None:
         assert self.ranking is not None
         self._result += 1
+        grades = self.judged.grades_of(self.ranking.query) if self.judged else None
+        self._grades = grades or {}
         self.page.result = {
             "id": self._result,
             "seq": seq,
             **payloads.result(self.state, self.ranking, found),
-            "grades": self.judged.grades_of(self.ranking.query) if self.judged else None,
+            "grades": grades,
             "hints": [] if len(self.ranking) else names.hints(self.state, self._unfiltered()),
         }
 
