@@ -11,7 +11,8 @@ from workbench.errors import ModelNotFound
 from workbench.profiles import Profile
 from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
-from workbench.widgets.search_panel import REMEMBERED, SearchPanel
+from workbench.widgets.rankings import REMEMBERED
+from workbench.widgets.search_panel import SearchPanel
 
 QUERY = "late interaction retrieval"
 
@@ -135,7 +136,7 @@ def test_what_is_typed_ahead_is_there_when_asked(
 def test_rankings_kept_are_bounded(panel: SearchPanel) -> None:
     for number in range(REMEMBERED + 5):
         send(panel, query=f"attention {number}")
-    assert len(panel._found) == REMEMBERED
+    assert len(panel.rankings) == REMEMBERED
 
 
 def test_details_add_up_and_go_with_the_weights(

@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, machine, profiles, search
+from workbench.cli import ask, corpus, elastic, evaluation, machine, panel, profiles, search
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -30,6 +30,7 @@ for command in (
     machine.doctor,
 ):
     app.command()(command)
+app.command("app")(panel.serve)
 app.add_typer(profiles.app, name="profile")
 
 

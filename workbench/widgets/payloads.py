@@ -48,12 +48,12 @@ def result(state: PanelState, ranking: Ranking, found: Ranking) -> dict[str, Any
     }
 
 
-def strip(steps: Steps, metric: str) -> dict[str, Any]:
+def strip(steps: Steps, judged: Judged | None) -> dict[str, Any]:
     """The steps as the browser shows them."""
     differences = steps.differences()
     return {
         "at": steps.at,
-        "metric": metric,
+        "metric": judged.metric if judged else "",
         "steps": [
             {
                 "number": step.number,

@@ -8,7 +8,6 @@ the last good ones back, so that what is on screen is always `state`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -27,6 +26,7 @@ from workbench.widgets.exports import export_text, write_export
 from workbench.widgets.judged import Judged
 from workbench.widgets.live import Live
 from workbench.widgets.pinned import Pinned
+from workbench.widgets.rankings import Rankings
 from workbench.widgets.search_view import MESSAGE, SearchView
 from workbench.widgets.state import KINDS, PanelState, code_of, variable_of
 from workbench.widgets.steps import Steps
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from workbench.session import Workbench
 
 KS = (5, 10, 20, 50)
-REMEMBERED = 16
-"""Rankings kept, so that what was typed ahead, or undone, is there at once."""
 
 
 class SearchPanel(Live):
@@ -64,7 +62,7 @@ class SearchPanel(Live):
         self.steps = Steps()
         self.ranking: Ranking | None = None
         self.pinned: Pinned | None = None
-        self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
+        self.rankings = Rankings(bench)
         self._result = self._sets = 0
         self._setting = False
         self._curve: tuple[Any, ...] = ()
@@ -166,7 +164,7 @@ class SearchPanel(Live):
         super().close()
         self.ranking = self.pinned = None
         self.steps = Steps()
-        self._found.clear()
+        self.rankings.clear()
         self._listeners.clear()
         self._keepers.clear()
 
@@ -220,7 +218,7 @@ class SearchPanel(Live):
 
     def _apply(self, state: PanelState, seq: int, steps: Steps) -> None:
         """Make this the state; nothing is changed by one that cannot be searched."""
-        found = self._retrieved(state) if state.query else None
+        found = self.rankings.of(state) if state.query else None
         ranking = None if found is None else state.rank(found)
         before, last = self.state, self.ranking
         self.state, self.ranking, self.steps = state, ranking, steps
@@ -238,21 +236,11 @@ class SearchPanel(Live):
         for listener in self._listeners:
             listener(self)
 
-    def _retrieved(self, state: PanelState) -> Ranking:
-        """The ranking under the profile's own weights; kept for a while."""
-        key = (state.retrieval, self.bench.engine.fingerprint)
-        if key not in self._found:
-            self._found[key] = state.retrieve(self.bench)
-            if len(self._found) > REMEMBERED:
-                self._found.popitem(last=False)
-        self._found.move_to_end(key)
-        return self._found[key]
-
     def _of_step(self, number: int | None) -> tuple[PanelState, Ranking | None]:
         if number is None:
             return self.state, self.ranking
         state = self.steps.step(number).state
-        return state, state.rank(self._retrieved(state)) if state.query else None
+        return state, state.rank(self.rankings.of(state)) if state.query else None
 
     # What the browser says
 
@@ -294,19 +282,15 @@ class SearchPanel(Live):
         known = self.judged is not None and self.ranking is not None
         value = self.judged.value(self.ranking) if known else None
         self.steps = self.steps.with_current(value)
-        self._send_steps()
+        self.page.steps = payloads.strip(self.steps, self.judged)
         if self.pinned is not None:
             self._send_pinned()
-        self._keep_all()
-
-    def _keep_all(self) -> None:
         for keeper in self._keepers:
             keeper()
 
     def _rename(self, message: Mapping[str, Any]) -> None:
         self.steps = self.steps.renamed(int(message["step"]), str(message["name"]))
-        self._send_steps()
-        self._keep_all()
+        self._settle()
 
     def _grade(self, message: Mapping[str, Any]) -> None:
         """A grade, or None to take it back; on the disk before the page hears of it."""
@@ -328,7 +312,7 @@ class SearchPanel(Live):
         settings = {**self.page.settings, "query": message["query"]}
         with suppress(WorkbenchError):
             if str(message["query"]).strip():
-                self._retrieved(self._kept_edits(PanelState.of(settings, self.base)))
+                self.rankings.of(self._kept_edits(PanelState.of(settings, self.base)))
 
     # To the browser
 
@@ -360,18 +344,17 @@ class SearchPanel(Live):
             "seq": seq,
             **payloads.result(self.state, self.ranking, found),
             "grades": grades,
-            "hints": [] if len(self.ranking) else names.hints(self.state, self._unfiltered()),
+            "hints": []
+            if len(self.ranking)
+            else names.hints(self.state, self.rankings.unfiltered(self.state)),
         }
-
-    def _unfiltered(self) -> Ranking:
-        """The same search without names that papers must have."""
-        bare: dict[str, Any] = dict.fromkeys(KINDS, ())
-        return self._retrieved(replace(self.state, **bare))
 
     def _send_names(self, message: Mapping[str, Any]) -> None:
         kind = str(message["kind"])
         if self.ranking is not None and kind in KINDS:
-            rows = names.names_like(self._unfiltered(), kind, str(message["text"]))
+            rows = names.names_like(
+                self.rankings.unfiltered(self.state), kind, str(message["text"])
+            )
             self.page.send({"type": "names", "kind": kind, "names": rows})
 
     def _send_curve(self, ends: tuple[Mapping[str, float], Mapping[str, float]]) -> None:
@@ -379,10 +362,6 @@ class SearchPanel(Live):
         if self.judged and self._curve != self.judged.key(self.profile, ends):
             self._curve = self.judged.key(self.profile, ends)
             self.page.judged = self.judged.payload(self.profile, ends)
-
-    def _send_steps(self) -> None:
-        metric = self.judged.metric if self.judged else ""
-        self.page.steps = payloads.strip(self.steps, metric)
 
     def _send_pinned(self) -> None:
         if self.pinned is not None:
