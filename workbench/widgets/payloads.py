@@ -17,6 +17,9 @@ from workbench.widgets import cards
 from workbench.widgets.state import PanelState
 from workbench.widgets.steps import Steps
 
+LONG = 190
+"""Words that a default embedder surely reads no further than."""
+
 if TYPE_CHECKING:
     from workbench.widgets.judged import Judged
 
@@ -42,10 +45,26 @@ def result(state: PanelState, ranking: Ranking, found: Ranking) -> dict[str, Any
         "cards": cards.cards(ranking),
         "terms": [cards.term_chip(term) for term in terms],
         "suggestions": [cards.suggestion_chip(s) for s in suggest_terms(found)],
-        "notes": list(ranking.notes),
+        "notes": [*ranking.notes, *hints_on(ranking, [term.papers for term in terms])],
         "profile": f"{state.profile.name}, {ranking.profile.normaliser}",
         "ms": f"{found.timings_ms['total']:.1f}",
     }
+
+
+def hints_on(ranking: Ranking, papers: list[int]) -> list[str]:
+    """What a person should know of the model behind the semantic signal, for this query."""
+    said = []
+    if len(ranking.query.split()) > LONG:
+        said.append(
+            "A long query: the semantic signal reads its first 256 tokens, some 190 words; BM25 "
+            "reads all of it."
+        )
+    if not any(papers) and not ranking.query.isascii():
+        said.append(
+            f"No word of the query is in the corpus, so {ranking.engine.manifest.model} alone "
+            "ranks; it may not know this language or these signs, and the order is then chance."
+        )
+    return said
 
 
 def strip(steps: Steps, judged: Judged | None) -> dict[str, Any]:
