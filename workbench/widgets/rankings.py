@@ -38,9 +38,5 @@ class Rankings:
         bare: dict[str, Any] = dict.fromkeys(KINDS, ())
         return self.of(replace(state, **bare))
 
-    def clear(self) -> None:
-        """Let go of all."""
-        self._found.clear()
-
     def __len__(self) -> int:
         return len(self._found)

@@ -164,7 +164,7 @@ class SearchPanel(Live):
         super().close()
         self.ranking = self.pinned = None
         self.steps = Steps()
-        self.rankings.clear()
+        del self.bench, self.rankings, self.judged  # IPython's history may hold a panel for ever
         self._listeners.clear()
         self._keepers.clear()
 
