@@ -112,7 +112,7 @@ def panel(
     def compare() -> Any:
         found = ComparePanel(bench, k=k, profile=search.profile, other=other)
         found.follow(search.state)
-        search.on_ranking(lambda panel: found.follow(panel.state))
+        search.on_settled(lambda: found.follow(search.state))
         return found.widget
 
     def profiles() -> Any:
