@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.corpus.analysis import Analyser
 from workbench.present.view import View
+from workbench.profiles import NORMALISERS
 from workbench.ranking.details import paper_details
 from workbench.ranking.editing import query_terms
 from workbench.ranking.ranking import Ranking
@@ -22,6 +23,26 @@ LONG = 190
 
 if TYPE_CHECKING:
     from workbench.widgets.judged import Judged
+
+
+def options(judged: Judged | None, k: int) -> dict[str, Any]:
+    """What may be chosen; `k` joins the usual counts of hits."""
+    return {
+        "normalisers": list(NORMALISERS),
+        "ks": sorted({5, 10, 20, 50, k}),
+        "queries": judged.texts if judged else [],
+        "grading": bool(judged and judged.file is not None),
+    }
+
+
+def order(ranking: Ranking, result: int, seq: int) -> dict[str, Any]:
+    """The kernel's order of a result's rows under the settings with this number."""
+    return {
+        "result": result,
+        "seq": seq,
+        "order": ranking.rows.tolist(),
+        "fingerprint": ranking.fingerprint,
+    }
 
 
 def result(state: PanelState, ranking: Ranking, found: Ranking) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
 from workbench.present.view import View
-from workbench.profiles import NORMALISERS, Profile, as_profile
+from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import edits_for
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import check_k
@@ -33,8 +33,6 @@ from workbench.widgets.steps import Steps
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
-
-KS = (5, 10, 20, 50)
 
 
 class SearchPanel(Live):
@@ -71,12 +69,7 @@ class SearchPanel(Live):
         self._keepers: list[Callable[[], None]] = [self.keep]
         settings = {**replace(self.state, query=query).settings(), "seq": 0}
         self.page = SearchView(
-            options={
-                "normalisers": list(NORMALISERS),
-                "ks": sorted({*KS, k}),
-                "queries": judged.texts if judged else [],
-                "grading": bool(judged and judged.file is not None),
-            },
+            options=payloads.options(judged, k),
             settings=settings,
             message=MESSAGE,
         )
@@ -220,21 +213,33 @@ class SearchPanel(Live):
         """Make this the state; nothing is changed by one that cannot be searched."""
         found = self.rankings.of(state) if state.query else None
         ranking = None if found is None else state.rank(found)
-        before, last = self.state, self.ranking
+        before = self.state, self.ranking, self.steps
         self.state, self.ranking, self.steps = state, ranking, steps
-        if ranking is None or found is None:
-            self._result += 1
-            self.page.result = {"id": self._result, "seq": seq, "normaliser": state.normaliser}
-            return
-        same = last is not None and last.candidates is found.candidates
-        if same and state.normaliser == before.normaliser:
-            self._send_order(seq)
-        else:
-            self._send_result(seq, found)
-            if self.judged:
-                self._send_curve(self.judged.ends(ranking.profile.weights))
+        try:
+            another = self._send(seq, found, *before[:2])
+        except Exception:
+            self.state, self.ranking, self.steps = before
+            raise
+        if another and self.judged and ranking is not None:
+            self._send_curve(self.judged.ends(ranking.profile.weights))
         for listener in self._listeners:
             listener(self)
+
+    def _send(
+        self, seq: int, found: Ranking | None, before: PanelState, last: Ranking | None
+    ) -> bool:
+        """Tell the page of the state, all or nothing; whether it is another result."""
+        if found is None:
+            self._result += 1
+            empty = {"id": self._result, "seq": seq, "normaliser": self.state.normaliser}
+            self.page.result = empty
+            return False
+        same = last is not None and last.candidates is found.candidates
+        if same and self.state.normaliser == before.normaliser:
+            self._send_order(seq)
+            return False
+        self._send_result(seq, found)
+        return True
 
     def _of_step(self, number: int | None) -> tuple[PanelState, Ranking | None]:
         if number is None:
@@ -327,12 +332,7 @@ class SearchPanel(Live):
 
     def _send_order(self, seq: int) -> None:
         if self.ranking is not None:
-            self.page.order = {
-                "result": self._result,
-                "seq": seq,
-                "order": self.ranking.rows.tolist(),
-                "fingerprint": self.ranking.fingerprint,
-            }
+            self.page.order = payloads.order(self.ranking, self._result, seq)
 
     def _send_result(self, seq: int, found: Ranking) -> None:
         assert self.ranking is not None
@@ -344,9 +344,7 @@ class SearchPanel(Live):
             "seq": seq,
             **payloads.result(self.state, self.ranking, found),
             "grades": grades,
-            "hints": []
-            if len(self.ranking)
-            else names.hints(self.state, self.rankings.unfiltered(self.state)),
+            "hints": [] if len(self.ranking) else names.hints(self.state, self.rankings),
         }
 
     def _send_names(self, message: Mapping[str, Any]) -> None:
