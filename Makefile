@@ -31,7 +31,7 @@ lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
 
 test: $(READY)  ## Set up, fetch what the tests need, run the whole suite
 	@bash tests/real_parts.sh
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .

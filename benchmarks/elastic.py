@@ -42,8 +42,9 @@ from tests.servers.elasticsearch import ARCHIVE, Server
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import VECTORS, read_manifest
 from workbench.corpus.vectors import read_blocks
-from workbench.engines.elastic.own.corpus import ElasticCorpus, layout_of
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
+from workbench.engines.elastic.own.layout import layout_of
 from workbench.engines.elastic.own.mapping import index_body
 from workbench.engines.elastic.own.sources import folder_documents
 from workbench.evaluation.likeness.parity import parity
@@ -100,7 +101,7 @@ def server(data: Path) -> Iterator[str]:
     if shutil.which("java") is None:
         print("Java is not here: install openjdk-17-jre-headless, or set WORKBENCH_ES_URL")
         sys.exit(2)
-    started = Server(need(data.parent / ARCHIVE), heap="1g")
+    started = Server(need(data.parent / ARCHIVE), heap="1g", quick=False)
     try:
         yield started.start().url
     finally:

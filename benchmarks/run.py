@@ -16,6 +16,7 @@ NAMES = (
     "indexing",
     "quality",
     "judging",
+    "experiments",
     "elastic",
     "rerank",
     "signals",

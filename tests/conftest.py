@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,17 @@ ROOT = Path(__file__).parent.parent
 # No test fails because the machine is busy.
 settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("busy")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """For `pytest -n 2 --dist loadgroup`: tests that share a JupyterLab or a cluster run in one
+    process, and so do those of a file, which share its fixtures."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    for item in items:
+        room = item.path.relative_to(ROOT / "tests").parts[0]
+        group = room if room in ("browser", "engines") else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 def need(found: bool, what: str, remedy: str) -> None:
@@ -60,6 +72,24 @@ def elasticsearch_url() -> Iterator[str]:
         yield server.start().url
     finally:
         server.close()
+
+
+def _new_files() -> set[str]:
+    """What git calls untracked in this checkout; nothing where it is none."""
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        return set()
+    command = ["git", "status", "--porcelain", "--untracked-files=all"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    return {line for line in done.stdout.splitlines() if line.startswith("??")}
+
+
+@pytest.fixture(scope="session", autouse=True)
+def nothing_is_left_in_the_checkout() -> Iterator[None]:
+    """Tests write below tmp_path: after the last one the checkout has no file more."""
+    before = _new_files()
+    yield
+    left = _new_files() - before
+    assert not left, f"while the tests ran, the checkout got new files: {sorted(left)}"
 
 
 def hear_ctrl_c() -> None:

@@ -23,9 +23,12 @@ ORDER = (
     ("ranking",),
     ("evaluation",),
     ("qa",),
+    ("experiments",),
     ("session",),
     ("opening",),
+    ("serve",),
     ("measurement",),
+    ("studies",),
     ("widgets",),
     ("cli", "doctor", "__main__", "__init__"),
 )

@@ -5,31 +5,20 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.command import run
 from tests.conftest import hear_ctrl_c, paper_record
+from workbench.engines.embedded.indexing import BLOCK
 from workbench.evaluation.judgments.judgments import Judgments
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile
-
-
-def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    """One call of the command in a process of its own."""
-    return subprocess.run(
-        [sys.executable, "-m", "workbench", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-        env={**os.environ, "COLUMNS": "100", **environment},
-    )
 
 
 @pytest.fixture(scope="module")
@@ -50,6 +39,22 @@ def search_json(corpus: Path, *arguments: str) -> dict[str, Any]:
     assert done.returncode == 0, done.stderr
     result: dict[str, Any] = json.loads(done.stdout)
     return result
+
+
+def test_a_process_of_its_own_prints_the_same_and_ends_with_the_same_code(corpus: Path) -> None:
+    for arguments in (["info", str(corpus)], ["info", str(corpus.parent)], ["find"]):
+        command = [sys.executable, "-m", "workbench", *arguments]
+        process = subprocess.run(
+            command,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "COLUMNS": "100"},
+        )
+        here = run(*arguments)
+        assert (process.returncode, process.stdout) == (here.returncode, here.stdout)
+        assert bool(process.stderr) == bool(here.stderr)
+        assert "Traceback" not in process.stderr
 
 
 def test_search_prints_a_table(corpus: Path) -> None:
@@ -211,23 +216,45 @@ def test_doctor_says_what_to_do_about_a_bad_cache(tmp_path: Path) -> None:
     assert any("WORKBENCH_CACHE" in check["remedy"] for check in bad)
 
 
+HALFWAY = """
+import os, signal, sys
+from workbench.cli import main
+from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+encode, blocks = OnnxEmbedder.encode, []
+def interrupted(self, texts, **options):
+    blocks.append(len(texts))
+    if len(blocks) == 2:
+        os.kill(os.getpid(), signal.SIGINT)
+    return encode(self, texts, **options)
+OnnxEmbedder.encode = interrupted
+main()
+"""
+
+
 def test_ctrl_c_leaves_a_build_that_continues(
-    tmp_path: Path, write_jsonl: Callable[..., Path]
+    tmp_path: Path, write_jsonl: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source = write_jsonl([paper_record(n, abstract=f"Text {n}. " * 40) for n in range(600)])
+    papers = BLOCK + 20
+    source = write_jsonl([paper_record(n, abstract=f"Text {n}.") for n in range(papers)])
     target = tmp_path / "corpus"
-    command = [sys.executable, "-m", "workbench", "index", str(source), "--into", str(target)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=hear_ctrl_c)
-    while not (target / "vectors.f32").exists():
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _, message = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "continue" in message
-    done = run("index", str(source), "--into", str(target))
-    assert "600 unchanged" in done.stdout
-    assert json.loads(run("info", str(target), "--json").stdout)["papers"] == 600
+    command = [sys.executable, "-c", HALFWAY, "index", str(source), "--into", str(target)]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, preexec_fn=hear_ctrl_c
+    )
+    assert done.returncode == 130
+    assert "continue" in done.stderr
+    encoded: list[int] = []
+    encode = OnnxEmbedder.encode
+
+    def counted(self: OnnxEmbedder, texts: Sequence[str], **options: Any) -> Any:
+        encoded.append(len(texts))
+        return encode(self, texts, **options)
+
+    monkeypatch.setattr(OnnxEmbedder, "encode", counted)
+    again = run("index", source, "--into", target)
+    assert f"{papers} unchanged" in again.stdout
+    assert encoded == [20]  # the first block was kept
+    assert json.loads(run("info", target, "--json").stdout)["papers"] == papers
 
 
 EARLY = """

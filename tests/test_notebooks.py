@@ -8,6 +8,8 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
+from tests.waiting import HANG
+
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
 
@@ -40,7 +42,9 @@ def surroundings(
 @pytest.mark.usefixtures("surroundings")
 def test_runs_from_top_to_bottom(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": path.parent}}).execute()
+    NotebookClient(
+        notebook, timeout=int(HANG), resources={"metadata": {"path": path.parent}}
+    ).execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     warned = [o.text for o in outputs if o.get("name") == "stderr" and "Warning" in o.text]
     assert outputs

@@ -16,6 +16,7 @@ NAMES = [
     "Answer",
     "Candidates",
     "Elasticsearch",
+    "Experiment",
     "Filters",
     "Hit",
     "Judgment",
@@ -31,16 +32,20 @@ NAMES = [
     "WeightCurve",
     "WeightSearch",
     "Workbench",
+    "compare",
     "errors",
+    "import_panel",
     "index",
     "inspect",
     "list_profiles",
     "open",
     "open_answer",
+    "open_experiment",
     "parity",
     "read_qrels",
     "read_queries",
     "read_recording",
+    "sweep",
     *sorted(
         name
         for name, kind in vars(errors).items()
@@ -83,7 +88,7 @@ def test_dir_lists_the_public_names() -> None:
 
 def test_an_unknown_name_is_an_attribute_error_that_names_it() -> None:
     with pytest.raises(AttributeError, match="module 'workbench' has no attribute 'serach'"):
-        wb.serach  # noqa: B018
+        _ = wb.serach
 
 
 def test_a_name_is_the_same_object_each_time() -> None:

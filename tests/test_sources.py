@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 import workbench as wb
+from tests.command import run
 from tests.conftest import shared
 from tests.corpus.fakes import FakeEmbedder, build
 from workbench.errors import CorpusNotFound
@@ -131,14 +130,10 @@ def test_inspect_shows_guesses_papers_and_rejects(tmp_path: Path) -> None:
     assert "Kelp forests" in found._repr_html_()
 
 
-def run(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workbench", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
-
-
 def test_on_the_command_line(inbox: Path, tmp_path: Path) -> None:
-    looked = run("inspect", inbox / "a.bib")
+    looked = run("inspect", inbox / "a.bib", inbox / "b.ris")
     assert looked.returncode == 0
+    assert "b.ris: 1 RIS" in looked.stdout
     assert "2 BibTeX" in looked.stdout
     assert "colbert: Late interaction" in looked.stdout
     done = run("index", inbox / "a.bib", inbox / "b.ris", "--into", tmp_path / "c", "--json")
@@ -146,6 +141,10 @@ def test_on_the_command_line(inbox: Path, tmp_path: Path) -> None:
     (inbox / "b.ris").unlink()
     synced = run("sync", tmp_path / "c")
     assert "b.ris is gone" in synced.stdout
+    address = run("index", "https://example.org/a.bib", "--into", tmp_path / "d")
+    assert address.returncode == 1
+    assert "an address; download it" in address.stderr
+    assert not (tmp_path / "d").exists()
     wrong = run("inspect", inbox / "a.bib", "--column", "title")
     assert wrong.returncode == 2
     assert "FIELD=NAME" in wrong.stderr

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import ast
+import subprocess
+import sys
+from pathlib import Path
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -31,6 +34,17 @@ def test_a_name_cannot_move_the_cursor() -> None:
     text = str(Profile(name=HOSTILE).diff(Profile(n_rerank=3)))
     assert "\x1b" not in text
     assert "␛[2J" in text
+
+
+def test_names_of_files_cannot_move_the_cursor(tmp_path: Path) -> None:
+    hostile = tmp_path / f"a{HOSTILE}"
+    hostile.mkdir()
+    for command in (["search", hostile, "kelp"], ["info", hostile], ["inspect", hostile]):
+        arguments = [sys.executable, "-m", "workbench", *map(str, command)]
+        done = subprocess.run(arguments, capture_output=True, text=True, check=False)
+        assert done.returncode == 1
+        assert "␛[2J" in done.stderr
+        assert not set("\x1b\x07\r\x9b\u202e") & set(done.stdout + done.stderr)
 
 
 def test_every_result_of_the_package_shows_a_view() -> None:

@@ -26,16 +26,25 @@ _ROOMS = {
     "workbench.evaluation.tuning.weight_search": "WeightSearch",
     "workbench.monitor.recording": "read_recording",
     "workbench.monitor.sampler": "Sampler",
-    "workbench.opening": "index open_corpus",
+    "workbench.opening": "import_panel index open_corpus",
     "workbench.profiles": "Profile list_profiles",
     "workbench.qa.answer": "Answer",
     "workbench.qa.assembling": "open_answer",
     "workbench.ranking.editing": "QueryEdits",
     "workbench.ranking.ranking": "Ranking",
     "workbench.records": "Candidates Filters Hit Judgment Paper Passage Query",
+    "workbench.experiments.experiment": "Experiment",
     "workbench.session": "Workbench",
+    "workbench.studies.compare": "compare_systems",
+    "workbench.studies.records": "open_record",
+    "workbench.studies.sweep": "sweep",
 }
-_OTHER = {"open": "open_corpus", "inspect": "inspect_source"}
+_OTHER = {
+    "compare": "compare_systems",
+    "inspect": "inspect_source",
+    "open": "open_corpus",
+    "open_experiment": "open_record",
+}
 _HOMES = {name: module for module, names in _ROOMS.items() for name in names.split()}
 """Public names and where they live; each is imported when first used."""
 
@@ -43,6 +52,7 @@ __all__ = [
     "Answer",
     "Candidates",
     "Elasticsearch",
+    "Experiment",
     "Filters",
     "Hit",
     "Judgment",
@@ -58,16 +68,20 @@ __all__ = [
     "WeightCurve",
     "WeightSearch",
     "Workbench",
+    "compare",
     "errors",
+    "import_panel",
     "index",
     "inspect",
     "list_profiles",
     "open",
     "open_answer",
+    "open_experiment",
     "parity",
     "read_qrels",
     "read_queries",
     "read_recording",
+    "sweep",
 ]
 __all__ += errors.__all__
 
@@ -80,9 +94,10 @@ if TYPE_CHECKING:
     from workbench.evaluation.reports.report import Report
     from workbench.evaluation.tuning.curve import WeightCurve
     from workbench.evaluation.tuning.weight_search import WeightSearch
+    from workbench.experiments.experiment import Experiment
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
-    from workbench.opening import index
+    from workbench.opening import import_panel, index
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
     from workbench.qa.answer import Answer
@@ -91,6 +106,9 @@ if TYPE_CHECKING:
     from workbench.ranking.ranking import Ranking
     from workbench.records import Candidates, Filters, Hit, Judgment, Paper, Passage, Query
     from workbench.session import Workbench
+    from workbench.studies.compare import compare_systems as compare
+    from workbench.studies.records import open_record as open_experiment
+    from workbench.studies.sweep import sweep
 
 
 def __getattr__(name: str) -> Any:

@@ -16,9 +16,12 @@ WorkbenchError
 ├── WeightError             NaN, negative, all zero, unknown signal
 ├── ProfileError            a setting out of range, an unknown key in TOML
 ├── EvaluationError         queries, judgments or metrics that cannot be evaluated
+├── ExperimentError         an experiment that cannot be kept, opened, compared or rerun
 ├── RecordingError          memory that cannot be sampled, recorded or read back as asked
 ├── AnswerError             an answer that cannot be kept, opened or looked into
 │   └── WriterError         a language model that cannot write a section
+├── DeadlineExceeded        work was stopped because its time is over, or nobody waits for it
+├── ServiceError            a service that cannot start or was not reached
 ├── ClusterError            an Elasticsearch cluster that does not do what was asked
 │   ├── ClusterUnavailable  away, without a master, or shards missing (red)
 │   │   └── ClusterTimeout  no answer in time
@@ -52,8 +55,10 @@ __all__ = [
     "CorpusNotFound",
     "CorpusReadOnly",
     "CorpusUnavailable",
+    "DeadlineExceeded",
     "DiskFull",
     "EvaluationError",
+    "ExperimentError",
     "FilterError",
     "MissingDependency",
     "ModelError",
@@ -64,6 +69,7 @@ __all__ = [
     "QueryError",
     "RecordError",
     "RecordingError",
+    "ServiceError",
     "UnsupportedSource",
     "WeightError",
     "WorkbenchError",
@@ -140,6 +146,10 @@ class EvaluationError(WorkbenchError):
     """Queries, judgments or metrics that cannot be evaluated."""
 
 
+class ExperimentError(WorkbenchError):
+    """A recorded experiment that cannot be kept, opened, compared or rerun."""
+
+
 class RecordingError(WorkbenchError):
     """Memory that cannot be sampled as asked, or its recording not written or read."""
 
@@ -150,6 +160,14 @@ class AnswerError(WorkbenchError):
 
 class WriterError(AnswerError):
     """A language model that cannot write a section."""
+
+
+class DeadlineExceeded(WorkbenchError):
+    """Work that was stopped because its time is over, or because nobody waits for it."""
+
+
+class ServiceError(WorkbenchError):
+    """A service that cannot start as asked, or that was not reached."""
 
 
 class ClusterError(WorkbenchError):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import file_digest
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +28,11 @@ from workbench.errors import (
     ProfileError,
     shown,
 )
+from workbench.experiments.store import FOLDER as EXPERIMENTS
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.profiles import Profile, as_profile
 from workbench.session import Workbench
+from workbench.system.progress import Progress
 
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
@@ -63,8 +66,9 @@ def open_corpus(
     (`profile_from_environment`). `model` is a name or a folder; without it a new index takes the
     default and an existing one the model it was made with. `runtime` says how it is run:
     "onnx-int8" (default), "onnx-fp32", "torch", "sentence-transformers" or "auto", which a profile
-    with `device="cuda"` means for a new index; an existing index keeps its own, since other
-    arithmetic gives other vectors. Raises CorpusNotFound,
+    with `device="cuda"` means for a new index. An existing index keeps its own where this machine
+    has it; any other of the same model will do (made on a GPU, searched on a laptop), and what that
+    changes is measured once and said: `info()["agreement"]`. Raises CorpusNotFound,
     CorpusMismatch (also for a model other than the index's), CorpusDamaged (papers that cannot be
     read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
     engine ClusterError.
@@ -86,7 +90,10 @@ def open_corpus(
     keeper = None if spec is None else spec.keeper(index)
     new = "auto" if as_profile(profile).device == "cuda" else None
     embedder = _ready(folder, index, model, runtime, new, prune, progress)
-    return Workbench(index, profile=profile, embedder=embedder, keeper=keeper, progress=progress)
+    return Workbench(
+        index, profile=profile, embedder=embedder, keeper=keeper, experiments=folder / EXPERIMENTS,
+        progress=progress,
+    )  # fmt: skip
 
 
 def _spec(engine: object) -> EngineSpec:
@@ -177,7 +184,7 @@ def index(
     runtime: str | None = None,
     strict: bool = False,
     columns: Mapping[str, str] | None = None,
-    progress: bool = True,
+    progress: Progress = True,
 ) -> IngestReport:
     """Index papers as you have them into a corpus folder, new or existing.
 
@@ -197,6 +204,16 @@ def index(
     folder = as_path(into)
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
     return indexer.add(source, strict=strict, columns=columns)
+
+
+def import_panel(into: str | Path) -> Any:
+    """A panel in a notebook for dropping files into a corpus folder, new or existing: it shows what
+    they are and writes nothing before "Add". `panel.bench` is the corpus's session, None before a
+    new one has papers. Raises MissingDependency, and of an existing corpus what `open` raises."""
+    folder = as_path(into)
+    bench = open_corpus(folder, progress=False) if exists(folder / NAME) else None
+    # The door up to the widgets: opened when called, so that a search needs no ipywidgets.
+    return import_module("workbench.widgets.import_panel").ImportPanel(bench, into=folder)
 
 
 def _source_state(source: Path, known: dict[str, Any] | None) -> dict[str, Any]:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
 from importlib import import_module
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Self, Unpack, overload
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identifiers import identifiers
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.manifest import Manifest
+from workbench.engines.agreement import agreement, check_model, runtimes_of
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.embedder import check_model, embedder_for
+from workbench.engines.embedder import embedder_for
 from workbench.engines.filters import Texts, Years, make_filters
 from workbench.engines.keeper import Keeper, Regrouping
 from workbench.engines.provenance import (
@@ -23,12 +24,9 @@ from workbench.engines.provenance import (
     record_keeper,
     records_of,
 )
-from workbench.errors import CorpusError, EvaluationError, RecordError
+from workbench.errors import CorpusError, RecordError
 from workbench.evaluation.collection import (
-    naming,
     query_candidates,
-    run_label,
-    run_settings,
     unknown_papers,
 )
 from workbench.evaluation.inputs import (
@@ -36,19 +34,22 @@ from workbench.evaluation.inputs import (
     QueryInput,
     as_judgments,
     as_queries,
-    settled,
 )
 from workbench.evaluation.judge_next.choose import judge_next, judged_items
 from workbench.evaluation.judge_next.suggestions import Suggestions
 from workbench.evaluation.likeness.list_comparison import ListComparison, compare_lists
 from workbench.evaluation.likeness.overlap import RankedList
 from workbench.evaluation.metric_names import metric_names
-from workbench.evaluation.reports.metrics import DEFAULT_METRICS, deepest_cutoff, grades_by_query
-from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.reports.metrics import DEFAULT_METRICS, grades_by_query
+from workbench.evaluation.reports.report import Report
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
-from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
+from workbench.experiments.evaluating import Collection, Subject, check_depth
+from workbench.experiments.experiment import Block, list_experiments
+from workbench.experiments.listing import ExperimentTable
+from workbench.experiments.recording import Recorder, asked_answers
+from workbench.experiments.store import FOLDER as EXPERIMENTS
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile, as_profile
 from workbench.qa.answer import Answer
@@ -57,6 +58,7 @@ from workbench.qa.evaluation.baselines import Choose
 from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
 from workbench.qa.evaluation.report import AnswerReport
+from workbench.qa.reviewing import review
 from workbench.qa.stream import AnswerStream
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import make_writer
@@ -70,11 +72,11 @@ from workbench.ranking.weights import (
     Weights,
     check_k,
     complete_weights,
-    ranked_ids,
     signal_names,
     weights_of_several,
 )
 from workbench.records import Filters, Hit
+from workbench.system.progress import Progress
 
 if TYPE_CHECKING:
     from workbench.corpus.formats.pdf_text import Box
@@ -91,6 +93,7 @@ class Workbench:
         profile: Profile | str | None = None,
         embedder: Embedder | None = None,
         keeper: Keeper | None = None,
+        experiments: Path | None = None,
         progress: bool = False,
     ) -> None:
         self.folder = folder
@@ -99,9 +102,13 @@ class Workbench:
         self.engine = self._keeper.open(progress=progress)
         self._embedder = embedder or embedder_for(self.manifest)
         check_model(self.manifest, self._embedder, self._keeper.name)
-        self._retriever = Retriever(self.engine, self._embedder, Analyser())
+        self._agreement = agreement(self.engine, self._embedder, self._keeper.name)
+        note = str(self._agreement or "")
+        self._retriever = Retriever(self.engine, self._embedder, Analyser(), note=note)
         self._profile = as_profile(profile)
-        self._asking: Asking | None = None
+        self._answers = Asking(self._embedder)
+        self._measured: Subject | None = None
+        self.recorder = Recorder(experiments or folder / EXPERIMENTS)
 
     @property
     def manifest(self) -> Manifest:
@@ -116,7 +123,7 @@ class Workbench:
 
     @profile.setter
     def profile(self, profile: Profile | str) -> None:
-        self._profile = self._chosen(as_profile(profile), None)
+        self._profile = self.chosen(as_profile(profile), None)
 
     # Searching and changing
 
@@ -148,7 +155,7 @@ class Workbench:
         script that the papers do not use, is answered by the dense signal and says so in `notes`.
         """
         check_k(k)
-        profile = self._chosen(profile, weights)
+        profile = self.chosen(profile, weights)
         given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
         retrieved = self._retriever.retrieve(query, profile, given, edits=edits, read=k)
         return Ranking(retrieved, profile, self.engine, k)
@@ -159,22 +166,26 @@ class Workbench:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = True,
+        progress: Progress = True,
+        reopen: bool = True,
     ) -> IngestReport:
-        """Add or replace papers from anything `wb.index` takes; this session sees them at once.
+        """Add or replace papers from anything `wb.index` takes; this session sees them at once, or
+        without `reopen` once `reopen()` is called (to add from a thread while another searches).
 
-        Nothing already stored is read, analysed or embedded again. Raises what `wb.index` raises.
+        Nothing already stored is read, analysed or embedded again. `progress` may be a function
+        that is called with (what is done, how many, of how many). Raises what `wb.index` raises.
         """
         report = self._keeper.add(
             source, self._embedder, strict=strict, columns=columns, progress=progress
         )
-        self._reopen()
+        if reopen:
+            self.reopen()
         return report
 
     def delete(self, ids: str | int | Iterable[str | int]) -> int:
         """Remove papers by id; returns how many there were. Raises RecordError for no id."""
         count = self._keeper.delete(identifiers("ids", ids, RecordError), self._embedder)
-        self._reopen()
+        self.reopen()
         return count
 
     def cache_token_vectors(self, *, progress: bool = True) -> TokenCacheReport:
@@ -205,7 +216,7 @@ class Workbench:
             self.add(source, columns=columns, progress=progress)
         check_followed(self.folder)
         report = keeper.refresh(self._embedder, prune=prune, progress=progress)
-        self._reopen()
+        self.reopen()
         return report
 
     def duplicates(self) -> Duplicates:
@@ -215,7 +226,7 @@ class Workbench:
 
         def regroup(change: Regrouping) -> None:
             record_keeper(self._keeper).regroup(change, self._embedder)
-            self._reopen()
+            self.reopen()
 
         with library(self.folder) as records:
             return Duplicates(list(find_groups(records)), dict(records.flagged()), regroup)
@@ -293,7 +304,7 @@ class Workbench:
 
         Raises QueryError, WriterError (an unknown writer) and what `search` raises.
         """
-        chosen = self._chosen(profile, weights)
+        chosen = self.chosen(profile, weights)
         given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
         request = Request(
             question=question,
@@ -308,10 +319,28 @@ class Workbench:
             stages=stages,
         )
         self._retriever.prepare(question)  # a question that cannot be searched fails here
-        if self._asking is None:
-            self._asking = Asking(self._embedder)
-        answers = AnswerStream(self._asking, request)
+        answers = AnswerStream(self._answers, request)
         return answers if stream else answers.finish()
+
+    def review(
+        self,
+        answer: Answer,
+        *,
+        accept: Iterable[str] = (),
+        reject: Iterable[str] = (),
+        writer: Writer | str | None = None,
+        profile: Profile | str | None = None,
+        seconds: float = 120.0,
+    ) -> Answer:
+        """An answer under a person's verdicts on its quotes, by their ids. A rejected quote leaves
+        the answer, and the sections that it was in are written anew, by `writer`; all others stay.
+
+        The verdicts take the place of earlier ones: without a quote among `reject` it comes back.
+        Raises AnswerError for an id that no quote has, and what `ask` raises.
+        """
+        chosen = self.chosen(profile, None)
+        by, drafts = make_writer(writer), self._answers.drafts
+        return review(answer, accept, reject, self.engine, by, chosen, seconds, drafts)
 
     def evaluate_answers(
         self,
@@ -336,10 +365,11 @@ class Workbench:
                 return self.ask(text, words=words, writer=writer, profile=profile)
             return self.ask(text, words=words, profile=profile, stages=Stages(choose=choose))
 
-        judged = read_questions(questions)
-        return evaluate_answers(
-            ask, self.engine, judged, words, baselines=baselines, progress=progress
-        )
+        judged, lengths = read_questions(questions), tuple(words)
+        asked = asked_answers(judged, lengths, self.chosen(profile, None), baselines)
+        measure = partial(evaluate_answers, ask, self.engine, judged, lengths)
+        options = {"baselines": baselines, "progress": progress}
+        return self.recorder.answers(self.subject, asked, lambda: measure(**options))
 
     # Measuring
 
@@ -364,21 +394,11 @@ class Workbench:
         Raises EvaluationError, also where the corpus has none of the judged papers; what reading
         the files raises; and what `search` raises, with the query's id.
         """
-        profile = self._chosen(profile, weights)
+        profile = self.chosen(profile, weights)
         names, k = metric_names(metrics), check_k(k)
-        if (depth := deepest_cutoff(names)) > k:
-            raise EvaluationError(f"k is {k}, but a metric looks at {depth} papers; give a k of it")
-        asked, judged = as_queries(queries), as_judgments(judgments)
-        grades = grades_by_query(judged)
-        unknown = unknown_papers(self.engine, asked, grades)
-        run = {}
-        for query, found in query_candidates(self._retriever, asked, grades, profile, progress):
-            with naming(query):
-                run[query.id] = ranked_ids(found, profile, k)
-        return make_report(
-            run, asked, judged, names, label=run_label(profile), settled=settled(judgments),
-            unknown_papers=unknown, settings=run_settings(self.engine, profile, k),
-        )  # fmt: skip
+        check_depth(names, k)
+        judged = Collection.of(queries, judgments)
+        return self.recorder.evaluate(self.subject, judged, names, profile, k, progress=progress)
 
     @overload
     def tune(
@@ -425,10 +445,10 @@ class Workbench:
         signals = signal_names(signals)
         profile = self._with_signals(profile, signals)
         parse_metric(metric)  # before anything is retrieved
-        asked, grades = as_queries(queries), grades_by_query(as_judgments(judgments))
-        unknown = unknown_papers(self.engine, asked, grades)
-        found = query_candidates(self._retriever, asked, grades, profile, progress)
-        return tune(found, asked, grades, signals, metric, profile, unknown)
+        collection = Collection.of(queries, judgments)
+        return self.recorder.tune(
+            self.subject, collection, metric, signals, profile, progress=progress
+        )
 
     def judge_next(
         self,
@@ -471,6 +491,18 @@ class Workbench:
         """
         return compare_lists(first, second, p=p)
 
+    # What was measured
+
+    def experiment(self, name: str, *, tags: Iterable[str] = (), note: str = "") -> Block:
+        """`with bench.experiment("dense weight") as run:` what is measured inside is one record's.
+        Outside of one it is recorded too, unless WORKBENCH_RECORD is false."""
+        return Block(self.recorder, lambda: self.subject, name, tags, note)
+
+    def experiments(self, metric: str = "") -> ExperimentTable:
+        """What was recorded here, newest first: `[ID]` of it is an `Experiment`. The best by
+        `metric` is marked. Raises ExperimentError."""
+        return list_experiments(self.recorder.store, metric, lambda: self.subject)
+
     # Widgets: they compute nothing and call this session. They raise MissingDependency.
 
     def panel(self, queries: Any = None, judgments: Any = None, **options: Any) -> Any:
@@ -488,7 +520,7 @@ class Workbench:
         return _widget("weight_tuner", "weight_tuner")(self, queries, judgments, **options)
 
     def compare_panel(self, query: str = "", **options: Any) -> Any:
-        """Two settings, or two engines, side by side in a notebook; `other` is a Workbench."""
+        """Two settings or engines side by side in a notebook; `other` is a Workbench."""
         return _widget("compare", "ComparePanel")(self, query, **options)
 
     def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
@@ -503,6 +535,21 @@ class Workbench:
         `widgets.judging.judge`. Raises EvaluationError."""
         return _widget("judging", "judge")(self, queries, judgments, **options)
 
+    def ask_panel(self, question: str = "", **options: Any) -> Any:
+        """Ask in a notebook: stages as they come, quotes in their paragraphs, each to be accepted
+        or rejected; earlier questions, export. Options: `writer`, `profile`, `words`, as in
+        `ask`."""
+        return _widget("ask_panel", "AskPanel")(self, question, **options)
+
+    def import_panel(self) -> Any:
+        """Drop files or name paths, see what they are and what would become of them, then add
+        them. Nothing is written before. `wb.import_panel(into=...)` makes a new corpus."""
+        return _widget("import_panel", "ImportPanel")(self)
+
+    def experiments_panel(self, metric: str = "") -> Any:
+        """The experiments in a notebook: filters, two compared, the history of a metric."""
+        return _widget("experiments", "experiments_panel")(self, metric)
+
     def profile_picker(self, **options: Any) -> Any:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
         `widgets.profile_picker`."""
@@ -512,21 +559,16 @@ class Workbench:
 
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
-        manifest = self.manifest
+        place = {"folder": str(self.folder), **self._keeper.facts()}
+        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
+
+    def loaded(self) -> dict[str, int]:
+        """Bytes of each model that is in memory now, by "name on device"."""
+        pool = getattr(self._embedder, "pool", None)
+        usage = {} if pool is None else pool.ledger.usage()
         return {
-            "folder": str(self.folder),
-            "papers": manifest.papers,
-            "passages": manifest.passages,
-            "terms": manifest.terms,
-            **self._keeper.facts(),
-            "model": manifest.model,
-            "dimension": manifest.dimension,
-            "analyser": manifest.analyser,
-            "chunking": manifest.chunking,
-            "bm25": {"k1": manifest.k1, "b": manifest.b},
-            "generation": manifest.generation,
-            "fingerprint": manifest.fingerprint,
-            "versions": manifest.versions,
+            f"{key} on {device}": use.weights + use.activations
+            for (key, device), use in usage.items()
         }
 
     def close(self) -> None:
@@ -537,12 +579,7 @@ class Workbench:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def __reduce__(self) -> str:
@@ -552,10 +589,11 @@ class Workbench:
         )
 
     def __repr__(self) -> str:
-        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers)"
+        here = f", queries by {self._agreement.here}" if self._agreement else ""
+        return f"Workbench({self._keeper.name!r}, {self.manifest.papers:,} papers{here})"
 
-    def _chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
-        """The profile asked for, or the session's, with the weights asked for; checked."""
+    def chosen(self, profile: Profile | str | None, weights: Weights | None) -> Profile:
+        """The profile of a search with these, checked. Raises what `search` raises of them."""
         profile = self.profile if profile is None else as_profile(profile)
         signals = self._retriever.signals(profile)
         if weights is not None:
@@ -565,13 +603,21 @@ class Workbench:
         return profile
 
     def _with_signals(self, profile: Profile | str | None, signals: Sequence[str]) -> Profile:
-        """The profile asked for with the stages that compute some signals. Raises WeightError for
-        one that none computes."""
-        profile = with_stages(self._chosen(profile, None), signals)
+        """The profile with the stages that compute some signals; WeightError where none does."""
+        profile = with_stages(self.chosen(profile, None), signals)
         weight_vector(dict.fromkeys(signals, 1.0), self._retriever.signals(profile))
         return profile
 
-    def _reopen(self) -> None:
+    @property
+    def subject(self) -> Subject:
+        """This session as what is measured; digests are read once a generation."""
+        if self._measured is None or self._measured.engine is not self.engine:
+            parts = self.engine, self._retriever, self._embedder
+            self._measured = Subject(*parts, self.recorder.folder.parent)
+        return self._measured
+
+    def reopen(self) -> None:
+        """See the papers as they are now, whoever changed them; not while a search runs."""
         self.engine.close()
         self.engine = self._keeper.open(progress=self._progress)
         self._retriever = self._retriever.over(self.engine)

@@ -10,21 +10,22 @@ import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
 
 from tests.browser.lab import FLAGS, Lab, open_and_run, running_lab, set_setting
-from tests.conftest import ROOT, need
+from tests.conftest import need
+from tests.waiting import HANG
+from workbench.session import Workbench
 
 __all__ = ["SCREENSHOTS", "Lab", "screenshot", "set_setting"]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
-# What is waited for comes at once; a machine busy with other work may still take seconds.
-expect.set_options(timeout=30_000)
+expect.set_options(timeout=1000 * HANG)
 
 
 @pytest.fixture(scope="session")
-def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(tmp_path_factory: pytest.TempPathFactory, landmarks: Workbench) -> Iterator[Lab]:
+    """One JupyterLab for all; its folder has the sample corpus, indexed."""
     root = tmp_path_factory.mktemp("lab")
-    (root / "landmarks").mkdir()
-    shutil.copy(ROOT / "data" / "landmarks" / "papers.jsonl", root / "landmarks")
+    shutil.copytree(landmarks.folder.parent, root / "landmarks")
     with running_lab(root) as running:
         yield running
 
@@ -43,6 +44,7 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1600, "height": 1100})
+    context.set_default_timeout(1000 * HANG)
     yield context.new_page()
     context.close()
 

@@ -8,7 +8,6 @@ import secrets
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,9 @@ from pathlib import Path
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
 from playwright.sync_api import Page, expect
+
+from tests.servers.watcher import Watcher
+from tests.waiting import HANG, wait_until
 
 FLAGS = (
     "--no-sandbox",
@@ -63,23 +65,30 @@ def running_lab(root: Path, module: str = "jupyterlab") -> Iterator[Lab]:
     command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
     command += [f"--IdentityProvider.token={token}"]
     with open(root / "lab.log", "wb") as log:
+        watcher = Watcher(root)
         process = subprocess.Popen(
-            command, env={**os.environ, **settings}, stdout=log, stderr=subprocess.STDOUT
+            command,
+            env={**os.environ, **settings},
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
         )
+        watcher.follow(process.pid)
         try:
             _wait_until_up(f"http://127.0.0.1:{port}/api/status?token={token}", process, root)
             yield Lab(f"http://127.0.0.1:{port}", token, root)
         finally:
             process.terminate()
-            process.wait(timeout=30)
+            process.wait()
+            watcher.dismiss()
 
 
 def open_and_run(page: Page, url: str) -> None:
     """Open a notebook in JupyterLab and run all its cells."""
     page.goto(url)
-    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=60_000)
+    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
     # Run before the kernel is connected opens a dialog that asks for one.
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     page.get_by_role("menuitem", name="Run", exact=True).click()
     page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
 
@@ -98,12 +107,13 @@ def free_port() -> int:
 
 
 def _wait_until_up(url: str, process: subprocess.Popen[bytes], root: Path) -> None:
-    for _ in range(240):
+    def answers() -> bool:
         try:
-            urllib.request.urlopen(url, timeout=2).close()
-            return
+            urllib.request.urlopen(url, timeout=HANG).close()
         except OSError:
-            if process.poll() is not None:
-                break
-            time.sleep(0.25)
-    raise RuntimeError(f"JupyterLab did not start: {(root / 'lab.log').read_text()[-2000:]}")
+            return False
+        return True
+
+    wait_until(lambda: process.poll() is not None or answers(), every=0.25)
+    if process.poll() is not None:
+        raise RuntimeError(f"JupyterLab did not start: {(root / 'lab.log').read_text()[-2000:]}")

@@ -21,8 +21,8 @@ def run_cell(page: Page, number: int) -> Locator:
     before = prompt.inner_text()
     cell.locator(".cm-content").click()
     page.keyboard.press("Control+Enter")
-    expect(prompt).not_to_have_text(before, timeout=30_000)
-    expect(prompt).not_to_have_text("[*]:", timeout=30_000)
+    expect(prompt).not_to_have_text(before)
+    expect(prompt).not_to_have_text("[*]:")
     return cell
 
 
@@ -37,7 +37,6 @@ def settled(panel: Locator) -> None:
     panel.page.wait_for_function(
         "e => !e.dataset.seq || e.dataset.seq === e.dataset.confirmed",
         arg=panel.element_handle(),
-        timeout=20_000,
     )
 
 
@@ -45,6 +44,13 @@ def order(panel: Locator) -> list[str]:
     """Paper ids as the cards stand on screen."""
     ids: list[str] = panel.locator(".wb-card").evaluate_all("es => es.map(e => e.dataset.paper)")
     return ids
+
+
+def fits(widget: Locator) -> None:
+    """Wait until nothing of a widget sticks out at its side: after a resize that takes frames."""
+    widget.page.wait_for_function(
+        "e => e.scrollWidth - e.clientWidth <= 0", arg=widget.element_handle()
+    )
 
 
 def heap(page: Page) -> tuple[int, int]:
@@ -61,13 +67,13 @@ def picture(widget: Locator, name: str, height: int = 960) -> None:
     """A picture of the top of a widget for the README, cut out of a page that has room for it."""
     page = widget.page
     page.set_viewport_size({"width": 1500, "height": height + 500})
-    page.wait_for_timeout(400)
     widget.evaluate("e => e.scrollIntoView({ block: 'start' })")
+    page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
     page.mouse.move(0, 0)
     box = widget.bounding_box()
     assert box is not None
     clip = {**box, "height": min(box["height"], float(height))}
-    page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip)  # type: ignore[arg-type]
+    page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip)
 
 
 MOVE = """async ([label, values, frames]) => {

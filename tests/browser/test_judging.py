@@ -85,8 +85,8 @@ def note_twice_and_take_back(page: Page, widget: Locator, file: Path) -> None:
 def test_every_key_is_on_the_disk_and_survives_the_kernel(run_notebook: Run, lab: Lab) -> None:
     page, file = run_notebook("judge.ipynb", OPEN, JUDGE), lab.root / "judged.jsonl"
     widget = page.locator(".wb-judging")
-    expect(widget).to_be_visible(timeout=60_000)
-    expect(widget.locator(".wb-badge", has_text="left")).to_have_count(3, timeout=20_000)
+    expect(widget).to_be_visible()
+    expect(widget.locator(".wb-badge", has_text="left")).to_have_count(3)
     badge, squares = widget.locator(".wb-badge").first, widget.locator(".wb-square")
     papers = squares.count()
     expect(badge).to_have_text(f"{papers} left")
@@ -96,17 +96,17 @@ def test_every_key_is_on_the_disk_and_survives_the_kernel(run_notebook: Run, lab
 
     # A kernel that is gone: nothing looks saved that is not.
     restart(page)
-    expect(widget.get_by_role("alert")).to_contain_text("Run its cell again", timeout=20_000)
+    expect(widget.get_by_role("alert")).to_contain_text("Run its cell again")
     widget.locator(".wb-card").click()
     page.keyboard.press("2")
     expect(squares.nth(3)).to_have_text("·")
     assert grades(file) == [3, 2, 1]
     widget.screenshot(path=SCREENSHOTS / "judging-kernel-gone-1600.png")
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     widget.evaluate("e => { e.dataset.old = 'yes'; }")
     run_all(page)
-    expect(page.locator(".wb-judging[data-old]")).to_have_count(0, timeout=60_000)
-    expect(badge).to_have_text(f"{papers - 3} left", timeout=60_000)
+    expect(page.locator(".wb-judging[data-old]")).to_have_count(0)
+    expect(badge).to_have_text(f"{papers - 3} left")
     assert [text for text in squares.all_inner_texts() if text != "·"] == ["3", "2", "1"]
     expect(widget.locator(".wb-card-title")).to_have_text(titles[3])
 
@@ -125,7 +125,7 @@ def test_every_key_is_on_the_disk_and_survives_the_kernel(run_notebook: Run, lab
 
     # By impact: some paper without a grade, and why.
     page.keyboard.press("i")
-    expect(widget.locator(".wb-reason")).to_contain_text("With grade", timeout=20_000)
+    expect(widget.locator(".wb-reason")).to_contain_text("With grade")
     expect(widget.locator(".wb-square[aria-current=true]")).to_have_text("·")
     widget.screenshot(path=SCREENSHOTS / "judging-impact-1600.png")
     assert page.locator(".jp-OutputArea-output", has_text="Traceback").count() == 0
@@ -135,7 +135,7 @@ def test_blind_hides_ranks_and_arms_and_shuffles(run_notebook: Run, lab: Lab) ->
     blind = JUDGE.replace("judged.jsonl", "blind.jsonl").replace('who="ada"', "blind=True, seed=3")
     page = run_notebook("blind.ipynb", OPEN, blind, "1")
     widget = page.locator(".wb-judging")
-    expect(widget.locator(".wb-square").first).to_be_visible(timeout=60_000)
+    expect(widget.locator(".wb-square").first).to_be_visible()
     expect(widget.locator(".wb-ranks")).to_have_count(0)
 
     def order() -> list[str]:
@@ -160,7 +160,7 @@ def test_blind_hides_ranks_and_arms_and_shuffles(run_notebook: Run, lab: Lab) ->
     (lab.root / "blind.jsonl").mkdir()
     widget.locator(".wb-card").click()
     page.keyboard.press("2")
-    expect(widget.get_by_role("alert")).to_contain_text("blind.jsonl", timeout=10_000)
+    expect(widget.get_by_role("alert")).to_contain_text("blind.jsonl")
     expect(widget.locator(".wb-saved")).to_have_text("Not saved")
     expect(widget.locator(".wb-square", has_text="2")).to_have_count(0)
     widget.screenshot(path=SCREENSHOTS / "judging-unwritable-1600.png")

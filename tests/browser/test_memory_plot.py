@@ -9,6 +9,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import SCREENSHOTS, Lab
 from tests.conftest import ROOT
+from tests.waiting import wait_until
 
 Run = Callable[..., Page]
 
@@ -62,6 +63,17 @@ def run_cell(page: Page, source: str) -> None:
     page.keyboard.press("Control+Enter")
 
 
+def until_printed(page: Page, output: Locator, source: str, words: str) -> None:
+    """Run a cell again and again until it prints the words: the page's messages come between."""
+
+    def printed() -> bool:
+        run_cell(page, source)
+        expect(page.locator(".jp-InputPrompt").last).not_to_have_text("[*]:")
+        return output.filter(has_text=words).count() > 0
+
+    wait_until(printed)
+
+
 def tip_over(page: Page, mark: Locator) -> Locator:
     """Put the pointer under a mark and give what the plot says there."""
     box = mark.bounding_box()
@@ -72,7 +84,7 @@ def tip_over(page: Page, mark: Locator) -> Locator:
 
 def look(page: Page, plot: Locator) -> None:
     """Marks, layers, budget, and what the pointer and the arrow keys read."""
-    expect(plot.locator(".wb-sign[data-kind=evict]")).to_have_count(2, timeout=10_000)
+    expect(plot.locator(".wb-sign[data-kind=evict]")).to_have_count(2)
     kinds = [mark.get_attribute("data-kind") for mark in plot.locator(".wb-sign").all()]
     assert kinds == ["load", "evict", "load", "oom_retry", "evict", "load"]
     expect(plot.locator(".wb-layer[fill^=url]").first).to_be_attached()  # activations apart
@@ -92,37 +104,36 @@ def look(page: Page, plot: Locator) -> None:
 def release(page: Page, plot: Locator, output: Locator) -> None:
     """An idle model goes at once; of one in use it says so, and it goes when the call ends."""
     plot.get_by_role("button", name="Release bge-large").click()
-    expect(plot.locator(".wb-sign[data-kind=release]")).to_have_count(1, timeout=10_000)
+    expect(plot.locator(".wb-sign[data-kind=release]")).to_have_count(1)
     expect(plot.locator(".wb-models")).to_contain_text("No model is loaded")
     run_cell(page, "print('FREE', first.loaded, pool.ledger.usage())")
-    expect(output.filter(has_text="FREE False {}")).to_be_visible(timeout=10_000)
+    expect(output.filter(has_text="FREE False {}")).to_be_visible()
     use = "import threading; t = threading.Thread(target=second.encode, args=(20, 2)); t.start()"
     run_cell(page, use)
-    plot.get_by_role("button", name="Release minilm <b>").click(timeout=10_000)
+    plot.get_by_role("button", name="Release minilm <b>").click()
     expect(plot.locator(".wb-message")).to_contain_text("is in use; it is released when")
     plot.screenshot(path=SCREENSHOTS / "memory-in-use-1600.png")
-    expect(plot.locator(".wb-models")).to_contain_text("No model is loaded", timeout=10_000)
+    expect(plot.locator(".wb-models")).to_contain_text("No model is loaded")
     expect(plot.locator(".wb-message")).to_have_count(0)  # it is released, so that is past
 
 
 def hide_and_rest(page: Page, plot: Locator, output: Locator) -> None:
     """Out of sight it stops, in sight it goes on, and a quiet kernel pauses it."""
     run_cell(page, "module.IDLE = 1.5\nplot.layout.display = 'none'")
-    run_cell(page, "time.sleep(0.5); print('HIDDEN', plot.running)")
-    expect(output.filter(has_text="HIDDEN False")).to_be_visible(timeout=10_000)
+    until_printed(page, output, "print('HIDDEN', plot.running)", "HIDDEN False")
     run_cell(page, "plot.layout.display = None")
-    expect(plot.get_by_role("status").filter(has_text="Paused")).to_be_visible(timeout=15_000)
+    expect(plot.get_by_role("status").filter(has_text="Paused")).to_be_visible()
     plot.screenshot(path=SCREENSHOTS / "memory-paused-1600.png")
     run_cell(page, "print('WOKEN', plot.running); module.IDLE = 60")
-    expect(output.filter(has_text="WOKEN True")).to_be_visible(timeout=10_000)
+    expect(output.filter(has_text="WOKEN True")).to_be_visible()
     expect(plot.get_by_role("button", name="Resume")).to_be_hidden()
 
 
 def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -> None:
     page = run_notebook("memory.ipynb", MODELS, PLOT, WORK, "1")
     plot, output = page.locator(".wb-memory"), page.locator(".jp-OutputArea-output pre")
-    expect(plot).to_be_visible(timeout=30_000)
-    expect(output.filter(has_text="WORKED True")).to_be_visible(timeout=30_000)
+    expect(plot).to_be_visible()
+    expect(output.filter(has_text="WORKED True")).to_be_visible()
     look(page, plot)
     release(page, plot, output)
 
@@ -130,7 +141,7 @@ def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -
     count = "e => e.querySelectorAll('*').length"
     elements = plot.evaluate(count)
     run_cell(page, "for _ in range(300): plot._send_update(*plot._sampler.take())\nprint('SENT')")
-    expect(output.filter(has_text="SENT")).to_be_visible(timeout=10_000)
+    expect(output.filter(has_text="SENT")).to_be_visible()
     assert abs(plot.evaluate(count) - elements) <= 10  # ticks of the axis come and go
 
     hide_and_rest(page, plot, output)
@@ -138,8 +149,7 @@ def test_a_live_plot_shows_what_happens_and_releases_models(run_notebook: Run) -
     page.get_by_role("menuitem", name="Edit", exact=True).click()
     page.get_by_role("menuitem", name="Clear Outputs of All Cells").click()
     expect(plot).to_have_count(0)
-    run_cell(page, "time.sleep(0.5); print('CLEARED', plot.running)")
-    expect(output.filter(has_text="CLEARED False")).to_be_visible(timeout=10_000)
+    until_printed(page, output, "print('CLEARED', plot.running)", "CLEARED False")
 
 
 def test_a_recording_is_played_and_a_damaged_one_explained(run_notebook: Run, lab: Lab) -> None:
@@ -152,10 +162,10 @@ def test_a_recording_is_played_and_a_damaged_one_explained(run_notebook: Run, la
     cells = [f"{make}memory_plot(recording={name!r})" for name in (*names, "broken.jsonl")]
     page = run_notebook("recording.ipynb", *cells)
     plots = page.locator(".wb-memory")
-    expect(plots).to_have_count(len(cells), timeout=30_000)
+    expect(plots).to_have_count(len(cells))
     for name, plot in zip(names, plots.all(), strict=False):
         plot.scroll_into_view_if_needed()
-        expect(plot.locator(".wb-sign").first).to_be_attached(timeout=10_000)
+        expect(plot.locator(".wb-sign").first).to_be_attached()
         expect(plot.get_by_role("button", name="Release")).to_have_count(0)
         plot.screenshot(path=SCREENSHOTS / f"recording-{name.removesuffix('.jsonl')}-1600.png")
     plot = plots.first
@@ -165,7 +175,7 @@ def test_a_recording_is_played_and_a_damaged_one_explained(run_notebook: Run, la
     expect(plot.locator(".wb-sign")).to_have_count(0)
     plot.get_by_label("Speed").select_option("20")
     plot.get_by_role("button", name="Play").click()
-    expect(plot.locator(".wb-sign")).to_have_count(everything, timeout=10_000)
+    expect(plot.locator(".wb-sign")).to_have_count(everything)
     expect(plot.get_by_role("button", name="Play")).to_be_visible()
     expect(plots.last.get_by_role("alert")).to_contain_text("broken.jsonl, line 2: damaged")
     expect(plots.last.get_by_role("alert")).to_contain_text("record again")

@@ -17,7 +17,7 @@ Run = Callable[..., Page]
 def test_a_ranking_shows_papers_marks_and_bars(run_notebook: Run) -> None:
     search = 'bench.search("late interaction retrieval", k=5)'
     page = run_notebook("ranking.ipynb", OPEN, search, search)  # the first one loads the model
-    expect(page.locator(".wb-ranking")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".wb-ranking")).to_have_count(2)
     table = page.locator(".wb-ranking").last
     expect(table.locator("li")).to_have_count(5)
     expect(table.locator("li").first).to_contain_text("Late Interaction")
@@ -36,7 +36,7 @@ def test_the_order_on_screen_is_the_order_of_reweigh(run_notebook: Run) -> None:
         'ranking = bench.search("attention for translation", k=8).reweigh({"dense": 0.2})\nranking',
         "print('IDS', *ranking.paper_ids)",
     )
-    expect(page.locator(".wb-ranking li")).to_have_count(8, timeout=60_000)
+    expect(page.locator(".wb-ranking li")).to_have_count(8)
     printed = page.locator(".jp-OutputArea-output pre", has_text="IDS").inner_text().split()[1:]
     shown = [text.split("·")[-1].strip() for text in page.locator(".wb-by").all_inner_texts()]
     assert shown == printed
@@ -46,7 +46,7 @@ def test_an_explanation_adds_up_on_screen(run_notebook: Run) -> None:
     source = 'bench.search("gradient boosting of trees", k=3).explain(1)'
     page = run_notebook("explain.ipynb", OPEN, source)
     rows = page.locator(".wb-explanation tbody tr:not(.wb-term)")
-    expect(rows).to_have_count(5, timeout=60_000)  # two of them from feedback
+    expect(rows).to_have_count(5)  # two of them from feedback
     parts = [float(text.split()[-1]) for text in rows.all_inner_texts()]
     score = float(page.locator(".wb-explanation tfoot").inner_text().split()[-1])
     assert abs(sum(parts) - score) < 2e-4  # shown with four digits
@@ -65,7 +65,7 @@ def test_markup_in_a_paper_stays_text(run_notebook: Run, lab: Lab) -> None:
     (folder / "papers.jsonl").write_text("\n".join(lines), encoding="utf-8")
     source = 'import workbench as wb\nwb.open("hostile", progress=False).search("attack <script>")'
     page = run_notebook("hostile.ipynb", source)
-    expect(page.locator(".wb-ranking li")).to_have_count(2, timeout=60_000)
+    expect(page.locator(".wb-ranking li")).to_have_count(2)
     expect(page.locator(".wb-title").filter(has_text="<script>")).to_be_visible()
     assert page.evaluate("window.pwned") is None
     overflow = page.evaluate(
@@ -80,7 +80,7 @@ def test_readable_in_the_dark_theme_and_narrow(run_notebook: Run, lab: Lab, page
     set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
     try:
         run_notebook("dark.ipynb", OPEN, 'bench.search("skipping documents", k=5)')
-        expect(page.locator(".wb-ranking li")).to_have_count(5, timeout=60_000)
+        expect(page.locator(".wb-ranking li")).to_have_count(5)
     finally:
         set_setting(lab.root, "themes", {})
     page.set_viewport_size({"width": 800, "height": 1000})

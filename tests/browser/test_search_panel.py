@@ -14,6 +14,7 @@ from tests.browser.notebooks import (
     OPEN,
     PRINT,
     READY,
+    fits,
     heap,
     move,
     order,
@@ -29,11 +30,11 @@ PANEL = f'{OPEN}\npanel = bench.search_panel("late interaction retrieval")\npane
 
 def open_panel(run_notebook: Run, name: str, *cells: str, first: str = PANEL) -> Locator:
     page = run_notebook(name, first, *cells)
-    page.wait_for_selector(READY, timeout=60_000)
+    page.wait_for_selector(READY)
     panel = page.locator(".wb-search").first
     expect(panel.locator(".wb-card").first).to_be_visible()
     # Running the other cells moves the focus; wait for the last of them.
-    expect(page.locator(".jp-InputPrompt").last).not_to_have_text("[*]:", timeout=30_000)
+    expect(page.locator(".jp-InputPrompt").last).not_to_have_text("[*]:")
     return panel
 
 
@@ -272,12 +273,12 @@ def test_after_a_restart_the_old_panel_says_so_and_a_new_run_works(
     page.get_by_role("menuitem", name="Kernel", exact=True).click()
     page.locator("[data-command='kernelmenu:restart']").click()
     page.get_by_role("button", name="Confirm Kernel Restart").click()
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle", timeout=60_000)
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
     expect(panel.get_by_role("alert")).to_contain_text("Run its cell again")
     assert panel.locator(".wb-side").evaluate("e => e.inert")  # nothing looks as if it worked
     expect(panel.locator(".wb-card")).to_have_count(10)
     run_cell(page, 0)
-    page.wait_for_selector(READY, timeout=60_000)
+    page.wait_for_selector(READY)
     fresh = page.locator(".wb-search")
     expect(fresh.locator(".wb-card")).to_have_count(10)
     fresh.get_by_label("Balance of BM25 and semantic").fill("0")
@@ -316,8 +317,7 @@ def test_readable_in_both_themes_narrow_and_wide(
     panel.scroll_into_view_if_needed()
     for width in (1600, 800):
         page.set_viewport_size({"width": width, "height": 1100})
-        page.wait_for_timeout(400)
-        assert panel.evaluate("e => e.scrollWidth - e.clientWidth") <= 0
+        fits(panel)
         screenshot(page, f"panel-{name}-{width}")
     if name == "light":
         picture(panel, "panel")

@@ -24,14 +24,14 @@ def test_a_curve_its_plot_and_its_regret_are_shown(run_notebook: Run) -> None:
     )
     page.set_viewport_size({"width": 1200, "height": 1900})
     head = page.locator(".wb-curve .wb-head").first
-    expect(head).to_contain_text("50 queries", timeout=90_000)
+    expect(head).to_contain_text("50 queries")
     expect(page.locator(".wb-curve polyline")).to_be_visible()
     expect(page.locator(".wb-curve .wb-note").first).to_contain_text("the default")
     plot = page.locator(".jp-OutputArea-output.js-plotly-plot")
-    expect(plot).to_be_visible(timeout=60_000)
+    expect(plot).to_be_visible()
     expect(plot).to_contain_text("weight of dense (the rest is bm25)")
     expect(plot).to_contain_text("default 0.7")
-    expect(page.locator(".wb-view.wb-table tbody tr")).to_have_count(10, timeout=60_000)
+    expect(page.locator(".wb-view.wb-table tbody tr")).to_have_count(10)
     screenshot(page, "tuning")
 
 
@@ -39,8 +39,8 @@ def test_a_search_is_readable_in_the_dark_theme(run_notebook: Run, lab: Lab, pag
     set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
     try:
         run_notebook("search.ipynb", OPEN, JUDGED, SEARCH, TUNE)
-        expect(page.locator(".wb-view.wb-facts tbody tr")).to_have_count(8, timeout=120_000)
-        expect(page.locator(".wb-curve polyline")).to_be_visible(timeout=60_000)
+        expect(page.locator(".wb-view.wb-facts tbody tr")).to_have_count(8)
+        expect(page.locator(".wb-curve polyline")).to_be_visible()
     finally:
         set_setting(lab.root, "themes", {})
     colour = page.locator(".wb-view.wb-facts td").first.evaluate("e => getComputedStyle(e).color")

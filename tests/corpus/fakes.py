@@ -1,15 +1,18 @@
-"""A tiny deterministic embedder, papers to index with it, and a process that does.
+"""A tiny deterministic embedder, papers to index with it, and processes that do.
 
-`python fakes.py FOLDER SOURCE LOG SIGNAL AT` indexes in a process of its own, which sends itself
-the signal at its AT-th call of a function (0: never) and prints at its end how many it made.
+`python fakes.py` reads a list a line: FOLDER, SOURCE, LOG, SIGNAL, AT. It indexes in a child, which
+sends itself the signal at its AT-th call of a function (0: never), and prints a list a line: the
+child's exit status and how many calls it made. Children are forked: imports are made once.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
 import sys
+import traceback
 from collections.abc import Sequence
 from hashlib import blake2b
 from pathlib import Path
@@ -136,9 +139,34 @@ class Signalled:
                 os.kill(os.getpid(), self._number)
 
 
+def _index(folder: str, source: str, log: str, number: int, at: int, calls: int) -> None:
+    """In a child: index, tell how many calls that took, and end without a way back."""
+    status = 1
+    try:
+        with Signalled(number, at) as counted:
+            build(Path(folder), source, FakeEmbedder(log=Path(log)))
+        os.write(calls, str(counted.calls).encode())
+        status = 0
+    except KeyboardInterrupt:
+        status = 130
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(status)
+
+
+def _serve() -> None:
+    for line in sys.stdin:
+        reading, writing = os.pipe()
+        child = os.fork()
+        if child == 0:
+            _index(*json.loads(line), writing)
+        os.close(writing)
+        _, status = os.waitpid(child, 0)
+        with os.fdopen(reading) as stream:
+            calls = int(stream.read() or 0)
+        print(json.dumps([os.waitstatus_to_exitcode(status), calls]), flush=True)
+
+
 if __name__ == "__main__":
-    _folder, _source, _log, _signal, _at = sys.argv[1:]
-    _embedder = FakeEmbedder(log=Path(_log))
-    with Signalled(int(_signal), int(_at)) as _counted:
-        build(Path(_folder), _source, _embedder)
-    print(_counted.calls)
+    _serve()

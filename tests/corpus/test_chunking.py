@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from workbench.corpus import chunking
 from workbench.corpus.chunking import cut, cut_papers, embedding_text, fingerprint
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.models.weights.find import find_model
@@ -51,6 +52,41 @@ def test_spans_leave_out_only_white_space(starts: Starts, text: str, budget: int
     assert places == sorted(places)
     covered = {n for start, end in spans for n in range(start, end)}
     assert all(text[n].isspace() for n in set(range(len(text))) - covered)
+
+
+def fill(text: str, starts: NDArray[np.int64], budget: int) -> list[tuple[int, int]]:
+    """Sentence after sentence into a span until the next would pass the budget: the rule itself."""
+    spans: list[tuple[int, int]] = []
+    begin = end = 0
+
+    def tokens(stop: int) -> int:
+        return sum(begin <= start < stop for start in starts.tolist())
+
+    for stop in chunking._sentence_ends(text):
+        if tokens(stop) > budget and end > begin:
+            spans.append((begin, end))
+            begin = end
+        while tokens(stop) > budget:
+            full = int(np.searchsorted(starts, begin)) + budget
+            middle = chunking._last_word_break(text, starts, begin, full)
+            spans.append((begin, middle))
+            begin = middle
+        end = stop
+    trimmed = (chunking._trim(text, *span) for span in [*spans, (begin, end)])
+    return [(start, stop) for start, stop in trimmed if start < stop]
+
+
+@COUNTERS
+@patient
+@given(text=TEXTS, budget=BUDGETS)
+def test_spans_are_those_of_sentence_after_sentence(starts: Starts, text: str, budget: int) -> None:
+    rows = starts(text)
+    filled = fill(text, rows, budget)
+    best = next(
+        tight for b in range(1, budget + 1) if len(tight := fill(text, rows, b)) <= len(filled)
+    )
+    expected = [chunking._trim(text, 0, len(text))] if len(rows) <= budget else best
+    assert cut(text, rows, budget) == expected
 
 
 @COUNTERS
@@ -166,7 +202,7 @@ class Recorder(FakeEmbedder):
 
     def __init__(self, model: OnnxEmbedder) -> None:
         super().__init__(window=model.window)
-        self.token_starts = model.token_starts  # type: ignore[method-assign]
+        self.token_starts = model.token_starts
 
 
 def most_tokens(

@@ -6,6 +6,7 @@ WORKBENCH_FUZZ multiplies the number of cases (20 gives some 100,000).
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import io
 import json
@@ -28,6 +29,8 @@ from pyarrow import parquet
 
 from tests.conftest import paper_record
 from workbench.corpus.collection import read_qrels, read_queries
+from workbench.corpus.formats.reading import read_source
+from workbench.corpus.inspecting import paper_of
 from workbench.corpus.manifest import NAME, STORE, read_manifest
 from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import read_entries
@@ -79,6 +82,7 @@ def sources() -> dict[str, bytes]:
         "x.csv": frame.drop(columns="authors").to_csv(index=False).encode(),
         "x.jsonl.gz": gzip.compress(lines),
         "x.jsonl.xz": lzma.compress(lines),
+        "x.jsonl.bz2": bz2.compress(lines),
         "x.parquet": table.getvalue(),
     }
 
@@ -86,12 +90,15 @@ def sources() -> dict[str, bytes]:
 @pytest.mark.parametrize("name", sources())
 def test_damaged_sources_give_entries_or_typed_errors(tmp_path: Path, name: str) -> None:
     content, path = sources()[name], tmp_path / name
-    for random in seeds(400, 1):
+    for random in seeds(350, 1):
         path.write_bytes(damaged(content, random))
         try:
-            for entry in read_entries(path):
+            for entry in read_source(path):
                 if entry.record is not None:
-                    parse_paper(entry.record)
+                    paper_of(entry)
+            for line in read_entries(path) if ".jsonl" in name else ():
+                if line.record is not None:
+                    parse_paper(line.record)
         except WorkbenchError:
             continue
 

@@ -14,9 +14,9 @@ import pytest
 
 from tests.corpus.fakes import FakeEmbedder, build
 from workbench.corpus.identity.duplicates import Duplicates, find_groups
-from workbench.corpus.identity.library import NAME, Library
+from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import IngestReport
-from workbench.corpus.manifest import STORE
+from workbench.corpus.manifest import LIBRARY, STORE
 from workbench.corpus.store import Store
 from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusNotFound
@@ -66,7 +66,7 @@ def papers(folder: Path) -> dict[str, Paper]:
 
 
 def duplicates(folder: Path) -> Duplicates:
-    with closing(Library(folder / NAME, write=False)) as library:
+    with closing(Library(folder / LIBRARY, write=False)) as library:
         groups = list(find_groups(library))
         flagged = dict(library.flagged())
     return Duplicates(groups, flagged, Indexer(folder, FakeEmbedder()).regroup)
@@ -230,6 +230,13 @@ def test_a_file_taken_out_of_a_folder_takes_its_papers_along(
         "LATE INTERACTION OVER CONTEXTUAL VECTORS",
         "RETRACTED: A study that was wrong",
     ]
+
+
+def test_a_corpus_inside_the_folder_is_no_source(sources: list[Path], tmp_path: Path) -> None:
+    first = build(tmp_path / "corpus", tmp_path)
+    again = build(tmp_path / "corpus", tmp_path)
+    assert (first.added, first.rejected) == (3, 1)
+    assert (again.unchanged, again.rejected) == (3, 1)
 
 
 ZOTERO = """

@@ -7,7 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from random import Random
@@ -25,7 +25,7 @@ from . import fakes
 from .fakes import long_record
 
 KILLS = 20
-PAPERS = 300
+PAPERS = 150
 
 REAL = """
 import sys
@@ -47,16 +47,34 @@ class Undisturbed:
     calls: int
 
 
-def run(folder: Path, source: Path, number: int = 0, at: int = 0) -> int:
-    """Index with the fake embedder in a process that sends itself a signal at its `at`-th call;
-    its exit status."""
-    return _run(
-        [fakes.__file__, str(folder), str(source), str(_log(folder)), str(int(number)), str(at)]
-    )[0]
+Indexing = Callable[..., tuple[int, int]]
 
 
-def _indexing(folder: Path, source: Path, number: int = 0, at: int = 0) -> list[str]:
-    return [fakes.__file__, *map(str, (folder, source, _log(folder), int(number), at))]
+@pytest.fixture(scope="module")
+def indexing() -> Iterator[Indexing]:
+    """`indexing(folder, source, signal, at)`: index with the fake embedder in a process that sends
+    itself a signal at its `at`-th call; its exit status, and how many calls it made."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "tests.corpus.fakes"],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,
+        preexec_fn=hear_ctrl_c,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        orders, answers = process.stdin, process.stdout
+
+        def index(folder: Path, source: Path, number: int = 0, at: int = 0) -> tuple[int, int]:
+            order = [str(folder), str(source), str(_log(folder)), int(number), at]
+            orders.write(json.dumps(order) + "\n")
+            orders.flush()
+            status, calls = json.loads(answers.readline())
+            assert status <= 0 or status == 130
+            return status, calls
+
+        yield index
 
 
 def _run(arguments: list[str]) -> tuple[int, str]:
@@ -91,14 +109,14 @@ def assert_same(folder: Path, other: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+def undisturbed(tmp_path_factory: pytest.TempPathFactory, indexing: Indexing) -> Undisturbed:
     work = tmp_path_factory.mktemp("kill")
     source = work / "papers.jsonl"
     source.write_text("".join(json.dumps(long_record(n)) + "\n" for n in range(PAPERS)))
     folder = work / "whole"
-    status, said = _run(_indexing(folder, source))
+    status, calls = indexing(folder, source)
     assert status == 0
-    return Undisturbed(folder, source, int(said))
+    return Undisturbed(folder, source, calls)
 
 
 def moments(calls: int) -> Iterator[int]:
@@ -110,13 +128,13 @@ def moments(calls: int) -> Iterator[int]:
 
 
 @pytest.fixture(scope="module")
-def survivors(undisturbed: Undisturbed) -> list[tuple[Path, int]]:
+def survivors(undisturbed: Undisturbed, indexing: Indexing) -> list[tuple[Path, int]]:
     """Folders whose builds were killed, each resumed until it was complete, with their kills."""
     folders: list[tuple[Path, int]] = []
     at = moments(undisturbed.calls)
     while sum(kills for _, kills in folders) < KILLS:
         folder, kills = undisturbed.folder.with_name(f"killed{len(folders)}"), 0
-        while run(folder, undisturbed.source, signal.SIGKILL, next(at)) != 0:
+        while indexing(folder, undisturbed.source, signal.SIGKILL, next(at))[0] != 0:
             kills += 1
         folders.append((folder, kills))
     return folders
@@ -150,30 +168,32 @@ def test_a_kill_costs_at_most_one_block_of_embedding(
 
 
 def test_readers_see_the_old_generation_until_the_new_one_is_complete(
-    undisturbed: Undisturbed, tmp_path: Path
+    undisturbed: Undisturbed, indexing: Indexing, tmp_path: Path
 ) -> None:
     folder = tmp_path / "grown"
     fakes.build(folder, undisturbed.source)
     before, manifest = fakes.found(folder), (folder / NAME).read_bytes()
     more = tmp_path / "more.jsonl"
     more.write_text(
-        "".join(json.dumps(long_record(n)) + "\n" for n in range(PAPERS - 100, PAPERS + 200))
+        "".join(json.dumps(long_record(n)) + "\n" for n in range(PAPERS - 50, PAPERS + 100))
     )
     for share in (0.05, 0.15):
         at = int(undisturbed.calls * share)
-        assert run(folder, more, signal.SIGKILL, at) == -signal.SIGKILL
+        assert indexing(folder, more, signal.SIGKILL, at)[0] == -signal.SIGKILL
         assert (folder / NAME).read_bytes() == manifest
         assert fakes.found(folder) == before
-    assert run(folder, more) == 0
-    assert read_manifest(folder).papers == PAPERS + 200
+    assert indexing(folder, more)[0] == 0
+    assert read_manifest(folder).papers == PAPERS + 100
 
 
-def test_control_c_leaves_it_continuing(undisturbed: Undisturbed, tmp_path: Path) -> None:
+def test_control_c_leaves_it_continuing(
+    undisturbed: Undisturbed, indexing: Indexing, tmp_path: Path
+) -> None:
     folder = tmp_path / "interrupted"
     at = undisturbed.calls // 2
-    assert run(folder, undisturbed.source, signal.SIGINT, at) in (-signal.SIGINT, 130)
+    assert indexing(folder, undisturbed.source, signal.SIGINT, at)[0] == 130
     assert not (folder / "write.pid").exists()
-    assert run(folder, undisturbed.source) == 0
+    assert indexing(folder, undisturbed.source)[0] == 0
     assert_same(folder, undisturbed.folder)
     assert len(embedded(folder)) <= len(embedded(undisturbed.folder)) + BLOCK
 
@@ -186,7 +206,7 @@ def _answers(folder: Path, embedder: OnnxEmbedder) -> list[Any]:
 def test_the_real_model_resumes_to_the_same_bytes(embedder: OnnxEmbedder, tmp_path: Path) -> None:
     landmarks = Path(__file__).parents[2] / "data" / "landmarks" / "papers.jsonl"
     source, whole, killed = (tmp_path / name for name in ("papers.jsonl", "whole", "killed"))
-    source.write_text("".join(landmarks.read_text("utf-8").splitlines(keepends=True)[:60]))
+    source.write_text("".join(landmarks.read_text("utf-8").splitlines(keepends=True)[:24]))
     status, calls = _run(["-c", REAL, str(whole), str(source), "0", "0"])
     assert status == 0
     for share in (0.6, 0.9):
@@ -199,7 +219,7 @@ def test_the_real_model_resumes_to_the_same_bytes(embedder: OnnxEmbedder, tmp_pa
 
 
 def test_an_interrupted_publication_is_written_again(
-    undisturbed: Undisturbed, tmp_path: Path
+    undisturbed: Undisturbed, indexing: Indexing, tmp_path: Path
 ) -> None:
     folder = tmp_path / "copy"
     shutil.copytree(undisturbed.folder, folder)
@@ -207,6 +227,6 @@ def test_an_interrupted_publication_is_written_again(
     (folder / NAME).unlink()
     shutil.copytree(generation, generation.with_name(f"{generation.name}.partial"))
     (generation / "ids.npy").write_bytes(b"half")
-    assert run(folder, undisturbed.source) == 0
+    assert indexing(folder, undisturbed.source)[0] == 0
     assert_same(folder, undisturbed.folder)
     assert not list(folder.glob("*.partial"))

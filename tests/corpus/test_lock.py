@@ -19,11 +19,11 @@ from workbench.errors import CorpusError, CorpusLocked
 from .fakes import FakeEmbedder, build, found
 
 HOLD = """
-import pathlib, sys, time
+import pathlib, sys
 from workbench.corpus.lock import write_lock
 with write_lock(pathlib.Path(sys.argv[1])):
     print("held", flush=True)
-    time.sleep(60)
+    sys.stdin.read()
 """
 
 
@@ -37,7 +37,9 @@ def folder(tmp_path: Path, write_jsonl: Callable[..., Path]) -> Path:
 def writer(folder: Path) -> Iterator[subprocess.Popen[str]]:
     """Another process that holds the folder's write lock."""
     command = [sys.executable, "-c", HOLD, str(folder)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         yield process

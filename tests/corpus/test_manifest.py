@@ -71,7 +71,7 @@ def test_fingerprint_changes_with_the_settings(
 def test_indexing_with_other_settings_is_refused(
     folder: Path, write_jsonl: WriteJsonl, change: dict[str, Any], named: str
 ) -> None:
-    with pytest.raises(CorpusMismatch, match=rf"{named}.*into a new folder"):
+    with pytest.raises(CorpusMismatch, match=rf"{named}.*into a new place"):
         build(folder, write_jsonl(RECORDS), FakeEmbedder(**change))
 
 

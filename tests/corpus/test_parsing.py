@@ -170,7 +170,7 @@ def test_bad_field_is_named_with_the_reason(fields: dict[str, Any], message: str
 
 def test_something_that_is_no_record() -> None:
     with pytest.raises(RecordError, match="expected an object with fields, got list"):
-        parse_paper([])  # type: ignore[arg-type]
+        parse_paper([])
 
 
 def test_title_alone_is_the_text() -> None:

@@ -70,14 +70,14 @@ def test_a_deleted_paper_can_be_added_again(store: StoreWriter) -> None:
 
 
 def test_a_failing_transaction_leaves_nothing(store: StoreWriter) -> None:
-    broken = AnalysedPaper(Paper("b", "T"), (("no", "numbers", None),), {})  # type: ignore[arg-type]
+    broken = AnalysedPaper(Paper("b", "T"), (("no", "numbers", None),), {})
     with pytest.raises(Exception, match="NoneType"):
         store.add([analysed("a"), broken])
     assert store.paper_count == 0
 
 
 def test_a_term_after_a_failing_transaction_gets_its_number(store: StoreWriter) -> None:
-    broken = AnalysedPaper(Paper("b", "T"), ((0, 1, {"lost": 1}), (1, 2, None)), {})  # type: ignore[arg-type]
+    broken = AnalysedPaper(Paper("b", "T"), ((0, 1, {"lost": 1}), (1, 2, None)), {})
     with pytest.raises(Exception, match="NoneType"):
         store.add([broken])
     store.add([AnalysedPaper(Paper("a", "T"), ((0, 1, {"kept": 1, "lost": 1}),), {})])
@@ -100,7 +100,7 @@ def test_state_is_kept(store: StoreWriter) -> None:
 def test_digest_changes_with_each_field(field: str) -> None:
     value = {"year": 2001, "authors": ("Ada",)}.get(field, "other")
     paper = Paper("a", "T")
-    changed = Paper(**{"id": "a", "title": "T", field: value})  # type: ignore[arg-type]
+    changed = Paper(**{"id": "a", "title": "T", field: value})
     assert digest(paper) == digest(Paper("a", "T")) != digest(changed)
 
 

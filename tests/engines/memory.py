@@ -16,10 +16,10 @@ import numpy as np
 
 from workbench.corpus.analysis import Analyser, fold_name
 from workbench.corpus.chunking import cut_papers, embedding_text
+from workbench.corpus.formats.reading import read_source
 from workbench.corpus.ingest import IngestReport
+from workbench.corpus.inspecting import paper_of
 from workbench.corpus.manifest import Manifest
-from workbench.corpus.parsing import parse_paper
-from workbench.corpus.readers import read_entries
 from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Engine
 from workbench.engines.bm25 import K1, B, idf, saturation
 from workbench.engines.filters import check_filters
@@ -230,9 +230,8 @@ def vars_of(paper: Paper) -> list[Any]:
 
 
 def _read(source: Any) -> Iterator[Paper]:
-    for entry in read_entries(source):
-        assert entry.record is not None, entry.problem
-        yield parse_paper(entry.record)
+    for entry in read_source(source):
+        yield paper_of(entry)
 
 
 def _parts(query: Query, document: Counter[str], documents: Sequence[Counter[str]]) -> Parts:

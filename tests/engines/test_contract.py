@@ -47,7 +47,7 @@ def keys(candidates: Candidates) -> list[Key]:
 
 
 def found_papers(engine: Engine, query: Query, n: int = ALL, **filters: object) -> set[str]:
-    return {name for name, _ in keys(engine.candidates(query, n, Filters(**filters)))}  # type: ignore[arg-type]
+    return {name for name, _ in keys(engine.candidates(query, n, Filters(**filters)))}
 
 
 def best(values: dict[Key, float], n: int) -> set[Key]:
@@ -277,11 +277,11 @@ def test_values_are_the_same_under_a_filter(engine: Engine, ask: Ask) -> None:
     "filters",
     [
         Filters(year=(2010, 2000)),
-        Filters(year=("2000", None)),  # type: ignore[arg-type]
+        Filters(year=("2000", None)),
         Filters(venue=("%",)),
         Filters(author=("_",)),
         Filters(field=("",)),
-        Filters(field=(3,)),  # type: ignore[arg-type]
+        Filters(field=(3,)),
     ],
     ids=repr,
 )

@@ -122,7 +122,7 @@ def best(values: dict[Key, float], n: int) -> set[Key]:
 def test_vectors_are_those_of_the_passages_in_order(
     engine: Engine, papers: Papers, embedder: OnnxEmbedder, home: object
 ) -> None:
-    reference = Reference(papers, embedder, home)  # type: ignore[arg-type]
+    reference = Reference(papers, embedder, home)
     order = [*reversed(reference.keys), reference.keys[3], reference.keys[3]]
     found = engine.vectors(order)
     rows = dict(zip(reference.keys, reference.vectors, strict=True))
@@ -148,7 +148,7 @@ def test_the_vector_of_an_unknown_passage_is_an_error_that_names_it(engine: Engi
 def test_document_frequencies_count_passages_with_title_or_text(
     engine: Engine, papers: Papers, embedder: OnnxEmbedder, home: object
 ) -> None:
-    reference = Reference(papers, embedder, home)  # type: ignore[arg-type]
+    reference = Reference(papers, embedder, home)
     terms = sorted({term for body in reference.bodies for term in body})
     expected = {term: sum(term in body for body in reference.bodies) for term in terms}
     found, passages = engine.document_frequencies([*terms, "zzyzx"])
@@ -178,7 +178,7 @@ def test_required_terms_let_through_the_passages_that_have_all(
     home: object,
     terms: tuple[str, ...],
 ) -> None:
-    reference = Reference(papers, embedder, home)  # type: ignore[arg-type]
+    reference = Reference(papers, embedder, home)
     expected = {
         key
         for key, body in zip(reference.keys, reference.bodies, strict=True)

@@ -43,12 +43,12 @@ def masks(engine: Engine) -> Iterator[PassageMasks]:
     ("filters", "named"),
     [
         (Filters(year=(2020, 2010)), "2020 to 2010"),
-        (Filters(year=(2010.5, None)), "2010.5"),  # type: ignore[arg-type]
-        (Filters(year=(None, "2010")), "2010"),  # type: ignore[arg-type]
+        (Filters(year=(2010.5, None)), "2010.5"),
+        (Filters(year=(None, "2010")), "2010"),
         (Filters(venue=("",)), "venue ''"),
         (Filters(author=("  ",)), "author '  '"),
         (Filters(field=("%_%",)), "field '%_%'"),
-        (Filters(author=(None,)), "author None"),  # type: ignore[arg-type]
+        (Filters(author=(None,)), "author None"),
         (Filters(venue=("\ud800",)), "venue"),
     ],
 )
@@ -79,7 +79,7 @@ def test_one_year_is_a_range_of_one() -> None:
 
 
 def test_a_year_from_numpy_is_a_year() -> None:
-    assert make_filters(year=np.int64(2004)).year == (2004, 2004)  # type: ignore[arg-type]
+    assert make_filters(year=np.int64(2004)).year == (2004, 2004)
 
 
 def test_nothing_typed_is_no_filter() -> None:
@@ -95,7 +95,7 @@ def test_other_kinds_of_year_are_refused(year: Any) -> None:
 @pytest.mark.parametrize("kind", ["venue", "author", "field", "ids"])
 def test_a_number_is_no_name(kind: str) -> None:
     with pytest.raises(FilterError, match="5"):
-        make_filters(**{kind: 5})  # type: ignore[arg-type]
+        make_filters(**{kind: 5})
 
 
 # Masks
@@ -141,7 +141,7 @@ def test_a_filter_of_an_older_generation_ignores_newer_papers(
     assert isinstance(before, EmbeddedEngine)
     store = Store(before.folder / STORE)
     old = Generation(before.folder, before.manifest)
-    assert PassageMasks(store, old).mask(Filters(venue=("ACL",))).tolist() == [True]  # type: ignore[union-attr]
+    assert PassageMasks(store, old).mask(Filters(venue=("ACL",))).tolist() == [True]
     store.close()
 
 

@@ -61,7 +61,7 @@ def test_records_are_indexed_into_it(embedder: OnnxEmbedder, tmp_path: Path) -> 
 @pytest.mark.parametrize("engine", [3, Memory, "memory", "localhost:9200"], ids=str)
 def test_what_is_no_engine_is_refused(engine: object) -> None:
     with pytest.raises(ProfileError, match=r"give wb\.Elasticsearch"):
-        wb.open(engine=engine)  # type: ignore[arg-type]
+        wb.open(engine=engine)
 
 
 def test_nothing_to_open_is_refused() -> None:

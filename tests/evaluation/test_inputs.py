@@ -45,7 +45,7 @@ def pairs(queries: list[Query]) -> list[tuple[str, str]]:
         pd.DataFrame({"qid": [1, 2], "query": ["dense", "sparse"]}),
         pd.DataFrame({"text": ["dense", "sparse"]}, index=["1", "2"]),
         [{"_id": 1, "text": "dense"}, {"query_id": "2", "text": "sparse"}],
-        (Query("dense", id=np.int64(1)), Query("sparse", id="2")),  # type: ignore[arg-type]
+        (Query("dense", id=np.int64(1)), Query("sparse", id="2")),
     ],
 )
 def test_forms_of_queries(form: Any) -> None:
@@ -91,7 +91,7 @@ def test_one_record_in_a_file_is_one_query(tmp_path: Path) -> None:
         ([Query("same"), "same"], EvaluationError, "'same' is there twice"),
         ({1: "a", "1": "b"}, EvaluationError, "'1' is there twice"),
         (["a", ""], QueryError, "query 2 is empty"),
-        ([Query("a", id=1.0)], EvaluationError, "the id of query 1 is 1.0"),  # type: ignore[arg-type]
+        ([Query("a", id=1.0)], EvaluationError, "the id of query 1 is 1.0"),
         ({"q": 3}, QueryError, r"query 'q' \(number 1\) is 3"),
         (Query("a", id="x"), EvaluationError, "give a list"),
         ({"a", "b"}, EvaluationError, "give the path"),
@@ -114,7 +114,7 @@ EXPECTED = [Judgment("1", "a", 2), Judgment("1", "b", 0)]
     [
         EXPECTED,
         iter(EXPECTED),
-        [Judgment(1, "a", 2.0), Judgment(np.int64(1), "b", np.int8(0))],  # type: ignore[arg-type]
+        [Judgment(1, "a", 2.0), Judgment(np.int64(1), "b", np.int8(0))],
         {1: {"a": 2, "b": 0}},
         pd.DataFrame({"qid": [1, 1], "docno": ["a", "b"], "label": [2.0, 0.0]}),
         pd.DataFrame({"query-id": ["1", "1"], "corpus-id": ["a", "b"], "score": [2, 0]}),
@@ -169,7 +169,7 @@ def test_any_ids_survive_the_file(
 
 def test_a_file_that_judgments_keeps_is_known_by_its_lines(tmp_path: Path) -> None:
     kept = Judgments(tmp_path / "mine.txt", who="ann")
-    kept.add(1, "a", 2)  # type: ignore[arg-type]
+    kept.add(1, "a", 2)
     kept.add("1", "b", 0)
     kept.add("1", "c", 1)
     kept.undo()
@@ -206,7 +206,9 @@ def test_bad_files_of_judgments(tmp_path: Path, content: bytes, message: str) ->
         as_judgments(tmp_path / "j")
 
 
-@pytest.mark.parametrize("packed", [gzip.compress(b"q 0 p 1\n" * 99)[:-9], b"\x1f\x8bnothing"])
+@pytest.mark.parametrize(
+    "packed", [gzip.compress(b"q 0 p 1\n" * 99)[:-9], b"\x1f\x8bnothing"], ids=["cut", "other"]
+)
 def test_a_damaged_archive_is_said(tmp_path: Path, packed: bytes) -> None:
     (tmp_path / "j.gz").write_bytes(packed)
     for read in (as_judgments, as_queries):
@@ -219,9 +221,9 @@ def test_a_damaged_archive_is_said(tmp_path: Path, packed: bytes) -> None:
     [
         ([("q", "p", 1)], "is no judgment; give the path"),
         ({"q": ["p"]}, "the judgments of query 'q' are a list"),
-        ([Judgment("q", 1.0, 1)], "paper_id is 1.0"),  # type: ignore[arg-type]
+        ([Judgment("q", 1.0, 1)], "paper_id is 1.0"),
         ([Judgment("q", "", 1)], "paper_id is ''"),
-        ([Judgment("q", "p", 1.5)], "has grade 1.5"),  # type: ignore[arg-type]
+        ([Judgment("q", "p", 1.5)], "has grade 1.5"),
         (Judgment("q", "p", 1), "give a list"),
         (pd.DataFrame({"qid": ["q"], "docno": ["p"]}), "no column grade, but qid, docno"),
         ({("q", "p")}, "give the path"),
@@ -254,7 +256,7 @@ def test_names_that_are_nearly_right() -> None:
         with pytest.raises(EvaluationError, match=r"'P' needs a cutoff.*P@10"):
             parse("P")
         with pytest.raises(EvaluationError, match="3"):
-            parse(3)  # type: ignore[arg-type]
+            parse(3)
 
 
 def test_json_lines_of_a_bad_line_are_named(tmp_path: Path) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workbench as wb
+from tests import command
 from tests.conftest import ROOT
 from workbench.errors import CorpusNotFound, EvaluationError, ProfileError
 from workbench.measurement.measure import KEPT, keep, measure_profiles, read_measurements
@@ -188,23 +188,12 @@ def test_a_folder_without_anything_has_no_measurements(tmp_path: Path) -> None:
 
 # On the command line
 
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., command.Done]
 
 
 @pytest.fixture
 def run(tmp_path: Path) -> Run:
-    def call(*arguments: str) -> subprocess.CompletedProcess[str]:
-        import os
-
-        return subprocess.run(
-            [sys.executable, "-m", "workbench", "profile", *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            env={**os.environ, "WORKBENCH_PROFILES": str(tmp_path)},
-        )
-
-    return call
+    return partial(command.run, "profile", WORKBENCH_PROFILES=str(tmp_path))
 
 
 def test_profiles_are_listed_shown_and_compared(run: Run, tmp_path: Path) -> None:

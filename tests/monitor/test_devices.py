@@ -25,7 +25,7 @@ class FakeNvml:
     class NVMLError(Exception):
         pass
 
-    nvmlMemory_v2 = 2  # noqa: N815
+    nvmlMemory_v2 = 2  # noqa: N815 - as NVML calls it
 
     def __init__(self, processes: list[tuple[int, int | None]]) -> None:
         self.processes = processes

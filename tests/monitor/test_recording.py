@@ -15,7 +15,7 @@ from tests.monitor.conftest import RECORDINGS
 from workbench.errors import RecordingError
 from workbench.models.memory.ledger import MemoryEvent, Usage
 from workbench.monitor import recording
-from workbench.monitor.recording import KINDS, read_recording, save_recording
+from workbench.monitor.recording import KINDS, Recorder, read_recording
 from workbench.monitor.timeline import Sample, Timeline
 
 HEADER = {"type": "header", "version": 1, "machine": {"cpus": 2}}
@@ -61,7 +61,12 @@ def timelines(draw: st.DrawFn) -> Timeline:
 def test_a_round_trip_loses_nothing(
     tmp_path_factory: pytest.TempPathFactory, timeline: Timeline
 ) -> None:
-    file = save_recording(timeline, tmp_path_factory.mktemp("r") / "r.jsonl")
+    file = tmp_path_factory.mktemp("r") / "r.jsonl"
+    with Recorder(file, timeline.machine) as recorder:
+        if timeline.missed:
+            recorder.missed(timeline.missed)
+        for entry in timeline:
+            recorder.write(entry)
     assert read_recording(file) == timeline
 
 
@@ -160,7 +165,7 @@ def test_a_file_too_large(write: Write, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_folder_that_cannot_be_made(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(RecordingError, match="another folder"):
-        save_recording(Timeline(), tmp_path / "file" / "run.jsonl")
+        Recorder(tmp_path / "file" / "run.jsonl", {})
 
 
 @pytest.mark.parametrize("path", RECORDINGS, ids=lambda path: path.stem)

@@ -50,15 +50,8 @@ def test_a_frame_has_one_row_an_entry_in_order_of_time() -> None:
     assert frame["used_bytes"].dtype == "Int64"
 
 
-def test_a_frame_of_models_has_one_row_a_sample_and_model() -> None:
-    frame = MADE.models_frame()
-    assert frame["model"].tolist() == ["a", "b", "b"]
-    assert frame["activations_bytes"].tolist() == [3, 0, 1]
-
-
 def test_an_empty_time_line_has_frames_with_the_same_columns() -> None:
     assert list(Timeline().to_frame().columns) == list(MADE.to_frame().columns)
-    assert list(Timeline().models_frame().columns) == list(MADE.models_frame().columns)
     assert (Timeline().seconds, Timeline().peak_bytes("cpu")) == (0.0, 0)
     assert "no device" in str(Timeline())
 

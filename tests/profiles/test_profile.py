@@ -67,12 +67,12 @@ def read(tmp_path: Path) -> Read:
 
 def test_a_setting_cannot_be_changed() -> None:
     with pytest.raises(FrozenInstanceError):
-        Profile().normaliser = "rrf"  # type: ignore[misc]
+        Profile().normaliser = "rrf"
 
 
 def test_weights_cannot_be_changed() -> None:
     with pytest.raises(TypeError):
-        Profile().weights["dense"] = 1.0  # type: ignore[index]
+        Profile().weights["dense"] = 1.0
 
 
 def test_a_profile_does_not_follow_the_dictionary_it_was_made_from() -> None:

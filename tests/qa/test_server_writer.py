@@ -288,7 +288,7 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     assert "secret" not in repr(writer) + writer.fingerprint
     for bad in ({"timeout": 0}, {"requests_a_minute": 0}):
         with pytest.raises(WriterError, match="give"):
-            Server(**bad)  # type: ignore[arg-type]
+            Server(**bad)
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.conftest import ROOT
 from tests.engines.memory import MemoryEngine
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import embedding_text
 from workbench.engines.base import Engine
+from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusError, ModelError
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder, Vectors
 from workbench.models.embedders.token_store import TokenStore, quantised
@@ -128,37 +130,47 @@ def test_an_embedder_without_token_vectors_is_refused() -> None:
         name = "pooled"
 
     with pytest.raises(ModelError, match="'pooled' gives no token vectors"):
-        LateInteraction(Pooled())  # type: ignore[arg-type]
+        LateInteraction(Pooled())
 
 
 # Filling the store
 
 
+@pytest.fixture(scope="module")
+def few(embedder: OnnxEmbedder, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
+    """The sample corpus's first 25 papers and ColBERT's."""
+    lines = (ROOT / "data" / "landmarks" / "papers.jsonl").read_text("utf-8").splitlines()
+    chosen = [line for n, line in enumerate(lines) if n < 25 or '"khattab2020colbert"' in line]
+    folder = tmp_path_factory.mktemp("few")
+    (folder / "papers.jsonl").write_text("\n".join(chosen), encoding="utf-8")
+    Indexer(folder / "index", embedder).add(folder / "papers.jsonl")
+    with Workbench(folder / "index", embedder=embedder) as bench:
+        yield bench
+
+
 def test_filling_encodes_every_passage_once(
-    landmarks: Workbench, counting: Counting, store: TokenStore
+    few: Workbench, counting: Counting, store: TokenStore
 ) -> None:
     reranker = LateInteraction(counting, store=store)
-    report = reranker.fill(landmarks.engine, progress=False)
+    report = reranker.fill(few.engine, progress=False)
     assert report.complete
-    assert report.passages == report.encoded == landmarks.manifest.passages
-    assert report.bytes == store.size > 1_000_000
+    assert report.passages == report.encoded == few.manifest.passages
+    assert report.bytes == store.size > 100_000
     assert f"{report.passages} of {report.passages} passages" in str(report)
-    again = reranker.fill(landmarks.engine, progress=False)
+    again = reranker.fill(few.engine, progress=False)
     assert (again.encoded, again.kept) == (0, report.passages)
     before = counting.encoded
-    paper = landmarks.engine.papers(["khattab2020colbert"])[0]
-    passage = landmarks.engine.passages([("khattab2020colbert", 0)])[0]
+    paper = few.engine.papers(["khattab2020colbert"])[0]
+    passage = few.engine.passages([("khattab2020colbert", 0)])[0]
     reranker.scores(QUERY, [embedding_text(paper.title, passage.text)])
     assert counting.encoded == before
 
 
 def test_a_full_store_stops_and_says_so(
-    landmarks: Workbench, embedder: OnnxEmbedder, tmp_path: Path
+    few: Workbench, embedder: OnnxEmbedder, tmp_path: Path
 ) -> None:
     small = TokenStore("m", embedder.dimension, folder=tmp_path, limit=100_000)
-    report = LateInteraction(embedder, store=small, batch_size=8).fill(
-        landmarks.engine, progress=False
-    )
+    report = LateInteraction(embedder, store=small, batch_size=8).fill(few.engine, progress=False)
     assert not report.complete
     assert report.bytes <= 100_000
     assert "full" in str(report)
@@ -187,10 +199,8 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, embedder: OnnxEmb
 
 
 @pytest.mark.usefixtures("own_cache")
-def test_search_tune_and_cache_use_it(landmarks: Workbench, embedder: OnnxEmbedder) -> None:
-    session = Workbench(
-        landmarks.folder, profile=Profile(reranker="late-interaction"), embedder=embedder
-    )
+def test_search_tune_and_cache_use_it(few: Workbench, embedder: OnnxEmbedder) -> None:
+    session = Workbench(few.folder, profile=Profile(reranker="late-interaction"), embedder=embedder)
     ranking = session.search(QUERY, k=5)
     assert ranking.candidates.signals[-1] == "late_interaction"
     assert ranking[0].signals["late_interaction"].weight == 0.3

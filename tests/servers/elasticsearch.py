@@ -14,7 +14,6 @@ import signal
 import socket
 import subprocess
 import tempfile
-import time
 import urllib.error
 import urllib.request
 import zipfile
@@ -25,19 +24,22 @@ from pathlib import Path
 import psutil
 from filelock import FileLock
 
+from tests.servers.watcher import Watcher
+from tests.waiting import wait_until
+
 ARCHIVE = "elasticsearch/elasticsearch-8.19.4.zip"
 SHA256 = "553088b4c0f60f04d7c63da609aaeae372c483159f4fb8013599e91233aab0de"
 USER = "workbench-es"
 """The server refuses to run as root; then this user is made for it."""
 
-START_SECONDS = 180
-
 
 class Server:
-    """One node of its own process, data folder and ports. `start` waits until it answers.
+    """One node of its own process, data folder and ports. `start` waits until it answers. Both end
+    with the process that made them, even if that is killed.
 
-    `users`: password by name. `roles`: by the same name what this user may do, as in roles.yml;
-    without one a user may do everything.
+    `quick`: half the work until it answers, by compiling less; for servers that live for minutes
+    and are not measured. `users`: password by name. `roles`: by the same name what this user may
+    do, as in roles.yml; without one a user may do everything.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Server:
         archive: Path,
         *,
         heap: str = "512m",
+        quick: bool = True,
         settings: Mapping[str, object] | None = None,
         users: Mapping[str, str] | None = None,
         roles: Mapping[str, Mapping[str, object]] | None = None,
@@ -52,7 +55,9 @@ class Server:
         self.port, self.transport_port = free_port(), free_port()
         self._home = unpacked(archive)
         self._folder = Path(tempfile.mkdtemp(prefix="workbench-es-", dir=_data_place()))
+        self._watcher = Watcher(self._folder)
         self._heap = heap
+        self._quick = quick
         self._users = dict(users or {})
         self._roles = dict(roles or {})
         self._hashes: dict[str, str] = {}
@@ -97,19 +102,16 @@ class Server:
                 user=_user(),
                 start_new_session=True,
             )
+        self._watcher.follow(self._process.pid)
         if wait:
             self.wait()
         return self
 
-    def wait(self, seconds: float = START_SECONDS) -> None:
+    def wait(self) -> None:
         """Until the node answers and has elected a master."""
-        until = time.monotonic() + seconds
-        while not self._answers():
-            if self._process is None or self._process.poll() is not None:
-                raise RuntimeError(f"Elasticsearch stopped at its start:\n{self.log()}")
-            if time.monotonic() > until:
-                raise RuntimeError(f"Elasticsearch did not answer in {seconds} s:\n{self.log()}")
-            time.sleep(0.2)
+        wait_until(lambda: self._ended() or self._answers(), every=0.2)
+        if self._ended():
+            raise RuntimeError(f"Elasticsearch stopped at its start:\n{self.log()}")
 
     def kill(self) -> None:
         """Kill the server's process as a power cut would; its data stays."""
@@ -117,6 +119,7 @@ class Server:
             process.kill()
         if self._process is not None:
             self._process.wait()
+            self._watcher.follow(0)
         self._process = None
 
     def pause(self) -> None:
@@ -134,6 +137,7 @@ class Server:
         self.resume()
         self.kill()
         shutil.rmtree(self._folder, ignore_errors=True)
+        self._watcher.dismiss()
 
     def log(self) -> str:
         """The last lines that the server printed."""
@@ -145,6 +149,9 @@ class Server:
             return []
         parent = psutil.Process(self._process.pid)
         return [*parent.children(recursive=True), parent]
+
+    def _ended(self) -> bool:
+        return self._process is None or self._process.poll() is not None
 
     def _answers(self) -> bool:
         try:
@@ -163,6 +170,10 @@ class Server:
             (self._folder / name).mkdir()
         lines = (f"{name}: {_yaml(value)}\n" for name, value in self._settings.items())
         (config / "elasticsearch.yml").write_text("".join(lines))
+        if self._quick:
+            options = (config / "jvm.options").read_text()
+            few = "-XX:+UseSerialGC\n-XX:TieredStopAtLevel=1"
+            (config / "jvm.options").write_text(options.replace("-XX:+UseG1GC", few))
         if self._roles:
             roles = (f"{name}: {json.dumps(role)}\n" for name, role in self._roles.items())
             (config / "roles.yml").write_text("".join(roles))  # JSON is YAML, a role a line

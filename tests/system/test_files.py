@@ -17,8 +17,7 @@ import workbench as wb
 from workbench.errors import EvaluationError, ProfileError, RecordingError
 from workbench.evaluation.judgments.entry import Entry
 from workbench.evaluation.judgments.exchange import read_csv, write_csv
-from workbench.monitor.recording import save_recording
-from workbench.monitor.timeline import Timeline
+from workbench.monitor.recording import Recorder
 from workbench.system.files import replacing
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
@@ -28,7 +27,7 @@ def test_a_block_that_fails_leaves_the_earlier_file_alone(tmp_path: Path) -> Non
     path = tmp_path / "kept.txt"
     path.write_text("earlier")
     with pytest.raises(TypeError), replacing(path) as stream:
-        stream.writelines(["half", 1])  # type: ignore[list-item]
+        stream.writelines(["half", 1])
     assert (path.read_text(), os.listdir(tmp_path)) == ("earlier", ["kept.txt"])
 
 
@@ -67,8 +66,7 @@ def export_qrels(path: Path) -> None:
 WRITERS: dict[str, Callable[[Path], object]] = {
     "csv": export_csv,
     "qrels": export_qrels,
-    "recording": lambda path: save_recording(Timeline(machine={"x": "y" * 9000}), path,
-                                             replace=True),
+    "recording": lambda path: Recorder(path, {"x": "y" * 9000}, replace=True).close(),
 }  # fmt: skip
 
 

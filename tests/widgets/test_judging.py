@@ -10,7 +10,7 @@ import pytest
 
 import workbench as wb
 from workbench.errors import EvaluationError
-from workbench.evaluation.judge_next.pool import WHOLE
+from workbench.evaluation.judge_next.judgment_pool import WHOLE
 from workbench.evaluation.judgments.judgments import Judgments
 from workbench.session import Workbench
 from workbench.widgets.judging import judge

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ import numpy as np
 import pytest
 
 from tests.monitor.conftest import RECORDINGS
+from tests.waiting import wait_until
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.pool import ModelPool
@@ -48,13 +48,6 @@ def plot(pool: ModelPool, monkeypatch: pytest.MonkeyPatch) -> Iterator[MemoryPlo
     made.close()
 
 
-def wait_until(check: Any, seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not check():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.01)
-
-
 def threads() -> list[threading.Thread]:
     return [t for t in threading.enumerate() if t.name == "workbench-memory-plot"]
 
@@ -71,13 +64,12 @@ def test_it_samples_while_seen_and_stops_when_hidden(plot: MemoryPlot, page_of: 
     assert len(threads()) == 1  # one for all views
     wait_until(lambda: len(page.heard) >= 3)
     page.say(type="hide", view="a")
-    time.sleep(0.1)
-    assert plot.running  # the other still looks
+    count = len(page.heard)
+    wait_until(lambda: len(page.heard) > count + 1)  # the other still looks
+    assert plot.running
     page.say(type="hide", view="b")
     wait_until(lambda: not threads())
     count = len(page.heard)
-    time.sleep(0.1)
-    assert len(page.heard) == count
     page.say(type="show", view="a")
     wait_until(lambda: len(page.heard) > count)
 

@@ -6,7 +6,19 @@ import sys
 
 import typer
 
-from workbench.cli import ask, corpus, elastic, evaluation, machine, panel, profiles, search
+from workbench.cli import (
+    ask,
+    corpus,
+    elastic,
+    evaluation,
+    experiments,
+    machine,
+    panel,
+    profiles,
+    search,
+    serve,
+)
+from workbench.cli.printing import say
 from workbench.errors import WorkbenchError
 
 app = typer.Typer(
@@ -25,6 +37,12 @@ for command in (
     evaluation.evaluate,
     evaluation.tune,
     elastic.parity,
+    experiments.experiments,
+    experiments.rerun,
+    experiments.diff,
+    experiments.export,
+    experiments.report,
+    serve.serve,
     corpus.delete,
     corpus.info,
     machine.doctor,
@@ -32,6 +50,7 @@ for command in (
     app.command()(command)
 app.command("app")(panel.serve)
 app.add_typer(profiles.app, name="profile")
+app.add_typer(experiments.notebook_app, name="notebook")
 
 
 def main() -> None:
@@ -39,10 +58,8 @@ def main() -> None:
     try:
         app()
     except WorkbenchError as error:
-        typer.echo(f"Error: {error}", err=True)
+        say(f"Error: {error}", err=True)
         sys.exit(1)
     except KeyboardInterrupt:
-        typer.echo(
-            "Interrupted. What was stored stays; run the command again to continue.", err=True
-        )
+        say("Interrupted. What was stored stays; run the command again to continue.", err=True)
         sys.exit(130)

@@ -10,13 +10,15 @@ import typer
 
 from workbench.cli.elastic import EngineUrl, IndexName, read_engine
 from workbench.cli.options import AsJson, Folder, ProfileName, read_profile
-from workbench.cli.printing import print_json
+from workbench.cli.printing import print_json, say
 
 
 def ask(
     folder: Folder,
     question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
-    writer: Annotated[str, typer.Option(help="extractive (no model) or openai.")] = "extractive",
+    writer: Annotated[
+        str, typer.Option(help="extractive (no model), openai or local.")
+    ] = "extractive",
     words: Annotated[int, typer.Option(help="Words that are quoted at most.")] = 300,
     profile: ProfileName = None,
     seconds: Annotated[float, typer.Option(help="Seconds that writing may take.")] = 120.0,
@@ -59,9 +61,9 @@ def ask(
         if not stream and as_json:
             print_json(answer.to_dict())
         elif not stream:
-            typer.echo(str(answer))
+            say(answer)
         elif not as_json:
-            typer.echo("\n".join(str(answer).splitlines()[-len(answer.paper_ids) :]))
+            say("\n".join(str(answer).splitlines()[-len(answer.paper_ids) :]))
     if not answer.complete:
         sys.exit(130)
     if answer.declined:
@@ -70,18 +72,17 @@ def ask(
 
 def _print_event(event: object) -> None:
     """A line for a sentence or a stage that is done, the latter to stderr."""
-    from workbench.present.words import printable
     from workbench.qa.events import Closed, Declined, Found, Outlined, Wrote
 
     if isinstance(event, Found):
-        typer.echo(f"{len(event.sources)} passages found", err=True)
+        say(f"{len(event.sources)} passages found", err=True)
     elif isinstance(event, Outlined):
         for quote in event.outline.tldr:
-            typer.echo(printable(f"* {quote.text} [{quote.id[1:]}]"))
+            say(f"* {quote.text} [{quote.id[1:]}]")
     elif isinstance(event, Wrote):
         marks = "".join(f"[{name[1:]}]" for name in event.sentence.citations)
-        typer.echo(printable(f"  {event.sentence.text} {marks}"))
+        say(f"  {event.sentence.text} {marks}")
     elif isinstance(event, Closed):
-        typer.echo(f"section {event.section + 1} by {event.writer}", err=True)
+        say(f"section {event.section + 1} by {event.writer}", err=True)
     elif isinstance(event, Declined):
-        typer.echo(printable(f"No answer: {event.reason}"))
+        say(f"No answer: {event.reason}")

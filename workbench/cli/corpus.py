@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import AsJson, Folder
-from workbench.cli.printing import print_facts, print_json
+from workbench.cli.printing import print_facts, print_json, say
 
 Columns = Annotated[
     list[str] | None,
@@ -18,7 +18,7 @@ Columns = Annotated[
 
 def index(
     sources: Annotated[
-        list[Path],
+        list[str],
         typer.Argument(help="Files of any format, folders, zotero.sqlite.", show_default=False),
     ],
     into: Annotated[Path, typer.Option("--into", help="Corpus folder, new or existing.")],
@@ -47,28 +47,31 @@ def index(
             progress=not as_json,
         )
     except KeyboardInterrupt:
-        typer.echo("Interrupted. What was stored stays; run the same again to continue.", err=True)
+        say("Interrupted. What was stored stays; run the same again to continue.", err=True)
         raise typer.Exit(130) from None
     if as_json:
         print_json(asdict(report))
     else:
-        typer.echo(f"{report}\nSearch it: workbench search {into} 'your query'")
+        say(f"{report}\nSearch it: workbench search {into} 'your query'")
 
 
 def inspect(
-    source: Annotated[Path, typer.Argument(help="A file or folder of papers.")],
+    sources: Annotated[
+        list[str], typer.Argument(help="Files or folders of papers.", show_default=False)
+    ],
     column: Columns = None,
     n: Annotated[int, typer.Option("-n", min=0, help="Papers and rejects that are shown.")] = 5,
     as_json: AsJson = False,
 ) -> None:
-    """Say what a source is, what was guessed, and what would be rejected. Nothing is written."""
+    """Say what sources are, what was guessed, and what would be rejected. Nothing is written."""
     from workbench.corpus.inspecting import inspect_source
 
-    found = inspect_source(source, columns=_columns(column), n=n)
+    found = [inspect_source(source, columns=_columns(column), n=n) for source in sources]
     if as_json:
-        print_json(found.to_dict())
+        inspected = [one.to_dict() for one in found]
+        print_json(inspected if len(inspected) > 1 else inspected[0])
     else:
-        typer.echo(str(found))
+        say("\n\n".join(map(str, found)))
 
 
 def sync(
@@ -88,7 +91,7 @@ def sync(
     if as_json:
         print_json(asdict(report))
     else:
-        typer.echo(str(report))
+        say(report)
 
 
 def _columns(given: list[str] | None) -> dict[str, str]:
@@ -112,7 +115,7 @@ def delete(
     if as_json:
         print_json({"deleted": count})
     else:
-        typer.echo(f"{count} of {len(ids)} papers deleted")
+        say(f"{count} of {len(ids)} papers deleted")
 
 
 def info(folder: Folder, as_json: AsJson = False) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from workbench.cli.options import QUERIES_HELP, AsJson, Folder, ProfileName, read_profile
-from workbench.cli.printing import print_json
+from workbench.cli.printing import print_result
 
 if TYPE_CHECKING:
     from workbench.engines.elastic.keepers import Elasticsearch
@@ -57,7 +57,4 @@ def parity(
         open_corpus(folder, engine=spec, profile=chosen, progress=not as_json) as there,
     ):
         report = compare(here, there, asked, judged, metric=metric, k=k, progress=not as_json)
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        typer.echo(str(report))
+    print_result(report, as_json)

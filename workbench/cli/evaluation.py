@@ -21,7 +21,7 @@ from workbench.cli.options import (
     read_weights,
     write_profile,
 )
-from workbench.cli.printing import print_json
+from workbench.cli.printing import print_json, print_result, say
 
 
 def evaluate(
@@ -56,10 +56,7 @@ def evaluate(
             weights=weights or None,
             progress=not as_json,
         )
-    if as_json:
-        print_json(report.to_dict())
-    else:
-        typer.echo(str(report))
+    print_result(report, as_json)
 
 
 def tune(
@@ -90,6 +87,6 @@ def tune(
         if as_json:
             print_json({**tuned.to_dict(), "saved": str(save) if save else None})
         else:
-            typer.echo(str(tuned))
+            say(tuned)
             if save is not None:
-                typer.echo(f"Saved: {save}. Use it: workbench search {folder} --profile {save}")
+                say(f"Saved: {save}. Use it: workbench search {folder} --profile {save}")

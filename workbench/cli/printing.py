@@ -7,9 +7,24 @@ from typing import Any
 
 import typer
 
+from workbench.present.words import printable
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """Print text that may hold names of files and words of papers: a terminal obeys none of it."""
+    typer.echo(printable(str(text)), err=err)
+
 
 def print_json(value: Any) -> None:
     typer.echo(json.dumps(value, ensure_ascii=False, indent=2, default=str))
+
+
+def print_result(result: Any, as_json: bool) -> None:
+    """A result with `to_dict` and a text."""
+    if as_json:
+        print_json(result.to_dict())
+    else:
+        say(result)
 
 
 def print_ranking(ranking: Any) -> None:
@@ -17,7 +32,7 @@ def print_ranking(ranking: Any) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from workbench.present.words import authors_line, printable
+    from workbench.present.words import authors_line
 
     signals = [name for name, weight in ranking.profile.weights.items() if weight]
     table = Table(box=None, header_style="bold", padding=(0, 1))
@@ -36,7 +51,7 @@ def print_ranking(ranking: Any) -> None:
     console = Console()
     console.print(table)
     for note in ranking.notes:
-        console.print(Text(note, "yellow"))
+        console.print(Text(printable(note), "yellow"))
     console.print(
         Text(
             f"{len(ranking)} of {ranking.papers_found} papers, {ranking.timings_ms['total']:.0f} ms"
@@ -49,9 +64,9 @@ def print_facts(title: str, facts: dict[str, Any]) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    table = Table(title=Text(title), box=None, show_header=False, padding=(0, 1))
+    table = Table(title=Text(printable(title)), box=None, show_header=False, padding=(0, 1))
     for name, value in facts.items():
-        table.add_row(Text(name, "dim"), Text(_fact(value)))
+        table.add_row(Text(name, "dim"), Text(printable(_fact(value))))
     Console().print(table)
 
 
@@ -69,6 +84,7 @@ def print_checks(checks: Any) -> None:
     table = Table(box=None, show_header=False, padding=(0, 1))
     for check in checks:
         mark = Text("ok", "green") if check.ok else Text("fix", "bold red")
-        detail = Text(check.found if check.ok else f"{check.found}: {check.remedy}")
+        found = check.found if check.ok else f"{check.found}: {check.remedy}"
+        detail = Text(printable(found))
         table.add_row(mark, Text(check.name, "bold"), detail)
     Console().print(table)

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from workbench.cli.options import QRELS_HELP, QUERIES_HELP, AsJson, Folder, read_profile
-from workbench.cli.printing import print_json
+from workbench.cli.printing import print_json, print_result, say
 
 app = typer.Typer(no_args_is_help=True, help="Show, compare and measure profiles.")
 Name = Annotated[str, typer.Argument(help="Name or TOML file.", show_default=False)]
@@ -23,7 +23,7 @@ def list_all(as_json: AsJson = False) -> None:
     if as_json:
         print_json(names)
     else:
-        typer.echo("\n".join(names))
+        say("\n".join(names))
 
 
 @app.command()
@@ -45,10 +45,7 @@ def show(
 def diff(one: Name, other: Name, as_json: AsJson = False) -> None:
     """Show the settings in which two profiles differ."""
     found = read_profile(one).diff(read_profile(other))
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        typer.echo(str(found))
+    print_result(found, as_json)
 
 
 @app.command()
@@ -69,7 +66,4 @@ def measure(
     found = measure_profiles(
         folder, queries, qrels, chosen or None, metric=metric, progress=not as_json
     )
-    if as_json:
-        print_json(found.to_dict())
-    else:
-        typer.echo(str(found))
+    print_result(found, as_json)

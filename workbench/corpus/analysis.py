@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from hashlib import sha256
 from typing import Any
 
 _STOP_WORDS = """
@@ -60,11 +61,38 @@ def _places(text: str) -> Sequence[int]:
     return [place for place, c in enumerate(text) for _ in fold(c)]
 
 
+def _words(text: str) -> list[str]:
+    """Folded words, stop words included."""
+    if "'" in text or "\u2019" in text:
+        text = _POSSESSIVE.sub("  ", text)
+    return _WORD.findall(fold(text))
+
+
 @lru_cache(maxsize=1)
 def _stem_words() -> Any:
     import Stemmer
 
     return Stemmer.Stemmer("english").stemWords
+
+
+class _Stems(dict[str, str]):
+    """Words to stems, stop words to "", as they are asked for; anew where it grows too large."""
+
+    def __init__(self, stop_words: frozenset[str]) -> None:
+        super().__init__(dict.fromkeys(stop_words, ""))
+        self._stop_words = stop_words
+
+    def __missing__(self, word: str) -> str:
+        if len(self) > _MOST_STEMS:
+            self.clear()
+            self.update(dict.fromkeys(self._stop_words, ""))
+        (stem,) = _stem_words()([word])
+        self[word] = stem
+        return stem
+
+
+_MOST_STEMS = 2**17
+_stems = lru_cache(maxsize=8)(_Stems)
 
 
 @dataclass(frozen=True)
@@ -79,17 +107,19 @@ class Analyser:
 
     @property
     def fingerprint(self) -> str:
-        return f"english-snowball-{self.version}"
+        if self.stop_words == STOP_WORDS:
+            return f"english-snowball-{self.version}"
+        words = " ".join(sorted(self.stop_words)).encode()
+        return f"english-snowball-{self.version}-{sha256(words).hexdigest()[:8]}"
 
     def words(self, text: str) -> list[str]:
         """Folded words with stop words removed, in order, before stemming."""
-        folded = fold(_POSSESSIVE.sub("  ", text))
-        return [word for word in _WORD.findall(folded) if word not in self.stop_words]
+        return [word for word in _words(text) if word not in self.stop_words]
 
     def terms(self, text: str) -> list[str]:
         """Index terms in order, with repeats."""
-        stems: list[str] = _stem_words()(self.words(text))
-        return stems
+        stems = _stems(self.stop_words)
+        return [stem for word in _words(text) if (stem := stems[word])]
 
     def counts(self, text: str) -> Counter[str]:
         """How often each term occurs; the length of the text is the sum."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from typing import Protocol
 
@@ -73,11 +74,12 @@ def cut(text: str, starts: NDArray[np.int64], budget: int) -> list[tuple[int, in
     if len(starts) <= budget:
         return [_trim(text, 0, len(text))]
     ends = _sentence_ends(text)
-    spans = _fill(text, starts, ends, budget)
+    tokens = np.searchsorted(starts, ends).tolist()
+    spans = _fill(text, starts, ends, tokens, budget)
     most, low, high = len(spans), -(-len(starts) // len(spans)), budget
     while low < high:
         middle = (low + high) // 2
-        tighter = _fill(text, starts, ends, middle)
+        tighter = _fill(text, starts, ends, tokens, middle)
         if len(tighter) <= most:
             spans, high = tighter, middle
         else:
@@ -86,21 +88,22 @@ def cut(text: str, starts: NDArray[np.int64], budget: int) -> list[tuple[int, in
 
 
 def _fill(
-    text: str, starts: NDArray[np.int64], ends: list[int], budget: int
+    text: str, starts: NDArray[np.int64], ends: list[int], tokens: list[int], budget: int
 ) -> list[tuple[int, int]]:
-    """Sentence after sentence into a span until the next would pass the budget."""
+    """As many sentences into each span as its budget has room for; `tokens` stand before each of
+    the `ends`. A sentence without room in a span of its own is cut at its words."""
     spans: list[tuple[int, int]] = []
-    begin = end = 0
-    for stop in ends:
-        if _tokens(starts, begin, stop) > budget and end > begin:
-            spans.append((begin, end))
-            begin = end
-        while _tokens(starts, begin, stop) > budget:
-            middle = _last_word_break(text, starts, begin, budget)
-            spans.append((begin, middle))
-            begin = middle
-        end = stop
-    trimmed = (_trim(text, start, stop) for start, stop in [*spans, (begin, end)])
+    begin = before = done = 0
+    while done < len(ends):
+        fitting = bisect_right(tokens, before + budget, done)
+        if fitting > done:
+            end, after, done = ends[fitting - 1], tokens[fitting - 1], fitting
+        else:
+            end = _last_word_break(text, starts, begin, before + budget)
+            after = int(np.searchsorted(starts, end))
+        spans.append((begin, end))
+        begin, before = end, after
+    trimmed = (_trim(text, start, stop) for start, stop in spans)
     return [(start, stop) for start, stop in trimmed if start < stop]
 
 
@@ -111,14 +114,10 @@ def _sentence_ends(text: str) -> list[int]:
     return [*(end for end in ends if end < len(text)), len(text)]
 
 
-def _tokens(starts: NDArray[np.int64], begin: int, end: int) -> int:
-    return int(np.searchsorted(starts, end) - np.searchsorted(starts, begin))
-
-
-def _last_word_break(text: str, starts: NDArray[np.int64], begin: int, budget: int) -> int:
-    """The latest token start after white space within the budget, else the budget's own end."""
-    first = int(np.searchsorted(starts, begin))
-    hard = int(starts[first + budget])
+def _last_word_break(text: str, starts: NDArray[np.int64], begin: int, full: int) -> int:
+    """The latest place after white space where the span is not yet full, else where it is: at the
+    start of token `full`."""
+    hard = int(starts[full])
     blank = max(text.rfind(" ", begin, hard), text.rfind("\n", begin, hard))
     return blank + 1 if blank > begin else max(hard, begin + 1)
 

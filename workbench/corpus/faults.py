@@ -12,7 +12,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from workbench.errors import (
@@ -151,6 +151,19 @@ def as_path(path: str | os.PathLike[str], error: type[WorkbenchError] = CorpusNo
     return found
 
 
+def as_file(path: str | os.PathLike[str], error: type[WorkbenchError]) -> Path:
+    """`as_path` of a file that is there or may be made. Raises `error` also for a folder, and for
+    a pipe or device, which could be waited for without end."""
+    found = as_path(path, error)
+    with suppress(OSError):  # whoever opens it says what is wrong
+        mode = found.stat().st_mode
+        if stat.S_ISDIR(mode):
+            raise error(f"{found} is a folder; name a file in it")
+        if not stat.S_ISREG(mode):
+            raise error(f"{found}: a pipe or device, not a file; name a file")
+    return found
+
+
 def _look(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
@@ -195,7 +208,9 @@ def sqlite_error(error: sqlite3.Error, path: Path) -> Exception:
     elif primary in (sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_NOMEM):
         own = _not_opened(path, error)
     elif primary in (sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH):
-        own = CorpusError(f"{path}: cannot write here ({error}); make the folder writable")
+        own = CorpusError(
+            f"{path}: cannot write here ({error}); make the folder and all files in it writable"
+        )
     return own
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
@@ -17,6 +18,7 @@ from workbench.corpus.writer import AnalysedPaper, digest
 from workbench.errors import RecordError
 from workbench.present.view import Shown, View
 from workbench.records import Paper
+from workbench.system.progress import Progress, watched
 
 BATCH = 256
 """Papers in one transaction: what a kill can cost, and what memory holds."""
@@ -95,12 +97,7 @@ class Ingestor:
         self._unread = 0
         self._report = IngestReport()
 
-    @property
-    def seen(self) -> Collection[str]:
-        """Ids of the papers that the source had, so far."""
-        return self._seen
-
-    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+    def ingest(self, source: Any, folder: Path, *, progress: Progress = False) -> IngestReport:
         """Add new papers, replace changed ones.
 
         Each transaction is final: a kill loses at most the batch at hand, and what was read before
@@ -109,8 +106,8 @@ class Ingestor:
         rejects = folder / REJECTS
         try:
             with disk_faults(rejects), open(rejects, "w", encoding="utf-8") as report:
-                papers = _shown(self._papers(read_entries(source), report), progress)
-                for batch in _batches(papers):
+                papers = self._papers(read_entries(source), report)
+                for batch in _batches(watched(papers, progress, "Reading", "papers")):
                     self._commit(batch)
         finally:
             if not self._report.rejected:
@@ -162,12 +159,13 @@ class Ingestor:
     def _analyse(self, papers: list[Paper]) -> Iterator[AnalysedPaper]:
         texts = [(paper.title, paper.text) for paper in papers]
         for paper, spans in zip(papers, cut_papers(texts, self._counter), strict=True):
-            title = self._analyser.counts(paper.title)
+            title = self._analyser.terms(paper.title)
             text = paper.text if paper.text != paper.title else ""
             passages = tuple(
-                (start, end, title + self._analyser.counts(text[start:end])) for start, end in spans
+                (start, end, Counter(title + self._analyser.terms(text[start:end])))
+                for start, end in spans
             )
-            yield AnalysedPaper(paper, passages, title)
+            yield AnalysedPaper(paper, passages, Counter(title))
 
     def _note(self, text: str) -> None:
         self._report = replace(self._report, notes=(*self._report.notes, text))
@@ -196,9 +194,3 @@ def _batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
         yield batch
     if failure is not None:
         raise failure
-
-
-def _shown(papers: Iterator[Paper], progress: bool) -> Iterator[Paper]:
-    from tqdm.auto import tqdm
-
-    return iter(tqdm(papers, desc="Reading", unit=" papers", delay=2, disable=not progress))

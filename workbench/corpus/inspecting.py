@@ -29,24 +29,27 @@ LIMIT = 1000
 @dataclass(frozen=True, slots=True)
 class Inspection(Shown):
     """What a source holds. `papers` are the first ones, `rejects` the first entries that are none;
-    `columns` (field -> column) of a table, with `guessed` those whose name is not known."""
+    `columns` (field -> column) of a table, with `guessed` those whose name is not known, and
+    `header` all its columns."""
 
     source: str
     formats: Mapping[str, int]
     whole: bool
+    looked_at: int = LIMIT
     papers: tuple[Paper, ...] = ()
     rejected: int = 0
     rejects: tuple[Entry, ...] = ()
     columns: Mapping[str, str] = field(default_factory=dict)
     guessed: tuple[str, ...] = ()
     encoding: str = ""
+    header: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
         """One line: formats, how many records, how many rejects."""
         parts = [f"{count:,} {name}" for name, count in self.formats.items()]
         text = ", ".join(parts) or "no records"
-        text += "" if self.whole else f" among the first {LIMIT:,}"
+        text += "" if self.whole else f" among the first {self.looked_at:,}"
         text += f", {self.encoding}" if self.encoding else ""
         return text + (f"; {self.rejected:,} would be rejected" if self.rejected else "")
 
@@ -79,8 +82,8 @@ class Inspection(Shown):
         """Head, guesses, the columns, the first papers and rejects."""
         rows = [f"  {role:<9} {column}" for role, column in self.columns.items()]
         for paper in self.papers:
-            year, by = paper.year or "no year", authors_line(paper.authors, 3)
-            rows += [f"{paper.id}: {paper.title}", f"    {by} ({year}) {paper.venue}"]
+            year, by = paper.year or "no year", authors_line(paper.authors, 3) or "no authors"
+            rows += [f"{paper.id}: {paper.title}", f"    {by} ({year}) {paper.venue}".rstrip()]
             rows += [f"    {paper.abstract[:100]}"] if paper.abstract else []
         for entry in self.rejects:
             cure = f" ({entry.cure})" if entry.cure else ""
@@ -107,29 +110,44 @@ def inspect_source(
     `n` papers and rejects are shown. Raises CorpusNotFound, UnsupportedSource.
     """
     entries = list(islice(read_source(source, columns), LIMIT + 1))
-    whole = len(entries) <= LIMIT
+    return inspect_entries(source, entries, LIMIT, columns=columns, n=n)
+
+
+def inspect_entries(
+    source: Any,
+    entries: list[Entry],
+    limit: int,
+    *,
+    columns: Mapping[str, str] | None = None,
+    n: int = 5,
+) -> Inspection:
+    """What the first `limit` entries of a source are; one more says that there are others."""
+    whole = len(entries) <= limit
     papers: list[Paper] = []
     rejects: list[Entry] = []
     formats: Counter[str] = Counter()
-    for entry in entries[:LIMIT]:
+    for entry in entries[:limit]:
         try:
             papers.append(paper_of(entry))
             formats[entry.format or "records"] += 1
         except RecordError as error:
             rejects.append(Entry(entry.file, entry.line, None, str(error), entry.cure))
-    roles = _columns_of(entries, Columns(columns or {}))
+    header = _header_of(entries)
+    roles = Columns(columns or {}).guess(header) if header else Columns()
     files = source_files(source)
     kind = sniff(files[0]) if len(files) == 1 else None
     return Inspection(
         source=str(source) if isinstance(source, str | Path) else type(source).__name__,
         formats=dict(formats.most_common()),
         whole=whole,
+        looked_at=limit,
         papers=tuple(papers[:n]),
         rejected=len(rejects),
         rejects=tuple(rejects[:n]),
         columns=roles.mapping,
         guessed=roles.guessed,
-        encoding=kind.encoding if kind else "",
+        encoding=kind.encoding + " (guessed)" * kind.guessed if kind else "",
+        header=header,
     )
 
 
@@ -144,9 +162,8 @@ def paper_of(entry: Entry) -> Paper:
     return replace(paper, id=derived_id({**asdict(paper), "identifiers": known}))
 
 
-def _columns_of(entries: list[Entry], columns: Columns) -> Columns:
-    """The roles of a table's columns, from its first row."""
+def _header_of(entries: list[Entry]) -> tuple[str, ...]:
+    """The columns of a table, or the fields of records of an unknown shape."""
     tables = ("CSV", "XLSX", "Parquet", "DataFrame", "JSON")
     rows = [entry.raw for entry in entries if entry.raw and entry.format in tables]
-    names = list(dict.fromkeys(str(name) for row in rows[:100] for name in row))
-    return columns.guess(names) if names else Columns()
+    return tuple(dict.fromkeys(str(name) for row in rows[:100] for name in row))

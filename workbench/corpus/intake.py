@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
+from itertools import islice
 from pathlib import Path
 from typing import IO, Any
-
-from tqdm.auto import tqdm
 
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import TokenCounter
 from workbench.corpus.cleaning.record import status_of
 from workbench.corpus.faults import as_path, disk_faults
+from workbench.corpus.formats.attached import with_text
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.ir_collections import IR_DATASETS
 from workbench.corpus.formats.json_shapes import OWN
@@ -34,6 +34,7 @@ from workbench.corpus.parsing import MAX_ID, id_of, parse_paper
 from workbench.corpus.writer import digest
 from workbench.errors import RecordError
 from workbench.records import Paper
+from workbench.system.progress import Progress, watched
 
 COVERED = ("abstract", "authors", "year", "venue", "doi", "body")
 """Fields of which the report says how many papers have them."""
@@ -55,17 +56,17 @@ class Intake(Ingestor):
         super().__init__(store, analyser, counter, strict=strict)
         self._library = library
         self._columns = columns
-        self._fate: dict[str, str] = {}
-        self._covered: dict[str, int] = {}
         self._formats: Counter[str] = Counter()
         self._unreadable: Counter[str] = Counter()
+        self._noted = 0
+        self._notes: list[str] = []
 
     @property
-    def seen(self) -> Collection[str]:
+    def seen(self) -> set[str]:
         """Ids of the papers that the source had, so far."""
-        return self._fate.keys()
+        return self._library.stored.names(self._library.run)
 
-    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+    def ingest(self, source: Any, folder: Path, *, progress: Progress = False) -> IngestReport:
         """Add new papers, replace changed ones, merge duplicates.
 
         Each batch is final: a kill loses at most the one at hand, and the same call again goes on.
@@ -77,7 +78,9 @@ class Intake(Ingestor):
         self._remember(source, stats)
         return self._finished()
 
-    def follow(self, folder: Path, *, prune: bool = False, progress: bool = False) -> IngestReport:
+    def follow(
+        self, folder: Path, *, prune: bool = False, progress: Progress = False
+    ) -> IngestReport:
         """Read again every source that was a file or folder, and make the papers what they say.
 
         Files that did not change are not read. A record that turned bad keeps its old version, and
@@ -101,21 +104,51 @@ class Intake(Ingestor):
         self._library.commit()
         return self._finished()
 
+    def adopt(
+        self,
+        living: Callable[[], Iterable[tuple[str, bytes]]],
+        read: Callable[[str], Paper | None],
+        where: str,
+    ) -> None:
+        """Let the library know the papers that came to the store, changed there or left it by
+        other means, so that duplicates of them are found. What a kill interrupted is done first.
+
+        `living` gives (id, digest) of the store's papers by id; `read` gives one; `where` is the
+        file that they came from.
+        """
+        self._library.begin()
+        planned = self._library.stored.planned()
+        alive = [name for name in planned if self._library.members(name)]
+        self._bring(alive, set(planned) - set(alive))
+        found = iter(list(self._library.stored.differences(living())))
+        while part := list(islice(found, BATCH)):
+            self._library.remove([name for name, there in part if not there])
+            papers = [read(name) for name, there in part if there]
+            placed = [self._adopt(paper, where) for paper in papers if paper is not None]
+            gone = {name for one in placed for name in one.gone}
+            remake = dict.fromkeys(n for one in placed for n in (one.paper, *one.remake))
+            self._bring([name for name in remake if name not in gone], gone)
+
+    def _adopt(self, paper: Paper, where: str) -> Placed:
+        """The place of a stored paper among the records."""
+        if self._library.members(paper.id) and self._paper_of(paper.id) == paper:
+            return Placed(paper.id, "unchanged")  # its records are known and say the same
+        record = {name: value for name, value in asdict(paper).items() if value}
+        return self._library.place(Entry(where, 0, record, format=OWN), record, authoritative=True)
+
     def regroup(self, change: Callable[[Library], set[str]]) -> None:
         """Bring the papers that `change` made of others, or split, to the store."""
         touched = change(self._library)
         alive = {name for name in touched if self._library.members(name)}
         self._bring(sorted(alive), touched - alive)
 
-    def _take(self, entries: Iterator[Entry], folder: Path, progress: bool) -> None:
+    def _take(self, entries: Iterator[Entry], folder: Path, progress: Progress) -> None:
         rejects = folder / REJECTS
         mode = "a" if self._report.rejected else "w"
         try:
             with disk_faults(rejects), open(rejects, mode, encoding="utf-8") as report:
-                shown = tqdm(
-                    entries, desc="Reading", unit=" records", delay=2, disable=not progress
-                )
-                for batch in _batches(iter(shown)):
+                shown = watched(map(with_text, entries), progress, "Reading", "records")
+                for batch in _batches(shown):
                     self._store_batch(batch, report)
         finally:
             if not self._report.rejected:
@@ -124,15 +157,14 @@ class Intake(Ingestor):
             self._report = replace(self._report, rejects=rejects)
 
     def _store_batch(self, entries: list[Entry], report: IO[str]) -> None:
-        """Place the records, then bring the papers that they changed to the store.
-
-        The store is written before the library is committed: after a kill in between, reading
-        again finds the library behind, and does the same once more.
-        """
+        """Place the records, then bring the papers that they changed to the store."""
         remake: dict[str, None] = {}
         gone: set[str] = set()
         try:
             for entry in entries:
+                if entry.note:
+                    self._noted += 1
+                    self._notes += [entry.note] * (self._noted <= SHOWN)
                 try:
                     placed = self._place(entry)
                 except RecordError as error:
@@ -147,23 +179,9 @@ class Intake(Ingestor):
             self._bring([name for name in remake if name not in gone], gone)
 
     def _place(self, entry: Entry) -> Placed:
-        if entry.record is None:
-            raise RecordError(entry.problem)
-        own = entry.format == OWN
-        record: dict[str, Any] = dict(entry.record)
-        if own:
-            named = has_id(record)
-            paper = parse_paper(record if named else {**record, "id": "none"})
-            record = {name: value for name, value in asdict(paper).items() if value}
-            if not named:
-                del record["id"]
-            if status := status_of(paper.title):
-                record["status"] = status
-            return self._library.place(entry, record, authoritative=named)
-        if not _is_id(record.get("id", "")):
-            record.pop("id", None)
-        parse_paper({**record, "id": record.get("id") or derived_id(record)})
-        return self._library.place(entry, record, authoritative=False)
+        record = checked_record(entry)
+        own = entry.format == OWN and "id" in record
+        return self._library.place(entry, record, authoritative=own)
 
     def _reject(self, entry: Entry, error: RecordError, report: IO[str]) -> None:
         if self._strict:
@@ -180,25 +198,25 @@ class Intake(Ingestor):
         report.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def _bring(self, remake: Iterable[str], gone: set[str]) -> None:
-        """Store papers as their records are now, delete those without any, commit."""
+        """Store papers as their records are now, and delete those without any.
+
+        The library says first what is about to happen, so that `adopt` can finish it after a kill.
+        """
         papers = [self._paper_of(name) for name in remake]
         known = self._store.digests([paper.id for paper in papers])
         changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
-        for paper in papers:
-            fate = "unchanged" if known.get(paper.id) == digest(paper) else "replaced"
-            fate = fate if paper.id in known else "added"
-            if self._fate.get(paper.id) not in ("added", "replaced"):
-                self._fate[paper.id] = fate
-            self._covered[paper.id] = sum(
-                bool(getattr(paper, name)) << bit for bit, name in enumerate(COVERED)
-            )
+        run, stored = self._library.run, self._library.stored
+        stored.plan([*(paper.id for paper in changed), *gone])
+        self._library.commit()
         if changed:
             self._store.add(list(self._analyse(changed)))
         if gone:
             self._store.delete(sorted(gone))
-            for name in gone:
-                self._fate.pop(name, None)
-                self._covered.pop(name, None)
+            stored.forget(gone)
+        stored.keep(
+            (paper.id, digest(paper), run, _fate(paper, known), _covered(paper)) for paper in papers
+        )
+        stored.done()
         self._library.commit()
 
     def _paper_of(self, name: str) -> Paper:
@@ -221,7 +239,8 @@ class Intake(Ingestor):
     def _forget(self, path: Path, prune: bool) -> None:
         """Drop what a source no longer has, unless it may still be there."""
         for source, (unseen, total) in self._library.unseen(path).items():
-            unread, there = self._unreadable[source], Path(source).exists()
+            # A file in an archive is there as long as the archive is.
+            unread, there = self._unreadable[source], Path(source).exists() or path.is_file()
             if unread and there:
                 self._note(
                     f"{source}: {unseen:,} records are not there, or among {unread:,} that cannot "
@@ -238,21 +257,29 @@ class Intake(Ingestor):
                 self._bring(alive, gone)
 
     def _finished(self) -> IngestReport:
-        fates = Counter(self._fate.values())
+        for note in self._notes:
+            self._note(note)
+        if self._noted > SHOWN:
+            self._note(f"and {self._noted - SHOWN:,} more like these")
+        stored, run = self._library.stored, self._library.run
+        fates, masks = stored.fates(run), stored.covered(run)
         coverage = {
-            name: sum(mask >> bit & 1 for mask in self._covered.values())
+            name: sum(number for mask, number in masks if mask >> bit & 1)
             for bit, name in enumerate(COVERED)
         }
         return replace(
             self._report,
-            added=fates["added"],
-            replaced=fates["replaced"],
-            unchanged=fates["unchanged"],
+            added=fates.get("added", 0),
+            replaced=fates.get("replaced", 0),
+            unchanged=fates.get("unchanged", 0),
             formats=dict(self._formats.most_common()),
-            coverage=coverage if self._covered else {},
+            coverage=coverage if masks else {},
             flagged=len(self._library.flagged()),
         )
 
+
+SHOWN = 5
+"""Notes of single records that a report repeats."""
 
 MOST_REMOVED = 0.2
 """The share of a file's records that may go from it without being asked for."""
@@ -260,9 +287,41 @@ MOST_REMOVED = 0.2
 _OWN_IDS = ("id", "_id", "paper_id", "paperId", "corpusid", "docno")
 
 
+def checked_record(entry: Entry) -> dict[str, Any]:
+    """The fields of an entry's paper as the library keeps them; an id only where the entry names
+    itself. Raises RecordError for what makes no paper."""
+    if entry.record is None:
+        raise RecordError(entry.problem)
+    record: dict[str, Any] = dict(entry.record)
+    if entry.format != OWN:
+        if not _is_id(record.get("id", "")):
+            record.pop("id", None)
+        parse_paper({**record, "id": record.get("id") or derived_id(record)})
+        return record
+    named = has_id(record)
+    paper = parse_paper(record if named else {**record, "id": "none"})
+    record = {name: value for name, value in asdict(paper).items() if value}
+    if not named:
+        del record["id"]
+    if status := status_of(paper.title):
+        record["status"] = status
+    return record
+
+
 def has_id(record: Mapping[str, Any]) -> bool:
     """Whether a record names itself, well or badly."""
     return any(record.get(name) is not None for name in _OWN_IDS)
+
+
+def _fate(paper: Paper, known: Mapping[str, bytes]) -> str:
+    if paper.id not in known:
+        return "added"
+    return "unchanged" if known[paper.id] == digest(paper) else "replaced"
+
+
+def _covered(paper: Paper) -> int:
+    """The fields of COVERED that a paper has, as bits."""
+    return sum(bool(getattr(paper, name)) << bit for bit, name in enumerate(COVERED))
 
 
 def _is_id(name: object) -> bool:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-import os
-from contextlib import suppress
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.faults import disk_faults, exists, is_file
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
+from workbench.system.files import replacing
 
 FORMAT = 1
 NAME = "manifest.json"
 STORE = "corpus.sqlite"
 VECTORS = "vectors.f32"
+LIBRARY = "sources.sqlite"
 """The files of a corpus folder, beside the folder of its generation."""
+
+SETTINGS = ("analyser", "chunking", "model", "model_fingerprint", "dimension", "k1", "b")
+"""What decides terms, passages, vectors and scores."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +27,8 @@ class Manifest:
     """Everything that decides what a search in this index returns.
 
     `fingerprint` is equal for equal papers and settings; `versions` are for information.
+    `model_fingerprint` is of the embedder that the index was begun with; where others of the same
+    model made vectors too, `runtimes` has the passage rows by the fingerprint of each.
     """
 
     analyser: str
@@ -43,11 +48,19 @@ class Manifest:
     fingerprint: str = ""
     versions: dict[str, str] = field(default_factory=dict)
     source: dict[str, Any] = field(default_factory=dict)
+    runtimes: dict[str, int] = field(default_factory=dict)
 
     @property
     def folder(self) -> str:
         """Name of the folder with this generation's arrays."""
         return f"generation-{self.generation:06d}"
+
+    def facts(self) -> dict[str, Any]:
+        """What a person may ask of an index, for `Workbench.info`."""
+        names = ("papers", "passages", "terms", "model", "dimension", "analyser", "chunking")
+        found = {name: getattr(self, name) for name in names}
+        found["bm25"] = {"k1": self.k1, "b": self.b}
+        return found | {n: getattr(self, n) for n in ("generation", "fingerprint", "versions")}
 
 
 def read_manifest(folder: Path) -> Manifest:
@@ -96,42 +109,19 @@ def _damaged(path: Path, reason: object) -> CorpusDamaged:
 
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replace the manifest in one step: a reader sees the old one or the new one."""
-    write_atomically(folder / NAME, json.dumps(asdict(manifest), indent=2).encode())
+    path = folder / NAME
+    with disk_faults(path), replacing(path) as stream:
+        json.dump(asdict(manifest), stream, indent=2)
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that, whatever happens, its old or its new content is there."""
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    with disk_faults(path):
-        try:
-            with open(partial, "wb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.replace(partial, path)
-        except BaseException:
-            partial.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
-
-
-def sync_folder(folder: Path) -> None:
-    """Bring a folder's names to the disk, where the system can."""
-    with suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
-
-
-def check_settings(found: Manifest, expected: Manifest, folder: Path) -> None:
-    """Raises CorpusMismatch that names the first setting in which the two differ."""
-    for name in ("analyser", "chunking", "model_fingerprint", "dimension", "k1", "b"):
+def check_settings(found: Any, expected: Any, where: object, *more: str) -> None:
+    """Raises CorpusMismatch that names the first of SETTINGS (or `more`) in which two manifests,
+    or two layouts of a cluster's index, differ."""
+    for name in (*SETTINGS, *more):
         have, want = getattr(found, name), getattr(expected, name)
-        if have != want:
+        if have != want and name != "model":
             detail = f" (models {found.model!r} and {expected.model!r})" if "model" in name else ""
             raise CorpusMismatch(
-                f"{folder}: made with {name} {have!r}, but {want!r} is asked for{detail}; use the "
-                "same settings, or index the source into a new folder"
+                f"{where}: made with {name} {have!r}, but {want!r} is asked for{detail}; use the "
+                "same settings, or index the source into a new place"
             )

@@ -174,6 +174,18 @@ class Store:
         """(row, id, year, alive) of every paper row, in order."""
         return self._db.stream("SELECT no, id, year, alive FROM papers ORDER BY no")
 
+    def paper_digests(self, before: int) -> list[tuple[int, bytes]]:
+        """(row, content digest) of the paper rows below `before`, in order."""
+        return self._db.rows("SELECT no, digest FROM papers WHERE no < ? ORDER BY no", (before,))
+
+    def passage_spans(self, before: int) -> list[tuple[int, int, int, int, int]]:
+        """(paper row, number, start, stop, row) of the passage rows below `before`, by paper."""
+        query = (
+            "SELECT paper, number, start, stop, no FROM passages WHERE no < ? "
+            "ORDER BY paper, number"
+        )
+        return self._db.rows(query, (before,))
+
     def passage_places(self) -> Iterator[tuple[int, int]]:
         """(paper row, number) of every passage row, in order."""
         return self._db.stream("SELECT paper, number FROM passages ORDER BY no")

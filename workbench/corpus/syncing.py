@@ -14,6 +14,7 @@ from workbench.corpus.chunking import TokenCounter
 from workbench.corpus.ingest import Ingestor, IngestReport
 from workbench.corpus.writer import StoreWriter, digest
 from workbench.records import Paper
+from workbench.system.progress import Progress
 
 MOST_REMOVED = 0.2
 """The share of a source's papers that one change of it removes without being asked to; at least
@@ -31,7 +32,7 @@ class SourceIngestor(Ingestor):
         self._papers_store = store
         self._prune = prune
 
-    def ingest(self, source: Any, folder: Path, *, progress: bool = False) -> IngestReport:
+    def ingest(self, source: Any, folder: Path, *, progress: Progress = False) -> IngestReport:
         """Add what is new in the source, replace what changed there, remove what is gone there.
 
         Never removed or replaced: papers that were added by other means, and those that the

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus.readers import read_entries
+from workbench.corpus.faults import disk_faults
 from workbench.corpus.text_files import read_text
-from workbench.errors import RecordError
+from workbench.errors import MissingDependency, RecordError, UnsupportedSource
 
 Names = Mapping[str, tuple[str, ...]]
 """A column's own name -> the other names that it goes by, in small letters, words with `_`."""
@@ -25,7 +25,7 @@ QUERY_NAMES: Names = {
     "text": ("query", "question", "title", "query_text"),
 }
 JUDGMENT_NAMES: Names = {
-    "query_id": ("query", "qid", "q_id", "topic", "topic_id"),
+    "query_id": ("qid", "q_id", "query", "topic", "topic_id"),
     "paper_id": (
         *("paper", "pid", "doc", "doc_id", "docid", "docno", "document", "document_id"),
         *("corpus_id", "corpusid"),
@@ -78,8 +78,8 @@ def read_rows(path: Path, layout: Layout) -> Iterator[Row]:
     """The records of a file. Raises RecordError with file and line for what is none, for cells
     without a column, and for a header that lacks a column; and what `read_text` raises."""
     if _is_parquet(path):
-        for entry in read_entries(path):
-            yield _record(entry.record, f"{path} record {entry.line}", layout)
+        for number, record in enumerate(parquet_records(path), start=1):
+            yield _record(record, f"{path} record {number}", layout)
         return
     text = read_text(path)
     first = text.lstrip()[:1]
@@ -96,6 +96,53 @@ def _is_parquet(path: Path) -> bool:
         return False
     with path.open("rb") as stream:
         return stream.read(4) == b"PAR1"
+
+
+class Unreadable:
+    """In the place of a value that its reader could not make: bad only where it is needed."""
+
+    def __init__(self, reason: object) -> None:
+        self._reason = reason
+
+    def __repr__(self) -> str:
+        return f"a value that cannot be read ({self._reason})"
+
+
+def parquet_records(path: Path) -> Iterator[dict[str, Any]]:
+    """Records of a Parquet file, in batches. Raises MissingDependency, and UnsupportedSource for
+    one that is damaged, after the records before the damage."""
+    try:
+        from pyarrow import ArrowException, parquet
+    except ImportError:
+        raise MissingDependency(
+            f"{path}: reading Parquet needs pyarrow; pip install pyarrow"
+        ) from None
+    try:
+        with disk_faults(path), parquet.ParquetFile(path) as file:
+            for batch in file.iter_batches(batch_size=512):
+                yield from _arrow_records(batch)
+    except (OSError, ValueError, ArrowException, MemoryError) as error:
+        raise UnsupportedSource(
+            f"{path}: not a readable Parquet file ({error}); write or fetch it again"
+        ) from error
+
+
+def _arrow_records(batch: Any) -> Iterator[dict[str, Any]]:
+    """Records of an Arrow batch; value by value where one of them is beyond Python."""
+    names = batch.schema.names
+    try:
+        columns = [column.to_pylist() for column in batch.columns]
+    except Exception:  # Arrow and what it calls raise of every kind
+        columns = [[_value(column, row) for row in range(len(column))] for column in batch.columns]
+    for values in zip(*columns, strict=True):
+        yield dict(zip(names, values, strict=True))
+
+
+def _value(column: Any, row: int) -> Any:
+    try:
+        return column[row].as_py()
+    except Exception as error:
+        return Unreadable(error)
 
 
 def own_names(record: Mapping[Any, Any], names: Names) -> dict[str, Any]:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import codecs
-import gzip
-import lzma
-import zlib
 from pathlib import Path
 
+from workbench.corpus.cleaning.encoding import DAMAGE, open_bytes
 from workbench.errors import CorpusNotFound, RecordError, UnsupportedSource
 
 _UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_text(path: Path) -> str:
-    """The text of a file in UTF-8, or UTF-16 with its mark; .gz and .xz are unpacked.
+    """The text of a file in UTF-8, or UTF-16 with its mark; .gz, .xz and .bz2 are unpacked.
 
     Raises CorpusNotFound where no file is, UnsupportedSource for a damaged archive or a file that
     cannot be read, RecordError with line and byte for other encodings: Latin-1 read as UTF-8 would
@@ -23,8 +21,9 @@ def read_text(path: Path) -> str:
     if not path.is_file():
         raise CorpusNotFound(f"{path}: no such file or folder; check the path")
     try:
-        content = _unpacked(path.read_bytes())
-    except (EOFError, lzma.LZMAError, gzip.BadGzipFile, zlib.error) as problem:
+        with open_bytes(path) as stream:
+            content = stream.read()
+    except DAMAGE as problem:
         raise UnsupportedSource(
             f"{path}: damaged or cut-off archive ({problem}); fetch the file again"
         ) from problem
@@ -39,9 +38,3 @@ def read_text(path: Path) -> str:
             f"{path} line {line}: not UTF-8 (byte {content[problem.start]:#04x}); convert it, for "
             "example with `iconv -f latin1 -t utf-8`"
         ) from problem
-
-
-def _unpacked(content: bytes) -> bytes:
-    if content.startswith(b"\x1f\x8b"):
-        return gzip.decompress(content)
-    return lzma.decompress(content) if content.startswith(b"\xfd7zXZ\x00") else content

@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import zlib
 from collections.abc import Iterable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,10 @@ from workbench.corpus.faults import disk_faults
 from workbench.errors import CorpusDamaged
 
 Vectors = NDArray[np.float32]
+
+Runs = list[tuple[int, str]]
+"""(first row, fingerprint of the embedder that made it and those after it), ascending; empty where
+one embedder made all rows."""
 
 BLOCK = 4096
 
@@ -59,6 +64,29 @@ def checksums(
         for first, rows in blocks:
             stream.seek(first * dimension * 4)
             yield first, rows, zlib.crc32(stream.read(rows * dimension * 4))
+
+
+def with_run(runs: Runs, first_made: str, start: int, stop: int, made: str) -> Runs:
+    """The runs after `made` wrote the rows from `start` to `stop`; `first_made` is who made rows
+    before the first run."""
+    every = runs or [(0, first_made)]
+    after = [name for first, name in every if first <= stop][-1]
+    kept = [run for run in every if not start <= run[0] <= stop]
+    merged: Runs = []
+    for run in sorted([*kept, (start, made), (stop, after)]):
+        if not merged or merged[-1][1] != run[1]:
+            merged.append(run)
+    return [] if merged == [(0, first_made)] else merged
+
+
+def rows_by_runtime(runs: Runs, first_made: str, rows: int) -> dict[str, int]:
+    """How many of the first `rows` rows each embedder made; empty where `first_made` made all."""
+    counts: dict[str, int] = {}
+    for (first, name), (end, _) in pairwise([*runs, (rows, "")]):
+        if first < end:
+            counts[name] = counts.get(name, 0) + min(end, rows) - min(first, rows)
+    counts = {name: count for name, count in counts.items() if count}
+    return {} if set(counts) <= {first_made} else counts
 
 
 def _bytes(vectors: Vectors) -> bytes:

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
-
-import numpy as np
 
 from workbench.corpus.analysis import fold_name
 from workbench.corpus.store import Store
@@ -36,6 +35,9 @@ CREATE TABLE IF NOT EXISTS vector_blocks(
     first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, crc INTEGER NOT NULL);
 """
 Counts = dict[str, int]
+_FIELDS = tuple(field.name for field in fields(Paper))
+_SORTED_FIELDS = tuple(sorted(_FIELDS))
+_json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,8 +129,7 @@ class StoreWriter(Store):
 
     def _insert_paper(self, db: sqlite3.Connection, no: int, item: AnalysedPaper) -> None:
         paper = item.paper
-        filled = {name: value for name, value in asdict(paper).items() if value}
-        content = json.dumps(filled, ensure_ascii=False)
+        content = _json({name: value for name in _FIELDS if (value := getattr(paper, name))})
         db.execute(
             "INSERT INTO papers VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
             (no, paper.id, digest(paper), content, paper.year, *self._pack(db, item.title_terms)),
@@ -136,35 +137,38 @@ class StoreWriter(Store):
         names = {("author", fold_name(author)) for author in paper.authors}
         names |= {("field", fold_name(field)) for field in paper.fields}
         names |= {("venue", fold_name(paper.venue))} if paper.venue else set()
-        for kind, folded in sorted(names):
-            db.execute("INSERT OR IGNORE INTO names(kind, folded) VALUES (?, ?)", (kind, folded))
-            db.execute(
-                "INSERT INTO paper_names SELECT no, ? FROM names WHERE kind = ? AND folded = ?",
-                (no, kind, folded),
-            )
+        rows = sorted(names)
+        db.executemany("INSERT OR IGNORE INTO names(kind, folded) VALUES (?, ?)", rows)
+        db.executemany(
+            "INSERT INTO paper_names SELECT no, ? FROM names WHERE kind = ? AND folded = ?",
+            ((no, kind, folded) for kind, folded in rows),
+        )
 
     def _insert_passages(
         self, db: sqlite3.Connection, paper: int, no: int, item: AnalysedPaper
     ) -> int:
-        for number, (start, end, counts) in enumerate(item.passages):
-            row = (no + number, paper, number, start, end, *self._pack(db, counts))
-            db.execute("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", row)
-        return no + len(item.passages)
+        rows = [
+            (no + number, paper, number, start, end, *self._pack(db, counts))
+            for number, (start, end, counts) in enumerate(item.passages)
+        ]
+        db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
+        return no + len(rows)
 
     def _pack(self, db: sqlite3.Connection, counts: Counts) -> tuple[bytes, bytes]:
         """Term numbers and counts as two int32 arrays; unknown terms get the next number."""
         if self._vocabulary is None:
             self._vocabulary = dict(db.execute("SELECT term, no FROM terms"))
         vocabulary = self._vocabulary
-        for term in counts:
-            if term not in vocabulary:
-                db.execute("INSERT INTO terms VALUES (?, ?)", (len(vocabulary), term))
-                vocabulary[term] = len(vocabulary)
-        numbers = np.array([vocabulary[term] for term in counts], dtype=np.int32)
-        return numbers.tobytes(), np.array(list(counts.values()), dtype=np.int32).tobytes()
+        new = [term for term in counts if term not in vocabulary]
+        if new:
+            rows = list(enumerate(new, start=len(vocabulary)))
+            db.executemany("INSERT INTO terms VALUES (?, ?)", rows)
+            vocabulary.update((term, number) for number, term in rows)
+        numbers = array("i", map(vocabulary.__getitem__, counts))
+        return numbers.tobytes(), array("i", counts.values()).tobytes()
 
 
 def digest(paper: Paper) -> bytes:
     """16 bytes that change with any field of the paper."""
-    content = json.dumps(asdict(paper), ensure_ascii=False, sort_keys=True)
+    content = _json({name: getattr(paper, name) for name in _SORTED_FIELDS})
     return blake2b(content.encode(), digest_size=16).digest()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
+from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -156,6 +157,16 @@ class Engine(Protocol):
             "kept as queries meet them"
         )
 
+    def sample(self, n: int) -> list[tuple[str, int]]:
+        """(paper id, number) of up to `n` passages, spread over the corpus, the same each time.
+        Raises CorpusError where they cannot be listed."""
+        keys = self.passage_keys()
+        return keys[:: max(1, -(-len(keys) // n))]
+
+    def paper_ids(self) -> Iterator[str]:
+        """The id of every paper, each once. Raises CorpusError where they cannot be listed."""
+        return iter(dict.fromkeys(paper_id for paper_id, _ in self.passage_keys()))
+
     def counted(self, signal: str, terms: Sequence[str]) -> Counted | None:
         """What the BM25 of "bm25" or "title" counts; None where the engine does not tell."""
         return None
@@ -163,6 +174,11 @@ class Engine(Protocol):
     def scored_text(self, query: str, title: str, text: str) -> Mapping[str, float] | None:
         """By signal what a document with this title and text would get under a query; None where
         that cannot be known."""
+        return None
+
+    def paper_digests(self) -> PaperDigests | None:
+        """Digests of the papers, passages and vectors that are searched; None where the engine
+        cannot tell."""
         return None
 
     def close(self) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Protocol, runtime_checkable
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.base import Engine
 from workbench.models.embedders.base import Embedder
+from workbench.system.progress import Progress
 
 Regrouping = Callable[[Any], set[str]]
 """From the library of records to the ids of the papers that are to be made anew, or are gone."""
@@ -38,7 +39,7 @@ class Keeper(Protocol):
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         """Add or replace papers."""
         ...
@@ -67,7 +68,7 @@ class KeepsRecords(Protocol):
     """A keeper that also has the records that its papers were made of."""
 
     def refresh(
-        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+        self, embedder: Embedder, *, prune: bool = False, progress: Progress = False
     ) -> IngestReport:
         """Read again the files and folders that papers came from."""
         ...

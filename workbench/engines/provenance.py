@@ -7,6 +7,7 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.corpus.manifest import LIBRARY
 from workbench.engines.base import Engine
 from workbench.engines.keeper import Keeper, KeepsRecords
 from workbench.errors import CorpusError, CorpusNotFound
@@ -19,9 +20,9 @@ if TYPE_CHECKING:
 
 def library(folder: Path) -> closing[Library]:
     """The records of a corpus folder, for reading; an empty library where none were kept."""
-    from workbench.corpus.identity.library import NAME, Library  # a search needs no library
+    from workbench.corpus.identity.library import Library  # a search needs no library
 
-    path = folder / NAME
+    path = folder / LIBRARY
     return closing(Library(path if path.is_file() else None, write=False))
 
 
@@ -70,5 +71,6 @@ def locate(
             # The abstract may be another record's: lines are counted from the text's end.
             shift = len(stored.text) - max(span.end for span in spans)
             boxes = boxes_of(spans, first - shift, last - shift)
-            return [(where.rpartition(":")[0], page, box) for page, box in boxes]
+            file = raw.get("pdf") or where.rpartition(":")[0]
+            return [(str(file), page, box) for page, box in boxes]
     return []

@@ -57,7 +57,7 @@ def mean_interval(
     for rows in _blocks(resamples, size + 1):
         weights = rng.standard_exponential((rows, size + 1))
         weights /= weights.sum(axis=1, keepdims=True)
-        seen.append(weights[:, :-1] @ ordered)
+        seen.append(np.einsum("ij,j->i", weights[:, :-1], ordered))
         unseen.append(weights[:, -1])
     least, tail = np.concatenate(seen), (1.0 - level) / 2.0
     low = float(np.quantile(least, tail))
@@ -225,7 +225,7 @@ def _spread(values: Vector) -> float:
 def _reached(flip: NDArray[np.integer], values: Vector) -> int:
     """How many rows of 0 (minus) and 1 (plus), shape (rows, n), reach the sum of `values`."""
     total = values.sum()
-    sums = 2.0 * (flip.astype(np.float64) @ values) - total
+    sums = 2.0 * np.einsum("ij,j->i", flip.astype(np.float64), values) - total
     tolerance = ROUNDING * float(np.abs(values).sum())
     return int((np.abs(sums) >= abs(total) - tolerance).sum())
 

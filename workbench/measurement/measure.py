@@ -8,7 +8,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus.manifest import NAME, read_manifest, write_atomically
+from workbench.corpus.faults import disk_faults
+from workbench.corpus.manifest import NAME, read_manifest
 from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import as_judgments, as_queries
 from workbench.evaluation.reports.metrics import grades_by_query
@@ -18,6 +19,7 @@ from workbench.opening import INDEX, open_corpus
 from workbench.profiles import Profile, as_profile, list_profiles
 from workbench.records import Judgment, Query
 from workbench.system.children import run_module
+from workbench.system.files import replacing
 
 KEPT = "profiles.json"
 TIMED = 200
@@ -78,7 +80,8 @@ def keep(index: Path, found: Measurements) -> None:
     names = {row.profile for row in found}
     others = [row for row in before if row.profile not in names] if before and same else []
     content = _with(found, [*others, *found.rows]).to_dict()
-    write_atomically(index / KEPT, json.dumps(content, indent=1).encode())
+    with disk_faults(index / KEPT), replacing(index / KEPT) as stream:
+        json.dump(content, stream, indent=1)
 
 
 def _terms(found: Measurements) -> tuple[Any, ...]:

@@ -28,6 +28,7 @@ from workbench.models.weights.find import LARGEST_ID, ModelFolder, find_model
 from workbench.models.weights.header import numbers
 from workbench.models.weights.settings import whole, within
 from workbench.present.words import count
+from workbench.system.deadline import check_deadline
 from workbench.system.fork import abandon
 
 LONGEST = 512
@@ -183,7 +184,11 @@ class OnnxPairs:
     def scores(self, query: str, passages: Sequence[str]) -> Scores:
         rows = self._tokenizer.encode_batch([(query, passage) for passage in passages])
         with ThreadPoolExecutor(self._threads) as pool:
-            return np.array(list(pool.map(self._score, rows)), dtype=np.float64)
+            scores = []
+            for score in pool.map(self._score, rows):
+                check_deadline()
+                scores.append(score)
+            return np.array(scores, dtype=np.float64)
 
     def close(self) -> None:
         self._session = None
@@ -209,7 +214,7 @@ class TorchPairs:
         self._device = device_of(owner.device)
         self._tokenizer = read_tokenizer(owner.folder, longest, pairs=True)
         self._model: Any = None
-        self.weights = 0
+        self.weights = self._segments = 0
         self._device.run(self._load)
 
     def scores(self, query: str, passages: Sequence[str]) -> Scores:
@@ -218,6 +223,7 @@ class TorchPairs:
         scores = np.zeros(len(rows))
         size, failures = self._batch_size, 0
         while waiting:
+            check_deadline()
             places = waiting[:size]
             try:
                 scores[places] = self._device.run(self._logits, [rows[i] for i in places])
@@ -253,15 +259,17 @@ class TorchPairs:
             self._model = model.to(self._owner.device).eval()
         self._device.trim()
         # On a GPU the allocator's segments, not bytes asked for: what the process really holds.
+        # Tiny weights may go into a segment that another model brought.
+        self._segments = self._device.kept_now() - before
+        self._device.add_weights(self._segments)
         counted = sum(p.numel() * p.element_size() for p in model.parameters())
-        self.weights = self._device.kept_now() - before if gpu else counted
-        self._device.add_weights(self.weights)
+        self.weights = max(self._segments, counted)
 
     def _unload(self) -> None:
         self._model = None
         self._device.trim()
-        self._device.add_weights(-self.weights)
-        self.weights = 0
+        self._device.add_weights(-self._segments)
+        self.weights = self._segments = 0
 
     def _logits(self, rows: Sequence[Any]) -> Scores:
         torch = import_torch()

@@ -7,15 +7,11 @@ in which they were seen. A process that is killed loses at most the line it was 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 from typing import Any, get_args
-from uuid import uuid4
 
-from workbench.corpus.faults import as_path
+from workbench.corpus.faults import as_file
 from workbench.errors import RecordingError, shown
 from workbench.models.memory.ledger import Kind, MemoryEvent, Usage
 from workbench.monitor.timeline import Entry, Sample, Timeline, entry_line
@@ -39,7 +35,7 @@ class Recorder:
     def __init__(
         self, path: str | Path, machine: Mapping[str, Any], *, replace: bool = False
     ) -> None:
-        self.path = as_path(path, RecordingError)
+        self.path = as_file(path, RecordingError)
         self._written = 0
         if self.path.exists() and not replace:
             raise RecordingError(
@@ -72,12 +68,7 @@ class Recorder:
     def __enter__(self) -> Recorder:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *raised: object) -> None:
         self.close()
 
     def _write(self, values: Mapping[str, Any]) -> None:
@@ -98,41 +89,13 @@ class Recorder:
         return written or 0
 
 
-def save_recording(timeline: Timeline, path: str | Path, *, replace: bool = False) -> Path:
-    """Write a whole time line; `read_recording` gives it back equal, but for its notes.
-
-    Raises RecordingError as `Recorder` does.
-    """
-    target = _path(path)
-    if target.exists() and not replace:
-        raise RecordingError(
-            f"{target}: there is a file already; give another name, or replace=True"
-        )
-    part = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.part")
-    try:
-        with Recorder(part, timeline.machine) as recorder:
-            if timeline.missed:
-                recorder.missed(timeline.missed)
-            for entry in timeline:
-                recorder.write(entry)
-        os.replace(part, target)
-    except OSError as error:
-        raise RecordingError(_unwritable(target, error)) from error
-    except RecordingError as error:
-        raise RecordingError(str(error).replace(str(part), str(target))) from error
-    finally:
-        with suppress(OSError):
-            part.unlink()
-    return target
-
-
 def read_recording(path: str | Path) -> Timeline:
     """A time line from a file. A last line that was cut off is left out, and `notes` says so.
 
     Raises RecordingError that names file, line and remedy where the file is absent, too large,
     of a newer version, or damaged.
     """
-    file = as_path(path, RecordingError)
+    file = as_file(path, RecordingError)
     lines = _lines(file)
     notes = []
     if lines[-1]:
@@ -156,13 +119,6 @@ def read_recording(path: str | Path) -> Timeline:
     samples.sort(key=lambda sample: sample.time)
     events.sort(key=lambda event: (event.time, event.number))
     return Timeline(tuple(samples), tuple(events), machine, missed, tuple(notes))
-
-
-def _path(given: str | Path) -> Path:
-    try:
-        return Path(given).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise RecordingError(f"{shown(given)} is no path of a recording ({error})") from error
 
 
 def _line(values: Mapping[str, Any]) -> str:

@@ -116,20 +116,6 @@ class Timeline(Shown):
         frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
         return frame.astype({name: "Int64" for name in _COLUMNS if name.endswith("_bytes")})
 
-    def models_frame(self) -> pd.DataFrame:
-        """One row a sample and model: time, device, model, weights_bytes, activations_bytes."""
-        import pandas as pd
-
-        columns = ["time", "device", "model", "weights_bytes", "activations_bytes"]
-        rows = [
-            (sample.time, sample.device, name, usage.weights, usage.activations)
-            for sample in self.samples
-            for name, usage in sample.models.items()
-        ]
-        frame = pd.DataFrame(rows, columns=columns)
-        frame["time"] = pd.to_datetime(frame["time"], unit="s", utc=True)
-        return frame
-
     def to_dict(self) -> dict[str, Any]:
         """Plain values; `entries` are the lines of a recording (monitor.recording)."""
         return {

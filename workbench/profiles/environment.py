@@ -48,6 +48,16 @@ def model_budget() -> str:
     return os.environ.get("MODEL_BUDGET") or "80%"
 
 
+def set_model_budget(budget: str) -> None:
+    """Set MODEL_BUDGET for this process and its children: several that share a device."""
+    os.environ["MODEL_BUDGET"] = budget
+
+
+def serve_key() -> str:
+    """WORKBENCH_SERVE_KEY: the key that a service asks for, empty for none."""
+    return os.environ.get("WORKBENCH_SERVE_KEY", "").strip()
+
+
 def max_batch_tokens() -> int | None:
     """MAX_BATCH_TOKENS: tokens of a batch, instead of what is measured to fit; raises ProfileError
     where it is no whole number above 0."""
@@ -68,6 +78,39 @@ def person() -> str:
         return getpass.getuser()
     except (OSError, KeyError, ImportError):
         return "someone"
+
+
+def may_record() -> bool:
+    """WORKBENCH_RECORD: whether what is measured is kept beside the corpus; true where not set.
+    Raises ProfileError for a value that says neither."""
+    return _flag("WORKBENCH_RECORD") is not False
+
+
+def enclosing_experiment() -> str:
+    """WORKBENCH_EXPERIMENT: the id of the experiment that runs this process; "" for none."""
+    return os.environ.get("WORKBENCH_EXPERIMENT", "").strip()
+
+
+def inside_experiment(name: str) -> dict[str, str]:
+    """The environment of a process whose measurements belong to an experiment."""
+    return {**os.environ, "WORKBENCH_EXPERIMENT": name}
+
+
+def most_threads() -> int | None:
+    """WORKBENCH_THREADS: CPUs to use, instead of all that this process may. Raises ProfileError
+    where it is no whole number above 0."""
+    chosen = os.environ.get("WORKBENCH_THREADS", "").strip()
+    if not chosen:
+        return None
+    if not chosen.isdecimal() or int(chosen) < 1:
+        raise ProfileError(f"WORKBENCH_THREADS is {chosen!r}; give a whole number above 0")
+    return int(chosen)
+
+
+def thread_variables() -> dict[str, str]:
+    """What the environment says of threads to the libraries below, by name."""
+    names = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "WORKBENCH_THREADS")
+    return {name: os.environ[name] for name in names if name in os.environ}
 
 
 def elastic_environment() -> dict[str, str]:

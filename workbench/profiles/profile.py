@@ -201,6 +201,8 @@ class Profile:
         if not isinstance(source, str | Path):
             raise ProfileError(f"{shown(source)} is no path; give that of a TOML file")
         path = Path(source).expanduser()
+        if path.exists() and not path.is_file():
+            raise ProfileError(f"{path}: a folder, pipe or device; give the path of a TOML file")
         try:
             values = tomllib.loads(path.read_text("utf-8"))
         except (OSError, ValueError, RecursionError) as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from hashlib import sha256
@@ -12,11 +12,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import AnswerError
-from workbench.present.view import Shown, View
+from workbench.present.view import Shown, View, render
 from workbench.present.words import authors_line, printable
+from workbench.profiles import Profile
 from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
+from workbench.qa.table import PaperTable, paper_table
+from workbench.qa.writers.base import Writer
 from workbench.ranking.bibtex import bibtex_key, to_bibtex
 from workbench.records import Paper
 from workbench.system.files import replacing
@@ -40,8 +43,9 @@ class Answer(Shown):
 
     `tldr` are the quotes that stand first; `sections` have sentences, each with the ids of its
     quotes; `quotes` are all that are cited, in the order of their ids, each with
-    `paper.text[start:end] == text`. `dropped` is what is not here, and why. `stages` holds each
-    stage's value; it is empty for an answer that was opened from a file.
+    `paper.text[start:end] == text`. `dropped` is what is not here, and why. `accepted` (ids) and
+    `rejected` (quotes) are a person's verdicts, see `Workbench.review`. `stages` holds each stage's
+    value; it is empty for an answer that was opened from a file.
     """
 
     question: str
@@ -60,6 +64,8 @@ class Answer(Shown):
     usage: Mapping[str, Usage]
     timings_ms: Mapping[str, float]
     complete: bool
+    accepted: tuple[str, ...]
+    rejected: tuple[Quote, ...]
     trace: tuple[Event, ...] = field(repr=False)
     stages: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
@@ -111,6 +117,8 @@ class Answer(Shown):
             "sections": [_section(section) for section in self.sections],
             "quotes": [_quote(quote) for quote in self.quotes],
             "nearest": [_quote(quote) for quote in self.nearest],
+            "accepted": list(self.accepted),
+            "rejected": [_quote(quote) for quote in self.rejected],
             "papers": [self.papers[i].to_dict() for i in self.paper_ids],
             "dropped": [
                 {"text": d.text, "reason": d.reason, "section": d.section} for d in self.dropped
@@ -130,12 +138,17 @@ class Answer(Shown):
         """Markdown with numbered references."""
         return _markdown(self)
 
+    def to_html(self) -> str:
+        """A whole page without scripts: the answer as a notebook shows it."""
+        return render("page.html", title=printable(self.question), body=self.view().html())
+
     def to_bibtex(self) -> str:
         """The quoted papers as BibTeX entries, each key once."""
         return _bibtex(self)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a quote: id, paper, place, text, score, its signals, and its section."""
+        """One row a quote: id, paper, place, text, score, its signals, its section, and whether a
+        person accepted it."""
         import pandas as pd
 
         where = {
@@ -145,6 +158,7 @@ class Answer(Shown):
             for name in sentence.citations
         }
         columns = ["id", "paper_id", "title", "year", "section", "start", "end", "text", "score"]
+        columns += ["accepted"]
         rows = [
             {
                 **_quote(quote),
@@ -152,12 +166,44 @@ class Answer(Shown):
                 "year": self.papers[quote.paper_id].year,
                 "section": where.get(quote.id, ""),
                 "score": quote.score,
+                "accepted": quote.id in self.accepted,
                 **quote.signals,
             }
             for quote in self.quotes
         ]
         signals = list(dict.fromkeys(name for quote in self.quotes for name in quote.signals))
         return pd.DataFrame(rows, columns=columns + signals)
+
+    def table(
+        self,
+        aspects: Sequence[str] = ("method", "data", "result"),
+        *,
+        papers: Any = None,
+        writer: Writer | None = None,
+        profile: Profile | None = None,
+        seconds: float = 120.0,
+    ) -> PaperTable:
+        """The quoted papers by aspects: each cell is the sentence of the paper that speaks of it
+        most clearly, with its place, or says that none was found.
+
+        Read are whole papers where the corpus is at hand (`papers`, as in `check`; an answer that
+        was just made knows its own), else the passages that the answer carries. With a `writer`, a
+        cell is its words as far as the quotes that it names carry them. Raises AnswerError for
+        aspects that are no texts.
+        """
+        if papers is None and "retrieve" in self.stages:
+            papers = self.stages["retrieve"].engine
+        read = [(self.papers[i], self._parts(i, papers)) for i in self.paper_ids]
+        settings = profile or Profile()
+        return paper_table(self.question, read, aspects, writer, settings, seconds)
+
+    def _parts(self, paper_id: str, papers: Any) -> list[tuple[int, int, str]]:
+        """A paper's text as (number of the passage or -1, start, text)."""
+        if papers is None:
+            own = [s for s in self.sources if s.paper_id == paper_id]
+            return [(s.number, s.start, s.text) for s in sorted(own, key=lambda s: s.start)]
+        found = papers[paper_id] if isinstance(papers, Mapping) else papers.papers([paper_id])[0]
+        return [(-1, 0, found.text)]
 
     def save(self, path: str | Path, *, replace: bool = False) -> Path:
         """Keep the answer with its trace in a JSON file, which `wb.open_answer` reads.
@@ -183,7 +229,9 @@ class Answer(Shown):
         head = "\n".join(f"* {quote.text} [{quote.id[1:]}]" for quote in self.tldr)
         if self.declined:
             head = f"No answer: {self.declined}"
-        more = {"answer": self, "context": _context, "place": place}
+        elif not self.quotes and self.rejected:
+            head = "Every quote of this answer was rejected."
+        more = {"answer": self, "context": nearby, "place": place}
         return View(head, tuple(_lines(self)), template="answer.html", more=more)
 
     def __repr__(self) -> str:
@@ -286,7 +334,8 @@ def place(paper: PaperFacts) -> str:
     return " · ".join(part for part in (authors_line(paper.authors, 3), where) if part)
 
 
-def _context(answer: Answer, quote: Any) -> tuple[str, str, str]:
+def nearby(answer: Answer, quote: Quote) -> tuple[str, str, str]:
+    """A quote between what is near it in its passage, cut at blanks."""
     before, text, after = answer.context(quote)
     if len(before) > CONTEXT:
         before = "…" + before[-CONTEXT:].partition(" ")[2]

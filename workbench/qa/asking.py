@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import operator
 import statistics
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Generator, Hashable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, TypedDict
 
@@ -22,9 +22,10 @@ from workbench.qa.outline import make_outline
 from workbench.qa.question import Asked as Question
 from workbench.qa.question import content_terms, read_question
 from workbench.qa.records import Evidence, Outline, PaperFacts, Plan, Quote, Source
+from workbench.qa.remembered import Remembered
 from workbench.qa.vectors import SentenceVectors
 from workbench.qa.writers.base import Task, Writer
-from workbench.qa.writing import write_sections
+from workbench.qa.writing import Drafts, write_sections
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import Weights
 from workbench.records import Filters, Paper
@@ -35,8 +36,8 @@ on 120 titles asked of their own 400 ACL abstracts and 120 of others (.17), and 
 of the sample corpus with and without their relevant papers (.26), none of them in
 `questions.jsonl`."""
 
-REMEMBERED = 32
-"""Values of stages that are remembered."""
+REMEMBERED = 64
+"""Values of stages, and sections, that are remembered: some ten questions."""
 
 NEAREST = 3
 """Sentences that are shown where there is no answer."""
@@ -51,13 +52,15 @@ WORDS = (10, 5000)
 
 @dataclass(frozen=True, slots=True)
 class Stages:
-    """The stages of an answer; any may be another function of the same shape.
+    """The stages of an answer before its writer; any may be another function of the same shape.
 
-    `keep`: ranking, question, threshold -> the passages and their papers. `weigh`: what was read,
-    question, its vector, papers -> Evidence. `choose`: evidence, words -> rows of its quotes, the
-    most valuable first. `outline`: evidence, rows, question, papers -> Outline.
+    `retrieve`: the profile's search of the question, as a function -> Ranking. `keep`: ranking,
+    question, threshold -> the passages and their papers. `weigh`: what was read, question, its
+    vector, papers -> Evidence. `choose`: evidence, words -> rows of its quotes, the most valuable
+    first. `outline`: evidence, rows, question, papers -> Outline.
     """
 
+    retrieve: Callable[[Callable[[], Ranking]], Ranking] = operator.call
     keep: Callable[[Ranking, Question, float], tuple[list[Source], dict[str, Paper]]] = find_sources
     weigh: Callable[[Sequence[Read], Question, Any, Mapping[str, Paper]], Evidence] = (
         weigh_sentences
@@ -121,7 +124,9 @@ class Asking:
     def __init__(self, embedder: Embedder) -> None:
         self._embedder = embedder
         self._vectors = SentenceVectors(embedder)
-        self._known: OrderedDict[tuple[Hashable, ...], Any] = OrderedDict()
+        self._known: Remembered[Any] = Remembered(REMEMBERED)
+        self.drafts: Drafts = Remembered(REMEMBERED)
+        """The sections written so far."""
         self._totals: dict[str, list[float]] = {}
         self._lock = threading.Lock()
 
@@ -138,12 +143,13 @@ class Asking:
             words=request.words,
             **clock.now(),
         )
-        keep, weigh = request.stages.keep, request.stages.weigh
-        key = request.key, request.question, profile.fingerprint
-        ranking: Ranking = self._remembered(("retrieve", *key), request.search)
+        stages, made = request.stages, self._known.made
+        key = request.key, request.question, profile.fingerprint, stages.retrieve
+        ranking: Ranking = made(("retrieve", *key), lambda: stages.retrieve(request.search))
         question = read_question(request.question, Analyser(), ranking.engine)
-        sources, papers = self._remembered(
-            ("keep", *key, keep), lambda: keep(ranking, question, profile.context_threshold)
+        key = *key, stages.keep
+        sources, papers = made(
+            ("keep", *key), lambda: stages.keep(ranking, question, profile.context_threshold)
         )
         values |= {"retrieve": ranking, "keep": sources}
         clock.lap("retrieve")
@@ -157,8 +163,9 @@ class Asking:
             reads += block
             seen = tuple(q for read in block if (q := best_of(read, vector, papers)))
             yield Quoted(quotes=seen, **clock.now())
-        evidence: Evidence = self._remembered(
-            ("evidence", *key, keep, weigh), lambda: weigh(reads, question, vector, papers)
+        key = *key, stages.weigh
+        evidence: Evidence = made(
+            ("evidence", *key), lambda: stages.weigh(reads, question, vector, papers)
         )
         values["evidence"] = evidence
         clock.lap("evidence")
@@ -167,42 +174,33 @@ class Asking:
             near = _nearest(sources, papers, self._vectors, vector, ranking)
             yield Declined(reason=reason, nearest=near, **clock.now())
         else:
-            rows = request.stages.choose(evidence, request.words)
-            outline = request.stages.outline(evidence, rows, question, papers)
-            outline, false = checked_outline(outline, ranking)
+            key = *key, stages.choose, request.words
+            rows = made(("choose", *key), lambda: stages.choose(evidence, request.words))
+
+            def planned() -> tuple[Outline, list[Quote]]:
+                outline = stages.outline(evidence, rows, question, papers)
+                return checked_outline(outline, ranking)
+
+            outline, false = made(("outline", *key, stages.outline), planned)
             values |= {"choose": rows, "outline": outline}
             clock.lap("outline")
             note = f"The evidence is thin: {reason}." if reason else ""
             yield Outlined(outline=outline, note=note, **clock.now())
-            task = Task(
-                question=request.question,
-                plan=Plan("", ()),
-                papers=papers,
-                deadline=time.monotonic() + request.seconds,
-                max_tokens=profile.max_tokens,
-                temperature=profile.temperature,
-                mark=request.unsupported == "mark",
-                stop=stop,
-            )
+            mark = request.unsupported == "mark"
+            task = Task.of(request.question, papers, profile, request.seconds, mark=mark, stop=stop)
             yield from write_sections(
-                outline.plans, task, writer, profile.workers, false, clock.now
+                dict(enumerate(outline.plans)),
+                task,
+                writer,
+                profile.workers,
+                clock.now,
+                self.drafts,
+                false,
             )
             clock.lap("write")
         timings = clock.done()
         self._note_total(writer, timings["total"])
         yield Done(timings_ms=timings, **clock.now())
-
-    def _remembered(self, key: tuple[Hashable, ...], make: Callable[[], Any]) -> Any:
-        with self._lock:
-            if key in self._known:
-                self._known.move_to_end(key)
-                return self._known[key]
-        made = make()
-        with self._lock:
-            self._known[key] = made
-            while len(self._known) > REMEMBERED:
-                self._known.popitem(last=False)
-        return made
 
     def _expected(self, writer: Writer) -> float | None:
         with self._lock:

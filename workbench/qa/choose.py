@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.models.products import products
 from workbench.qa.records import Evidence
 
 MOST_A_PAPER = 8
@@ -74,7 +75,7 @@ class _Value:
         self.weights: Vector = np.array([q.score for q in quotes]) ** SHARPNESS
         if not self.weights.any():
             self.weights = np.ones(len(quotes))
-        self.likeness: Vector = np.maximum(evidence.vectors @ evidence.vectors.T, 0).astype(float)
+        self.likeness: Vector = np.maximum(products(evidence.vectors, evidence.vectors), 0)
         self.papers = np.unique([q.paper_id for q in quotes], return_inverse=True)[1]
         self._covering = self.weights.sum()
         whole = np.bincount(self.papers, weights=self.weights)
@@ -84,7 +85,7 @@ class _Value:
         """What each sentence would add to a set, shape (sentences,)."""
         covered = self.likeness[:, rows].max(axis=1) if rows else np.zeros(len(self.weights))
         more = np.maximum(self.likeness - covered[:, None], 0)
-        cover = (self.weights @ more) / self._covering
+        cover = np.einsum("i,ij->j", self.weights, more) / self._covering
         sums = np.bincount(
             self.papers[rows], weights=self.weights[rows], minlength=self.papers.max() + 1
         )[self.papers]

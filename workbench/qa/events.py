@@ -92,6 +92,15 @@ class Declined(Event):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reviewed(Event):
+    """A person's verdicts on the quotes, by id. The events after it write anew the sections that
+    lost a quote; it stands once in a trace, after `Done`, and has all verdicts."""
+
+    accepted: tuple[str, ...] = ()
+    rejected: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Done(Event):
     """The end. `timings_ms` by stage. Interrupted: what was finished is the answer."""
 
@@ -108,6 +117,7 @@ KINDS: dict[str, type[Event]] = {
     "closed": Closed,
     "declined": Declined,
     "done": Done,
+    "reviewed": Reviewed,
 }
 _NAMES = {kind: name for name, kind in KINDS.items()}
 
@@ -157,6 +167,8 @@ _READ: dict[str, Callable[[Any], Any]] = {
     "sources": lambda values: tuple(Source(**v) for v in values),
     "papers": _papers,
     "notes": tuple,
+    "accepted": tuple,
+    "rejected": tuple,
     "quotes": _quotes,
     "nearest": _quotes,
     "outline": _outline,

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
+from workbench.models.products import products
 from workbench.qa.question import Asked
 from workbench.qa.records import Evidence, Quote, Source
 from workbench.qa.sentences import sentence_spans
@@ -119,7 +120,7 @@ def best_of(read: Read, question: Vectors, papers: Mapping[str, Paper]) -> Quote
     """The sentence of one passage that is nearest to the question: what can be shown at once."""
     if not read.spans:
         return None
-    cosines = read.vectors @ question
+    cosines = products(read.vectors, question[None])[:, 0]
     best = int(np.argmax(cosines))
     start, end = read.spans[best]
     source = read.source
@@ -152,7 +153,11 @@ def weigh_sentences(
         return Evidence(asked.text, (), np.zeros((0, len(question)), np.float32), best)
     matrix = np.vstack(rows)
     values = np.column_stack(
-        [_bm25(counts, asked), matrix @ question, [quote.score for quote in quotes]]
+        [
+            _bm25(counts, asked),
+            products(matrix, question[None])[:, 0],
+            [quote.score for quote in quotes],
+        ]
     ).astype(np.float64)
     scores = _fused(quotes, values)
     scored = tuple(

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
+from workbench.models.products import products
 from workbench.qa.question import Asked
 from workbench.qa.records import Evidence, Outline, Plan, Quote
 from workbench.records import Paper
@@ -82,6 +83,24 @@ def make_outline(
     return Outline(tuple(map(named, first)), plans)
 
 
+def without(outline: Outline, rejected: Collection[str]) -> Outline:
+    """The outline without some quotes, by id. Sections keep their places, also empty ones; the best
+    of the quotes that are left take the places that become free at the top."""
+    plans = tuple(
+        Plan(plan.title, tuple(q for q in plan.quotes if q.id not in rejected))
+        for plan in outline.plans
+    )
+    first = [quote for quote in outline.tldr if quote.id not in rejected]
+    if len(first) == len(outline.tldr):
+        return Outline(outline.tldr, plans)
+    rest = sorted((q for plan in plans for q in plan.quotes if q not in first), key=_merit)
+    return Outline(tuple(_tldr([*first, *rest])[: len(outline.tldr)]), plans)
+
+
+def _merit(quote: Quote) -> tuple[float, str, int]:
+    return -quote.score, quote.paper_id, quote.start
+
+
 def _tldr(quotes: Sequence[Quote]) -> list[Quote]:
     """The first quotes of different papers, as far as they are short; at least one."""
     first: list[Quote] = []
@@ -109,7 +128,7 @@ def _clusters(vectors: Vectors) -> list[list[int]]:
         return [list(range(len(vectors)))]
     from scipy.cluster.hierarchy import fcluster, linkage
 
-    likeness = np.clip(vectors @ vectors.T, -1, 1).astype(np.float64)
+    likeness = np.clip(products(vectors, vectors), -1, 1)
     distance = (1 - likeness)[np.triu_indices(len(vectors), 1)]
     labels = fcluster(linkage(np.maximum(distance, 0), "average"), count, "maxclust")
     groups = [np.flatnonzero(labels == label).tolist() for label in np.unique(labels)]

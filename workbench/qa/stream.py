@@ -44,14 +44,15 @@ class AnswerStream(Iterator[Event]):
         return assemble(self._trace, self._values)
 
     def finish(self) -> Answer:
-        """The answer after all events; after Ctrl-C what was finished, with a note."""
+        """The answer after all events; after `stop` or Ctrl-C what was finished, with a note."""
         try:
             for _ in self:
                 pass
         except KeyboardInterrupt:
             if not self._trace:
                 raise
-            self._stop.set()
+            self.stop()
+        if self._trace and not isinstance(self._trace[-1], Done):
             self._events.close()
             elapsed = self._trace[-1].elapsed_ms
             end = Done(timings_ms={"total": elapsed}, interrupted=True, elapsed_ms=elapsed)

@@ -17,6 +17,7 @@ from workbench.engines.base import Engine
 from workbench.errors import ModelError
 from workbench.models.embedders.base import Embedder
 from workbench.models.embedders.token_store import TokenStore, TokenVectors, quantised
+from workbench.models.products import products
 from workbench.present.view import Shown, View
 from workbench.ranking.rerank import passage_texts
 
@@ -146,13 +147,14 @@ def _batches(texts: Sequence[str], size: int) -> Iterator[Sequence[str]]:
 def max_sim(query: Vectors, passages: Iterable[TokenVectors]) -> NDArray[np.float64]:
     """Mean over the query's tokens of the largest cosine with any token of each passage.
 
-    `query` is float32 (tokens, dimension), rows of unit length. One product for all passages.
+    `query` is float32 (tokens, dimension), rows of unit length. A passage's value does not depend
+    on the others.
     """
     found = list(passages)
     starts = np.cumsum([0, *(len(tokens.codes) for tokens in found)])[:-1]
     codes = np.concatenate([tokens.codes for tokens in found])
     scales = np.concatenate([tokens.scales for tokens in found])
-    cosines = (query @ codes.T.astype(np.float32)) * scales
+    cosines = products(query, codes.astype(np.float32)) * scales
     best = np.maximum.reduceat(cosines, starts, axis=1)
     means: NDArray[np.float64] = best.mean(axis=0, dtype=np.float64)
     return means

@@ -114,6 +114,11 @@ class Ranking(Shown, Sequence[Hit]):
         """Ids of the hits, best first."""
         return [hit.paper.id for hit in self.hits]
 
+    def best_ids(self, k: int) -> list[str]:
+        """Ids of the best `k` papers, whatever the ranking's own k; no text is read."""
+        rows, _ = rank_papers(self.candidates, self.scores, check_k(k))
+        return [str(name) for name in self.candidates.paper_ids[rows]]
+
     @cached_property
     def fingerprint(self) -> str:
         """Equal for equal papers in equal order with equal scores (to 9 digits)."""

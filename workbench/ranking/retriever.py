@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -16,6 +16,7 @@ from workbench.corpus.analysis import Analyser
 from workbench.engines.base import FEEDBACK, Ahead, Engine
 from workbench.errors import QueryError, shown
 from workbench.models.embedders.base import Embedder
+from workbench.models.embedders.runtimes import runtime_name
 from workbench.models.memory.hardware import cores
 from workbench.profiles import LATE_INTERACTION, Profile
 from workbench.ranking.editing import QueryEdits, edit_filters, edit_query
@@ -25,6 +26,7 @@ from workbench.ranking.late_interaction import LateInteraction, TokenCacheReport
 from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
+from workbench.system.deadline import check_deadline
 
 MAX_QUERY = 100_000
 """Characters. A longer text is a document: search for its abstract instead."""
@@ -48,7 +50,7 @@ class Retrieved:
 
 
 class Retriever:
-    """Queries over one engine with the embedder that made its vectors."""
+    """Queries over one engine with an embedder of the model that made its vectors."""
 
     def __init__(
         self,
@@ -56,15 +58,26 @@ class Retriever:
         embedder: Embedder,
         analyser: Analyser,
         rerankers: Rerankers | None = None,
+        *,
+        note: str = "",
     ) -> None:
+        """`note` is said of every answer, where there is one."""
         self.engine = engine
+        self._note = note
+        made, own = engine.manifest.model_fingerprint, embedder.fingerprint
+        self._runtime = "" if made in ("", own) else f"+{runtime_name(own)}"
         self._embedder = embedder
         self._analyser = analyser
         self._rerankers = rerankers or Rerankers(embedder)
 
     def over(self, engine: Engine) -> Retriever:
         """The same over another engine, with the rerankers that are loaded."""
-        return Retriever(engine, self._embedder, self._analyser, self._rerankers)
+        return Retriever(engine, self._embedder, self._analyser, self._rerankers, note=self._note)
+
+    @property
+    def analyser(self) -> Analyser:
+        """What turns a query into terms."""
+        return self._analyser
 
     def close(self) -> None:
         """Let go of the rerankers' files and weights."""
@@ -76,6 +89,11 @@ class Retriever:
         feedback = FEEDBACK if profile.feedback else ()
         reranker = self._rerankers.chosen(profile)
         return (*self.engine.signals, *feedback, *((reranker.signal,) if reranker else ()))
+
+    def reranker_fingerprint(self, profile: Profile) -> str:
+        """Equal for rerankers that give equal scores; "" for none."""
+        reranker = self._rerankers.chosen(profile)
+        return reranker.fingerprint if reranker else ""
 
     def prepare(self, text: str, query_id: str = "") -> Query:
         """Analyse and embed. Raises QueryError for an empty query or one over MAX_QUERY."""
@@ -98,7 +116,7 @@ class Retriever:
 
     def retrieve(
         self,
-        text: str,
+        text: str | Query,
         profile: Profile,
         filters: Filters = Filters(),
         *,
@@ -107,9 +125,9 @@ class Retriever:
     ) -> Retrieved:
         """The candidates for a query, through the stages of the profile. They do not depend on
         its weights or normaliser; nor on `read`, how many papers will be read afterwards, which
-        an engine far away may bring along."""
+        an engine far away may bring along. A query that is ready is taken as it is."""
         clock = _Clock()
-        query = self.prepare(text)
+        query = text if isinstance(text, Query) else self.prepare(text)
         if edits is not None:
             if not isinstance(edits, QueryEdits):
                 raise QueryError(f"edits are {shown(edits)}; give wb.QueryEdits(...)")
@@ -137,10 +155,12 @@ class Retriever:
             rows, _ = _best_rows(candidates, last.weights, profile.n_rerank)
             candidates = rerank(candidates, rows, reranker, self.engine)
             clock.lap("rerank")
+        if self._runtime:  # the same papers, but another query vector: no equal candidates
+            candidates = replace(candidates, fingerprint=candidates.fingerprint + self._runtime)
         notes = self._notes(candidates, filters)
         return Retrieved(candidates, notes, clock.timings_ms, expanded)
 
-    def retrieve_all(self, texts: Sequence[str], profile: Profile) -> Iterator[Retrieved]:
+    def retrieve_all(self, texts: Sequence[str | Query], profile: Profile) -> Iterator[Retrieved]:
         """The same for many queries, in order, at most `profile.workers` and one a core at once."""
         threads = min(profile.workers, cores())
         with ThreadPoolExecutor(threads) as pool:
@@ -166,6 +186,8 @@ class Retriever:
             notes.append("No word of the query occurs in the papers found: BM25 is 0 for all.")
         if not candidates.column("dense").any():
             notes.append("There are no vectors to compare: dense is 0 for every paper.")
+        elif self._note:
+            notes.append(f"{self._note[0].upper()}{self._note[1:]}.")
         return tuple(notes)
 
 
@@ -177,6 +199,7 @@ class _Clock:
         self._last = time.perf_counter()
 
     def lap(self, stage: str) -> None:
+        check_deadline()
         now = time.perf_counter()
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now

@@ -6,6 +6,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from workbench.errors import QueryError, WeightError, shown, whole_number
 from workbench.profiles import Profile
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
@@ -88,14 +91,22 @@ def complete_weights(
     return dict(zip(signals, weight_vector(full, signals).tolist(), strict=True))
 
 
-def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
-    """Ids of the best `k` papers under a profile, best first, without reading their texts."""
+def ranked_papers(
+    candidates: Candidates, profile: Profile, k: int
+) -> tuple[list[str], NDArray[np.float64]]:
+    """Ids and scores of the best `k` papers under a profile, best first, without reading their
+    texts."""
     check_k(k)
     check_vectors(candidates, profile.weights)
     weights = weight_vector(profile.weights, candidates.signals)
     scores = fuse(normalise(candidates, profile.normaliser), weights)
     rows, _ = rank_papers(candidates, scores, k)
-    return [str(paper_id) for paper_id in candidates.paper_ids[rows]]
+    return candidates.paper_ids[rows].tolist(), scores[rows]
+
+
+def ranked_ids(candidates: Candidates, profile: Profile, k: int) -> list[str]:
+    """The ids alone."""
+    return ranked_papers(candidates, profile, k)[0]
 
 
 def check_k(k: int) -> int:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TextIO
+from typing import IO, Any, TextIO
 from uuid import uuid4
 
 
@@ -24,16 +24,45 @@ def replacing(path: str | Path) -> Iterator[TextIO]:
         with named.open("w", encoding="utf-8", newline="") as stream:
             yield stream
         return
-    target = Path(os.path.realpath(named))
+    with _part_of(named) as part, part.open("x", encoding="utf-8", newline="") as stream:
+        yield stream
+        _sync(stream)
+
+
+def replace_bytes(path: Path, content: bytes) -> None:
+    """The same for bytes that are at hand. Raises OSError."""
+    with _part_of(path) as part, part.open("xb") as stream:
+        stream.write(content)
+        _sync(stream)
+
+
+@contextmanager
+def _part_of(path: Path) -> Iterator[Path]:
+    """A file beside `path`, which takes its place when the block ends well."""
+    target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name[:100]}.{uuid4().hex[:8]}.part")
     try:
-        with part.open("x", encoding="utf-8", newline="") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
+        yield part
         if target.exists():
             shutil.copymode(target, part)
         os.replace(part, target)
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):
+            part.unlink()
+    sync_folder(target.parent)
+
+
+def _sync(stream: IO[Any]) -> None:
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def sync_folder(folder: Path) -> None:
+    """Bring a folder's names to the disk, where the system can."""
+    with suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)

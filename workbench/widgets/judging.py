@@ -13,7 +13,12 @@ import traitlets
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.inputs import QueryInput, as_queries
-from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
+from workbench.evaluation.judge_next.judgment_pool import (
+    WHOLE,
+    PooledPaper,
+    judgment_pool,
+    shuffled,
+)
 from workbench.evaluation.judgments.judgments import Judgments
 from workbench.present.view import View
 from workbench.present.words import authors_line
@@ -38,7 +43,7 @@ GRADES = ("not relevant", "related", "relevant", "exactly it")
 class _Pool:
     """What is to be judged for one query, and its analysed terms."""
 
-    papers: tuple[Pooled, ...]
+    papers: tuple[PooledPaper, ...]
     terms: Mapping[str, float]
 
 
@@ -176,7 +181,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         query_id, paper_id = best.query_id, best.paper_id
         pool = self._pool(self._queries[query_id])
         if all(pooled.paper_id != paper_id for pooled in pool.papers):
-            added = Pooled(paper_id, {})
+            added = PooledPaper(paper_id, {})
             self._pools[query_id] = _Pool((*pool.papers, added), pool.terms)
         reason = "Its grade could change which weights win." if self.blind else best.reason
         self.send({"type": "next", "query": query_id, "paper": paper_id, "reason": reason})
@@ -210,7 +215,11 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         self.send({"type": "message", "message": {"kind": "note", "title": "", "text": text}})
 
     def _card(
-        self, paper: Paper, pooled: Pooled, terms: Mapping[str, float], mine: tuple[int, str] | None
+        self,
+        paper: Paper,
+        pooled: PooledPaper,
+        terms: Mapping[str, float],
+        mine: tuple[int, str] | None,
     ) -> dict[str, Any]:
         text = paper.text if paper.text != paper.title else ""
         place = " ".join(str(part) for part in (paper.venue, paper.year) if part)
@@ -242,7 +251,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         known = self._pools.get(query.id)
         if known is None:
             ranking = self._bench.search(query.text, self._depth)
-            papers = pool_papers(ranking.candidates, ranking.profile, self._depth)
+            papers = judgment_pool(ranking.candidates, ranking.profile, self._depth)
             made = _Pool(papers, ranking.candidates.query.terms)
             known = self._pools.setdefault(query.id, made)  # another thread may have been faster
         return known
@@ -293,7 +302,7 @@ def judge(
     )
 
 
-def _ranks(pooled: Pooled) -> dict[str, int]:
+def _ranks(pooled: PooledPaper) -> dict[str, int]:
     """Ranks by arm, the whole ranking first."""
     own = {name: rank for name, rank in pooled.ranks.items() if name != WHOLE}
     return ({WHOLE: pooled.ranks[WHOLE]} if WHOLE in pooled.ranks else {}) | own

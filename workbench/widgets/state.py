@@ -9,6 +9,7 @@ from pprint import pformat
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import FilterError
+from workbench.models.embedders.runtimes import runtime_in
 from workbench.profiles import Profile
 from workbench.ranking.editing import QueryEdits
 from workbench.ranking.ranking import Ranking
@@ -121,32 +122,38 @@ def code_of(state: PanelState, ranking: Ranking, folder: Path | None, name: str)
     `folder` is the corpus, None on a cluster, whose address and keys belong in no notebook.
     `name` is the variable that holds the Workbench, or "" where none is known.
     """
-    lines = ["import workbench as wb", ""]
-    if folder is None:
-        lines += [f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
-    else:
-        opening = f"{name or 'bench'} = wb.open({str(folder)!r})"
-        lines += [f"# {opening}  # in another notebook"] if name else [opening]
-    lines += [f"ranking = {name or 'bench'}.search("]
-    lines += _argument("", state.query)
-    lines += _argument("k", state.k)
+    runtime = runtime_in(ranking.candidates.fingerprint)
+    lines = [*opening_lines(folder, name, runtime), f"ranking = {name or 'bench'}.search("]
+    lines += argument("", state.query)
+    lines += argument("k", state.k)
     for kind, value in state.filters.items():
-        lines += _argument(kind, value)
+        lines += argument(kind, value)
     if state.edits:
-        lines += _call("edits", "wb.QueryEdits", state.edits.to_dict())
-    lines += _call("profile", "wb.Profile", profile_settings(state.profile))
+        lines += call("edits", "wb.QueryEdits", state.edits.to_dict())
+    lines += call("profile", "wb.Profile", profile_settings(state.profile))
     # All of them: signals left out of a reweigh would share what is missing to 1.
     weights = {name: float(weight) for name, weight in ranking.profile.weights.items()}
     lines += [").reweigh("]
-    lines += _argument("", weights)
-    lines += _argument("normaliser", state.normaliser)
+    lines += argument("", weights)
+    lines += argument("normaliser", state.normaliser)
     lines += [
         ")",
         f"assert ranking.fingerprint == {ranking.fingerprint!r}, "
-        '"other papers or other settings than then"',
+        '"other papers, settings or runtime than then"',
         "ranking",
     ]
     return "\n".join(lines)
+
+
+def opening_lines(folder: Path | None, name: str, runtime: str = "") -> list[str]:
+    """How a cell comes by its Workbench; `folder` and `name` as in `code_of`, `runtime` where it is
+    not the index's own."""
+    lines = ["import workbench as wb", ""]
+    if folder is None:
+        return [*lines, f"# {name or 'bench'}: the Workbench on your cluster, opened as before"]
+    more = f", runtime={runtime!r}" if runtime else ""
+    opening = f"{name or 'bench'} = wb.open({str(folder)!r}{more})"
+    return [*lines, f"# {opening}  # in another notebook" if name else opening]
 
 
 def profile_settings(profile: Profile) -> dict[str, Any]:
@@ -164,14 +171,16 @@ def variable_of(bench: Workbench) -> str:
     return next((n for n, value in names if value is bench and not n.startswith("_")), "")
 
 
-def _argument(name: str, value: Any) -> list[str]:
+def argument(name: str, value: Any) -> list[str]:
+    """The lines of an argument of a call."""
     text = pformat(value, width=80, sort_dicts=False)
     # A long query is split over lines, which Python joins only inside brackets: it is in a call.
     lines = (f"{name}=" if name else "") + text
     return [f"    {line}" for line in f"{lines},".split("\n")]
 
 
-def _call(name: str, function: str, arguments: Mapping[str, Any]) -> list[str]:
+def call(name: str, function: str, arguments: Mapping[str, Any]) -> list[str]:
+    """The line of an argument that is itself a call."""
     inner = ", ".join(f"{key}={value!r}" for key, value in arguments.items())
     return [f"    {name}={function}({inner}),"]
 

@@ -150,7 +150,7 @@ id title abstract text authors author year DOI doi issued container-title type i
 tags authors_parsed versions submitter corpusid externalids content abstract_inverted_index ids
 authorships topics primary_location locations subject published note keyword Paper date-parts name
 family raw
-""".split()  # noqa: SIM905
+""".split()  # noqa: SIM905 - names read better without quotes
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3)

@@ -3,20 +3,34 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import pytest
 
 import workbench as wb
-from tests.conftest import server_archive
+from tests.conftest import ROOT, server_archive
 from tests.corpus.fakes import build, long_record
 from tests.servers.elasticsearch import Server
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 
 PAPERS = 400
 USER, PASSWORD = "reader", "correct-horse-7"
+TABLE = (ROOT / "docs" / "elasticsearch.md").read_text(encoding="utf-8")
+LIMIT = 100_000
+"""Bytes of a request that the guarded server takes."""
+
+
+def documented(purpose: str) -> dict[str, Any]:
+    """The role that the page's table of privileges means, for indices whose names begin "r-"."""
+    [(on_cluster, on_index)] = re.findall(rf"^\| {purpose}[^|]*\|([^|]*)\|([^|]*)\|", TABLE, re.M)
+    names = re.findall(r"`(\w+)`", on_index)
+    assert names
+    indices = [{"names": ["r-*"], "privileges": names}]
+    return {"cluster": re.findall(r"`(\w+)`", on_cluster), "indices": indices}
 
 
 @pytest.fixture(scope="session")
@@ -39,10 +53,21 @@ def fragile() -> Iterator[Server]:
         server.close()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def guarded() -> Iterator[Server]:
-    """A server that asks for a password."""
-    server = Server(server_archive(), heap="384m", users={USER: PASSWORD})
+    """A server that asks for a password: one user may do everything, the others what the
+    documentation lists for them. It takes small requests alone."""
+    server = Server(
+        server_archive(),
+        heap="384m",
+        settings={"http.max_content_length": f"{LIMIT}b"},
+        users=dict.fromkeys((USER, "searcher", "loader", "examiner"), PASSWORD),
+        roles={
+            "searcher": documented("search"),
+            "loader": documented("load"),
+            "examiner": documented("`workbench doctor`"),
+        },
+    )
     try:
         yield server.start()
     finally:
@@ -71,7 +96,7 @@ def corpus_on() -> Iterator[Callable[..., ElasticCorpus]]:
 
     def make(url: str, **values: object) -> ElasticCorpus:
         given = {"index": f"f-{uuid4().hex[:8]}", "replicas": 0, "timeout": 30.0, **values}
-        made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))  # type: ignore[arg-type]
+        made.append(ElasticCorpus(wb.Elasticsearch(url, **given)))
         return made[-1]
 
     yield make

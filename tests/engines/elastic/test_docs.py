@@ -25,11 +25,10 @@ def blocks(language: str, url: str) -> list[str]:
     return [block.replace("http://localhost:9200", url) for block in found]
 
 
-def test_the_page_runs(elasticsearch_url: str, tmp_path: Path) -> None:
-    landmarks = tmp_path / "data" / "landmarks"
-    landmarks.mkdir(parents=True)
-    for name in ("papers.jsonl", "queries.jsonl", "qrels.tsv"):
-        shutil.copy(ROOT / "data" / "landmarks" / name, landmarks)
+def test_the_page_runs(elasticsearch_url: str, landmarks: wb.Workbench, tmp_path: Path) -> None:
+    folder = shutil.copytree(landmarks.folder.parent, tmp_path / "data" / "landmarks")
+    for name in ("queries.jsonl", "qrels.tsv"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, folder)
     names: dict[str, object] = {}
     with contextlib.chdir(tmp_path):
         for block in blocks("python", elasticsearch_url):
@@ -44,7 +43,7 @@ def test_the_page_runs(elasticsearch_url: str, tmp_path: Path) -> None:
         corpus.remove()
         corpus.connection.close()
     for name in ("bench", "own", "here"):
-        names[name].close()  # type: ignore[attr-defined]
+        names[name].close()
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`(Cluster[A-Za-z]+)`", TEXT))))

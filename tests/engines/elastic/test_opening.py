@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -122,13 +121,13 @@ def test_papers_go_to_the_cluster_alone(spec: wb.Elasticsearch, tmp_path: Path) 
 def test_another_index_type_is_a_new_version(spec: wb.Elasticsearch, tmp_path: Path) -> None:
     write(tmp_path / "papers.jsonl", [paper_record(i) for i in range(12)])
     with wb.open(tmp_path, engine=spec, progress=False) as bench:
-        assert bench.engine.exact  # type: ignore[attr-defined]
+        assert bench.engine.exact
         before = bench.search("dense vectors").paper_ids
         other = wb.Elasticsearch(
             spec.url, index=spec.index, vectors="bbq_hnsw", replicas=0, timeout=60
         )
         with wb.open(tmp_path, engine=other, progress=False) as quantised:
-            assert not quantised.engine.exact  # type: ignore[attr-defined]
+            assert not quantised.engine.exact
             assert quantised.search("dense vectors").paper_ids == before
         # The session that has the older version open goes on.
         assert bench.search("dense vectors", k=5).paper_ids == before[:5]
@@ -192,14 +191,12 @@ def test_settings_that_cannot_be_are_refused(values: dict[str, Any], named: str)
 
 
 def test_the_readme_corpus_is_complete_on_the_cluster(
-    spec: wb.Elasticsearch, tmp_path: Path
+    spec: wb.Elasticsearch, landmarks: wb.Workbench
 ) -> None:
-    shutil.copy(ROOT / "data" / "landmarks" / "papers.jsonl", tmp_path)
     queries = ROOT / "data" / "landmarks" / "queries.jsonl"
     qrels = ROOT / "data" / "landmarks" / "qrels.tsv"
-    with wb.open(tmp_path, progress=False) as here:
-        expected = here.evaluate(queries, qrels, "nDCG@10", progress=False)
-    with wb.open(tmp_path, engine=spec, progress=False) as there:
+    expected = landmarks.evaluate(queries, qrels, "nDCG@10", progress=False)
+    with wb.open(landmarks.folder, engine=spec, progress=False) as there:
         found = there.evaluate(queries, qrels, "nDCG@10", progress=False)
     value = expected.metrics["nDCG@10"].mean
     assert found.metrics["nDCG@10"].mean == pytest.approx(value, abs=0.005)

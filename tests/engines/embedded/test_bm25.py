@@ -76,7 +76,7 @@ def test_equal_to_bm25s_after_deletions(
     kept: list[list[str]], removed: list[list[str]], block: int, seed: np.random.Generator
 ) -> None:
     alive = [True] * len(kept) + [False] * len(removed)
-    seed.shuffle(alive)  # type: ignore[arg-type]
+    seed.shuffle(alive)
     sources = {True: iter(kept), False: iter(removed)}
     documents = [next(sources[living]) for living in alive]
     with (

@@ -7,20 +7,16 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from threading import Thread
 
 import pytest
 
+from tests.evaluation.judgments.conftest import LINE
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments import journal
 from workbench.evaluation.judgments.judgments import Judgments
 
-LINE = (
-    '{"id": "1", "at": "2026-01-02T03:04:05.678+00:00", "who": "ann", "query_id": "q", '
-    '"paper_id": "p", "grade": 2, "note": "na\u00efve"}\n'
-)
 ADD = """
 import sys
 from workbench.evaluation.judgments.judgments import Judgments
@@ -58,7 +54,7 @@ def test_several_processes_add_at_once_and_see_each_other(path: Path) -> None:
     watching = Judgments(path)
     processes = [adding(path, f"judge{n}", 60) for n in range(4)]
     for process in processes:
-        _, errors = process.communicate(timeout=120)
+        _, errors = process.communicate()
         assert process.returncode == 0, errors
     assert len(path.read_bytes().splitlines()) == 240
     assert len(watching) == 240
@@ -141,7 +137,7 @@ print([j.paper_id for j in judgments.current()])
 @pytest.mark.skipif(sys.platform == "win32", reason="no file size limit to hit there")
 def test_a_full_disk_adds_nothing_and_says_so(path: Path) -> None:
     process = adding(path, "ann", 0, FULL)
-    output, errors = process.communicate(timeout=60)
+    output, errors = process.communicate()
     assert process.returncode == 0, errors
     message, stands = output.splitlines()
     assert "nothing was added" in message
@@ -156,42 +152,13 @@ def test_a_process_that_holds_the_lock_too_long_is_an_error(
 
     monkeypatch.setattr(journal, "WAIT", 0.2)
     judgments = Judgments(path, who="ann")
-    with FileLock(f"{path}.lock"):
-        started = time.monotonic()
-        with pytest.raises(EvaluationError, match="another process has been writing"):
-            judgments.add("q", "p", 1)
-        assert time.monotonic() - started < 5
+    with (
+        FileLock(f"{path}.lock"),
+        pytest.raises(EvaluationError, match="another process has been writing"),
+    ):
+        judgments.add("q", "p", 1)
     judgments.add("q", "p", 1)
     assert len(judgments) == 1
-
-
-@pytest.mark.parametrize(
-    ("line", "message"),
-    [
-        ("{", "line 2: no JSON"),
-        ("[1]", "line 2: no judgment"),
-        ('{"id": "2"}', "line 2: no judgment .*KeyError.*'at'"),
-        (LINE.replace('"grade": 2', '"grade": 2.5').strip(), "line 2: .*whole number"),
-        (LINE.replace('"grade": 2', '"grade": true').strip(), "line 2: .*whole number"),
-        (LINE.replace('"grade": 2', '"grade": 2000').strip(), "line 2: .*whole number"),
-        (LINE.replace('"q"', '""').strip(), "line 2: no judgment"),
-        (LINE.replace('"q"', "7").strip(), "line 2: no judgment"),
-        (LINE.replace('"who"', '"kind": "erase", "who"').strip(), "line 2: .*'erase'"),
-        (LINE.replace('"who"', '"kind": "undo", "who"').strip(), "line 2: .*what it undoes"),
-        (LINE.replace("2026-01-02T", "soon").strip(), "line 2: no judgment"),
-        ("\udcff", "line 2: no JSON"),
-    ],
-)
-def test_a_bad_line_in_the_middle_is_named_and_nothing_is_changed(
-    path: Path, line: str, message: str
-) -> None:
-    path.write_bytes(
-        LINE.encode() + line.encode("utf-8", "surrogateescape") + b"\n" + LINE.encode()
-    )
-    before = path.read_bytes()
-    with pytest.raises(EvaluationError, match=message):
-        Judgments(path)
-    assert path.read_bytes() == before
 
 
 def test_a_bad_line_that_another_program_adds_is_said_each_time(path: Path) -> None:

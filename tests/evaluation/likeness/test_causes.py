@@ -56,7 +56,7 @@ def lists(one: Candidates, other: Candidates, engine: Any = None, n: int = 9, k:
     first, second = (SimpleNamespace(candidates=c, engine=engine) for c in (one, other))
     profile = PROFILE.replace(n_retrieval=n, n_keyword=n)
     asked = Asked(QUERY, QUERY, QUERY, QUERY)
-    return Lists(first, second, asked, profile, k, exact=True)  # type: ignore[arg-type]
+    return Lists(first, second, asked, profile, k, exact=True)
 
 
 def lost(one: Candidates, other: Candidates) -> list[str]:

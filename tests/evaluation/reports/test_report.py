@@ -73,7 +73,7 @@ def test_rankings_can_be_arrays() -> None:
 
 def test_a_report_is_frozen(good: Report) -> None:
     with pytest.raises(FrozenInstanceError):
-        good.label = "other"  # type: ignore[misc]
+        good.label = "other"
 
 
 # Nothing is left out silently

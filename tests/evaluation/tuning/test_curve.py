@@ -25,7 +25,7 @@ from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.ranking.fusion import NORMALISERS, fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates, Judgment, Query
 
-EXAMPLES = int(os.environ.get("CURVE_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("CURVE_EXAMPLES", "150"))
 SIGNALS = ("bm25", "title", "dense")
 METRICS = ("nDCG@10", "nDCG@2", "nDCG", "P@2", "R@3", "RR", "RR@2", "Success@1", "AP", "AP@3")
 RARER = ("RBP", "RBP(p=0.5)@3", "Judged@3", "AP(rel=2)", "P(rel=2)@3", "RR(rel=3)")

@@ -128,7 +128,7 @@ def test_rows_are_all_texts_longest_first_within_chunks(monkeypatch: pytest.Monk
 def test_rows_that_nobody_takes_are_no_threads_left() -> None:
     rows = token_rows(["text"] * 5000, read_tokenizer(find_model(), 256))
     assert len(next(rows)) == batching.FIRST_CHUNK
-    rows.close()  # type: ignore[attr-defined]
+    rows.close()
 
 
 @pytest.mark.parametrize(("value", "expected"), [("", None), ("4096", 4096), (" 7 ", 7)])

@@ -359,7 +359,7 @@ def test_other_encoders_are_named_with_the_remedy(
 
 def test_other_dtypes_and_devices_are_refused() -> None:
     with pytest.raises(ModelError, match="dtype is 'int4'; choose one of fp32, bf16, fp16"):
-        TorchEmbedder(dtype="int4")  # type: ignore[arg-type]
+        TorchEmbedder(dtype="int4")
     with pytest.raises(ModelError, match="device is 'tpu'"):
         TorchEmbedder(device="tpu", pool=ModelPool()).encode(["one"])
 
@@ -425,5 +425,5 @@ def test_a_gpu_runs_the_same_where_there_is_one(expected: Any) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no GPU is here: benchmarks/gpu.py measures parity on one")
     for dtype, least in (("fp32", 0.99999), ("bf16", 0.9995)):
-        embedder = TorchEmbedder(device="cuda:0", dtype=dtype, pool=ModelPool())  # type: ignore[arg-type]
+        embedder = TorchEmbedder(device="cuda:0", dtype=dtype, pool=ModelPool())
         assert lowest_cosine(embedder.encode(TEXTS), expected["MiniLM"]) >= least

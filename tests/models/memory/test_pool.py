@@ -6,7 +6,6 @@ import gc
 import random
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.waiting import wait_until
 from workbench.errors import ModelError, ModelNotFound, OutOfMemory
 from workbench.models.memory.budget import bytes_of
 from workbench.models.memory.lazy_model import LazyModel
@@ -43,7 +43,7 @@ class Block(LazyModel):
         return [("half", self.size // 2), ("tenth", self.size // 10)]
 
     def _open(self) -> None:
-        time.sleep(0.002)
+        time.sleep(0.002)  # others come meanwhile
         self.weights = bytearray(self.size)
         self.opened += 1
         if self.failure:
@@ -56,12 +56,6 @@ class Block(LazyModel):
 
 def blocks(pool: ModelPool, count: int, size: int = MIB) -> list[Block]:
     return [Block(f"m{n}", size, pool) for n in range(count)]
-
-
-def wait_until(condition: Callable[[], object]) -> None:
-    """For what another thread does at last; a test that waits in vain hangs, and says where."""
-    while not condition():
-        time.sleep(0.002)
 
 
 def test_making_printing_and_adding_load_nothing() -> None:
@@ -120,7 +114,7 @@ def test_a_leased_model_stays_and_the_load_waits_for_it() -> None:
             waits.set()
         return found
 
-    pool.evict_idle = seen  # type: ignore[method-assign]
+    pool.evict_idle = seen
     with ThreadPoolExecutor(1) as threads:
         with pool.lease(first):
             loading = threads.submit(second.load)
@@ -171,7 +165,7 @@ def test_a_lease_that_ends_while_room_is_made_is_no_error() -> None:
             held.__exit__(None, None, None)
         return found
 
-    pool.evict_idle = late  # type: ignore[method-assign]
+    pool.evict_idle = late
     second.load()
     assert (first.loaded, second.loaded) == (False, True)
 
@@ -304,7 +298,7 @@ def test_budgets_are_read(budget: str | int | None, expected: int) -> None:
 )
 def test_other_budgets_are_refused_by_value(budget: object) -> None:
     with pytest.raises(ModelError, match="budget is"):
-        ModelPool(budget)  # type: ignore[arg-type]
+        ModelPool(budget)
 
 
 @pytest.mark.parametrize("junk", [0, -1, float("nan"), "5", True, 10**400])
@@ -316,12 +310,12 @@ def test_idle_seconds_that_cannot_be_meant(junk: Any) -> None:
 def test_what_is_no_model_is_refused() -> None:
     pool = ModelPool()
     with pytest.raises(ModelError, match="3 is no model"):
-        pool.add(3)  # type: ignore[arg-type]
-    with pytest.raises(ModelError, match="None is no model"), pool.lease(None):  # type: ignore[type-var]
+        pool.add(3)
+    with pytest.raises(ModelError, match="None is no model"), pool.lease(None):
         pass
     for device in ("gpu", "cuda", "cuda:", "cuda:-1", 0, None):
         with pytest.raises(ModelError, match="device is"):
-            LazyModel.__init__(Block("m"), "m", device)  # type: ignore[arg-type]
+            LazyModel.__init__(Block("m"), "m", device)
 
 
 def test_an_unknown_device_is_refused() -> None:

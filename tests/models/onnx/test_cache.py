@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -75,13 +74,16 @@ def flip(graph: Path) -> None:
     graph.write_bytes(content)
 
 
-@pytest.mark.parametrize("damage", [cut, flip, lambda graph: graph.write_bytes(b"")])
-def test_a_damaged_graph_is_made_anew(own: Path, damage: Callable[[Path], None]) -> None:
+def test_a_damaged_graph_is_made_anew(own: Path) -> None:
     expected = OnnxEmbedder(str(own)).encode(["late interaction"])
     graph = graph_file(find_model(str(own)))
-    damage(graph)
+    whole = graph.read_bytes()
+    for damage in (lambda graph: graph.write_bytes(b""), cut, flip):
+        graph.write_bytes(whole)
+        assert is_sound(graph)
+        damage(graph)
+        assert not is_sound(graph)
     (graph.parent / "export-killed").mkdir()
-    assert not is_sound(graph)
     assert np.array_equal(OnnxEmbedder(str(own)).encode(["late interaction"]), expected)
     assert is_sound(graph)
     assert not (graph.parent / "export-killed").exists()

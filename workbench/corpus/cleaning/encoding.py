@@ -13,6 +13,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import cast
 
+from workbench.corpus.cleaning.charsets import guess
+
 HEAD = 64 * 2**10
 """Bytes that tell what a file is."""
 
@@ -32,6 +34,8 @@ _MARKS = (
 _PACKED = ((b"\x1f\x8b", gzip.open), (b"\xfd7zXZ\x00", lzma.open), (b"BZh", bz2.open))
 _DECLARED = re.compile(rb"^\s*%+\s*Encoding:\s*([\w-]+)", re.IGNORECASE)
 _RULE = "workbench-cp1252"
+_UTF8 = re.compile(rb"[\xc2-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}|[\xf0-\xf4][\x80-\xbf]{3}")
+"""A letter beyond ASCII."""
 
 
 def _as_cp1252(error: UnicodeError) -> tuple[str, int]:
@@ -59,11 +63,38 @@ def open_bytes(path: Path) -> io.BufferedReader:
     return open(path, "rb")
 
 
-def encoding_of(head: bytes) -> str:
-    """The encoding that a byte order mark, a pattern of zero bytes or a header tells, else UTF-8.
+def encoding_of(path: Path) -> tuple[str, bool]:
+    """(a file's encoding, whether it was guessed): what a byte order mark, a pattern of zero bytes
+    or a header tells, else UTF-8, and where no letter beyond ASCII is UTF-8, the likeliest.
 
-    Bytes that then turn out not to be UTF-8 are read as cp1252, one by one.
+    Single bytes that then turn out not to be UTF-8 are read as cp1252.
     """
+    told = _told(head_bytes(path))
+    if told:
+        return told, False
+    sample = _sample(path)
+    # Incremental, since the sample may end within a letter.
+    text = codecs.getincrementaldecoder("utf-8")("replace").decode(sample)
+    wrong = text.count("\ufffd")
+    right = len(_UTF8.findall(sample))
+    return (guess(sample), True) if wrong > right else ("utf-8", False)
+
+
+def _sample(path: Path) -> bytes:
+    """64 KiB from the first byte beyond ASCII, if it comes within 8 MiB."""
+    with open_bytes(path) as stream:
+        try:
+            for _ in range(MAX_LINE // HEAD):
+                part = stream.read(HEAD)
+                if not part or not part.isascii():
+                    return part + stream.read(HEAD) if part else b""
+        except DAMAGE:
+            return b""  # reading it says so
+    return b""
+
+
+def _told(head: bytes) -> str:
+    """The encoding that the first bytes tell; "" for none."""
     for mark, name in _MARKS:
         if head.startswith(mark):
             return name
@@ -82,7 +113,7 @@ def encoding_of(head: bytes) -> str:
             )
         except LookupError:
             return "utf-8"
-    return "utf-8"
+    return ""
 
 
 def head_bytes(path: Path) -> bytes:
@@ -100,14 +131,15 @@ def head_bytes(path: Path) -> bytes:
 
 def head_text(path: Path) -> str:
     """`head_bytes` as text with `\\n` at line ends."""
-    head = head_bytes(path)
-    text = head.decode(encoding_of(head), errors="replace" if b"\0" in head else _RULE)
+    head, (encoding, _) = head_bytes(path), encoding_of(path)
+    utf8 = encoding.startswith("utf-8") and b"\0" not in head
+    text = head.decode(encoding, errors=_RULE if utf8 else "replace")
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
 def open_text(path: Path) -> io.TextIOWrapper:
     """The file as text with `\\n` at line ends, whichever it has."""
-    encoding = encoding_of(head_bytes(path))
+    encoding, _ = encoding_of(path)
     errors = _RULE if encoding.startswith("utf-8") else "replace"
     return io.TextIOWrapper(open_bytes(path), encoding=encoding, errors=errors, newline=None)
 

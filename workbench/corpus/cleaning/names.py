@@ -5,6 +5,11 @@ from __future__ import annotations
 import re
 
 _SUFFIX = re.compile(r"(?:jr|sr|junior|senior)\.?|(?:II|III|IV)", re.IGNORECASE)
+_DEGREE = re.compile(
+    r"(?:Ph\.?D|M\.?D|M\.?Sc|B\.?Sc|MPH|MBA|DPhil|DDS|DVM|PharmD|RN|FAAN|FRCS|FRCP|Esq)\.?"
+)
+_LIST = re.compile(r"\[\s*(['\"]).*\1\s*\]", re.DOTALL)
+_QUOTED = re.compile(r"""(['"])(.*?)\1(?=\s*[,\]])""", re.DOTALL)
 _INITIALS = re.compile(r"(?:[A-ZÀ-ÖØ-Þ]\.?[ -]?){1,4}")
 _CAPITALS = re.compile(r"(?:[A-ZÀ-ÖØ-Þ]\.?-?){1,3}")
 PARTICLES = frozenset(
@@ -47,6 +52,10 @@ def _turned(parts: list[str]) -> str:
     words = " ".join(parts[1:]).split()
     suffix = [word for word in words if _SUFFIX.fullmatch(word)]
     given = [word for word in words if not _SUFFIX.fullmatch(word)]
+    # "Smith, MD" are initials; behind a given name, or behind both names, it is a degree.
+    if len(parts[0].split()) > 1 or (given and len(given[0].strip(".")) > 2):
+        named = [word for word in given if not _DEGREE.fullmatch(word)]
+        given = named if named or len(parts[0].split()) > 1 else given
     return " ".join([*given, parts[0], *suffix])
 
 
@@ -60,8 +69,11 @@ def clean_names(names: list[str]) -> list[str]:
 def split_names(text: str) -> list[str]:
     """The people of one text, whichever way they are set apart, each as "First Last".
 
-    Between them may stand ";", "|", line ends, "and", "&", "," or nothing ("Ann LeeTom Fry").
+    Between them may stand ";", "|", line ends, "and", "&", "," or nothing ("Ann LeeTom Fry"). Or
+    they are a list as Python or JSON writes it: `['Lee, Ann', 'Fry, Tom']`.
     """
+    if _LIST.fullmatch(text.strip()):
+        return clean_names([match[2] for match in _QUOTED.finditer(text)])
     text = _ET_AL.sub("", _BRACKETS.sub("", text)).strip(" ,;")
     for mark in (";", "|", "\n"):
         if mark in text:
@@ -84,6 +96,8 @@ def _by_commas(group: str) -> list[str]:
     for part in (piece.strip() for piece in group.split(",")):
         if parts and _SUFFIX.fullmatch(part):
             parts[-1] += f" {part}"
+        elif parts and _DEGREE.fullmatch(part) and not _INITIALS.fullmatch(part):
+            continue
         elif part:
             parts.append(part)
     if len(parts) < 2:

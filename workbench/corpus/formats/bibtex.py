@@ -15,6 +15,7 @@ from workbench.corpus.cleaning.encoding import text_lines
 from workbench.corpus.cleaning.latex import latex_to_text
 from workbench.corpus.cleaning.names import split_bibtex_names
 from workbench.corpus.cleaning.record import paper_fields
+from workbench.corpus.formats.attached import files_of
 from workbench.corpus.formats.entry import Entry
 
 MAX_ENTRY = 4 * 2**20
@@ -218,7 +219,8 @@ def _reject(path: Path, raw: _Raw) -> Entry:
 
 def _entry(path: Path, parsed: _Parsed, fields: dict[str, str]) -> Entry:
     raw = {"ENTRYTYPE": parsed.kind, "ID": parsed.key, **fields}
-    return Entry(str(path), parsed.line, bibtex_record(raw), "", "", raw, "BibTeX")
+    files = files_of(fields["file"], path.parent) if "file" in fields else ()
+    return Entry(str(path), parsed.line, bibtex_record(raw), "", "", raw, "BibTeX", files)
 
 
 def bibtex_record(raw: Mapping[str, str]) -> dict[str, Any]:

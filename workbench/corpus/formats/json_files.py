@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from workbench.corpus.cleaning.encoding import (
     HEAD,
@@ -21,6 +22,9 @@ from workbench.corpus.formats.json_shapes import json_entry
 
 _WRAPPERS = ("items", "results", "data", "docs", "papers", "records", "hits", "works")
 """Names under which services and tools put their list."""
+
+_ON_THE_WAY = frozenset({*_WRAPPERS, "message"})
+_BEGINS = re.compile(rf'"(?:{"|".join(sorted(_ON_THE_WAY))})"\s*:\s*[\[{{]')
 
 
 def is_json_lines(head: str) -> bool:
@@ -55,6 +59,9 @@ def read_json(path: Path, columns: Columns | None = None) -> Iterator[Entry]:
 def _read_lines(path: Path, columns: Columns) -> Iterator[Entry]:
     file = str(path)
     for number, line in text_lines(path):
+        if line == TOO_LONG and number == 1 and _BEGINS.search(head_text(path)):
+            yield from _stream_document(path, columns)  # a service's answer in one line
+            return
         if line == TOO_LONG:
             yield Entry(file, number, None, f"line over {MAX_LINE // 2**20} MiB", "shorten it")
             continue
@@ -65,8 +72,8 @@ def _read_lines(path: Path, columns: Columns) -> Iterator[Entry]:
         except (ValueError, RecursionError) as error:
             yield Entry(file, number, None, f"not JSON: {error}", "one JSON object a line")
             continue
-        for record in _unwrap(value):  # a service's answer may be one long line
-            yield from _entries(file, number, record, columns)
+        for place, record in enumerate(_unwrap(value), number):  # a service's answer in one line
+            yield from _entries(file, place, record, columns)
 
 
 def _read_array(path: Path, columns: Columns) -> Iterator[Entry]:
@@ -97,14 +104,63 @@ def _read_array(path: Path, columns: Columns) -> Iterator[Entry]:
 
 
 def _read_document(path: Path, columns: Columns) -> Iterator[Entry]:
+    with open_text(path) as stream:
+        text = stream.read(MAX_LINE + 1)
+    if len(text) > MAX_LINE:
+        yield from _stream_document(path, columns)
+        return
     try:
-        with open_text(path) as stream:
-            document = json.load(stream)
+        document = json.loads(text)
     except (ValueError, RecursionError) as error:
         yield Entry(str(path), 1, None, f"not JSON: {error}", "export or fetch the file again")
         return
     for number, value in enumerate(_unwrap(document), start=1):
         yield from _entries(str(path), number, value, columns)
+
+
+def _stream_document(path: Path, columns: Columns) -> Iterator[Entry]:
+    """The records of a large document, one at a time: memory is bounded by the largest."""
+    import ijson
+
+    number = 0
+    try:
+        place = _list_in(path)
+        if place is None:
+            cure = "export it as JSON lines, one object a line"
+            limit = f"a JSON document over {MAX_LINE // 2**20} MiB without a list of records"
+            yield Entry(str(path), 1, None, limit, cure)
+            return
+        with open_text(path) as stream:
+            for number, value in enumerate(ijson.items(_Utf8(stream), place, use_float=True), 1):
+                yield from _entries(str(path), number, value, columns)
+    except (ijson.JSONError, ArithmeticError) as error:
+        problem = f"not JSON after {number} records: {error}"
+        yield Entry(str(path), number + 1, None, problem, "export or fetch the file again")
+
+
+def _list_in(path: Path) -> str | None:
+    """Where the records of a document stand, as ijson names it; None where nobody's list is."""
+    import ijson
+
+    begun = ""
+    with open_text(path) as stream:
+        for place, event, _ in ijson.parse(_Utf8(stream)):
+            if event == "start_map" and begun and place == f"{begun}.item":
+                return str(place)
+            known = event == "start_array" and _ON_THE_WAY.issuperset(place.split("."))
+            begun = place if known else ""
+    return None
+
+
+class _Utf8:
+    """Text as the bytes that ijson reads."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes."""
+        return self._stream.read(size).encode()
 
 
 def _unwrap(document: Any) -> list[Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 from workbench.corpus.cleaning.record import paper_fields
@@ -48,7 +49,16 @@ def json_entry(file: str, number: int, raw: Raw, columns: Columns) -> Entry | No
         return Entry(
             file, number, None, problem, "mend the record, or name its fields", raw, "JSON"
         )
-    return None if found is None else Entry(file, number, found[1], "", "", raw, found[0])
+    if found is None:
+        return None
+    files = _attached(raw, Path(file).parent) if found[0] == "Zotero" else ()
+    return Entry(file, number, found[1], "", "", raw, found[0], files)
+
+
+def _attached(raw: Raw, folder: Path) -> tuple[str, ...]:
+    """The PDFs of an item that Better BibTeX exported."""
+    names = (_text(item.get("path")) for item in _mappings(raw.get("attachments")))
+    return tuple(str(folder / name) for name in names if name.lower().endswith(".pdf"))
 
 
 def _is_openalex(raw: Raw) -> bool:

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import re
+import shutil
+import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from dataclasses import fields, is_dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.cleaning.encoding import DAMAGE
-from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
+from workbench.corpus.faults import as_path, disk_error, disk_faults, exists, is_file, is_folder
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.ir_collections import IR_DATASETS, read_ir_dataset
 from workbench.corpus.formats.json_shapes import json_entry
-from workbench.corpus.formats.sniffing import sniff
+from workbench.corpus.formats.sniffing import ZIP, sniff
 from workbench.corpus.formats.tables import read_frame
+from workbench.corpus.manifest import STORE
 from workbench.corpus.readers import find_source
 from workbench.errors import CorpusError, CorpusNotFound, UnsupportedSource
 from workbench.records import Paper
 
-_IGNORED = (".git", "__pycache__", "node_modules", ".ipynb_checkpoints")
+_ADDRESS = re.compile(r"(?:https?|ftp):/")
+_IGNORED = (".git", "__pycache__", "node_modules", ".ipynb_checkpoints", "__MACOSX")
+
+MOST_UNPACKED = 4 * 2**30
+"""Bytes of one file of an archive: a small archive may hold an endless one."""
 
 
 def read_source(source: Any, columns: Mapping[str, str] | None = None) -> Iterator[Entry]:
@@ -87,6 +96,8 @@ def _read_path(path: Path, columns: Columns) -> Iterator[Entry]:
         return read_file(path, columns)
     if exists(path):
         raise UnsupportedSource(f"{path}: a pipe or device, not a file; write it to a file first")
+    if _ADDRESS.match(str(path)):
+        raise CorpusNotFound(f"{path}: an address; download it, and give the file")
     raise CorpusNotFound(f"{path}: no such file or folder; check the path")
 
 
@@ -116,6 +127,7 @@ def folder_files(folder: Path) -> list[Path]:
     database = folder / "zotero.sqlite"
     if database.is_file():  # a data directory of Zotero: the attachments belong to its items
         return [database]
+    corpora = [path.parent for path in folder.rglob(STORE)]  # what we wrote is no source
     return sorted(
         path
         for path in folder.rglob("*")
@@ -123,6 +135,7 @@ def folder_files(folder: Path) -> list[Path]:
         and not any(
             part.startswith(".") or part in _IGNORED for part in path.relative_to(folder).parts
         )
+        and not any(path.is_relative_to(corpus) for corpus in corpora)
     )
 
 
@@ -140,23 +153,64 @@ def _read_inside(path: Path, columns: Columns) -> Iterator[Entry]:
         yield Entry(str(path), 1, None, str(error), "mend this file, or take it away")
 
 
-def read_file(path: Path, columns: Columns | Mapping[str, str] | None = None) -> Iterator[Entry]:
-    """Entries of one file; a reject where it is none of the formats."""
+def _guessed(path: Path, encoding: str) -> str:
+    return f"{path}: read as {encoding}, a guess; if letters look wrong, save it as UTF-8"
+
+
+def _read_zip(path: Path, columns: Columns) -> Iterator[Entry]:
+    """The files of an archive, unpacked one at a time; each stands as ARCHIVE/NAME."""
+    with zipfile.ZipFile(path) as archive, tempfile.TemporaryDirectory() as folder:
+        for number, info in enumerate(sorted(archive.infolist(), key=lambda info: info.filename)):
+            parts = Path(info.filename).parts
+            if info.is_dir() or any(p.startswith(".") or p in _IGNORED for p in parts):
+                continue
+            name, file = f"{path}/{info.filename}", Path(folder) / str(number) / parts[-1]
+            file.parent.mkdir()
+            if info.file_size > MOST_UNPACKED:
+                limit = f"over {MOST_UNPACKED // 2**30} GiB unpacked"
+                yield Entry(name, 1, None, limit, "unpack it, and give the file")
+                continue
+            try:
+                with archive.open(info) as packed, open(file, "wb") as stream:
+                    shutil.copyfileobj(packed, stream, 2**20)
+            except (RuntimeError, NotImplementedError, zipfile.BadZipFile, *DAMAGE) as error:
+                yield Entry(name, 1, None, f"cannot be unpacked ({error})", "unpack it by hand")
+                continue
+            for entry in read_file(file, columns, packed=True):
+                note = entry.note.replace(str(file), name)
+                record = entry.record
+                if record is not None and record.get("url") == file.as_uri():
+                    record = {key: value for key, value in record.items() if key != "url"}
+                yield replace(entry, file=name, record=record, note=note, files=())
+            file.unlink()
+
+
+def read_file(
+    path: Path, columns: Columns | Mapping[str, str] | None = None, *, packed: bool = False
+) -> Iterator[Entry]:
+    """Entries of one file; a reject where it is none of the formats. `packed`: it was in an
+    archive, and archives in it are not looked into."""
     if not isinstance(columns, Columns):
         columns = Columns(columns or {})
     try:
         with disk_faults(path):
             kind = sniff(path)
+        if kind.name == ZIP and not packed:
+            yield from _read_zip(path, columns)
+            return
         if kind.reader is None:
             yield Entry(str(path), 1, None, kind.problem, kind.cure, None, kind.name)
             return
-        found = False
-        for entry in kind.reader(path, columns):
-            found = True
-            yield entry
-        if not found:
+        entries = kind.reader(path, columns)
+        first = next(entries, None)
+        if first is not None:
+            yield replace(first, note=_guessed(path, kind.encoding)) if kind.guessed else first
+            yield from entries
+        else:
             yield Entry(str(path), 1, None, f"{kind.name} without a record", "export it again",
                         None, kind.name)  # fmt: skip
-    except DAMAGE as error:
+    except (*DAMAGE, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise disk_error(error, path) from error  # bz2's damage has no number
         problem = f"damaged or cut-off archive ({error}); what came before is taken"
         yield Entry(str(path), 1, None, problem, "fetch the file again")

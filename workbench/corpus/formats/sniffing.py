@@ -5,16 +5,23 @@ from __future__ import annotations
 import re
 import zipfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from workbench.corpus.cleaning.encoding import encoding_of, head_bytes, head_text
 from workbench.corpus.formats.bibtex import read_bibtex
+from workbench.corpus.formats.catalogue_xml import (
+    read_endnote_xml,
+    read_marc_xml,
+    read_mods,
+    read_word_sources,
+)
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_files import is_json_lines, read_json
 from workbench.corpus.formats.pdf import read_pdf
-from workbench.corpus.formats.pubmed_xml import ARTICLES, read_pubmed_xml
+from workbench.corpus.formats.pubmed_xml import read_pubmed_xml
+from workbench.corpus.formats.reports import read_inspec, read_nep, read_ovid, read_redif
 from workbench.corpus.formats.tables import (
     first_row_known,
     read_csv,
@@ -26,20 +33,25 @@ from workbench.corpus.formats.tagged import read_endnote, read_medline, read_ris
 from workbench.corpus.formats.zotero import is_zotero, read_zotero
 
 SUPPORTED = (
-    "BibTeX, RIS, EndNote, MEDLINE (nbib), Web of Science, PubMed XML, CSV, TSV, XLSX, Parquet, "
-    "JSON (lines or arrays; OpenAlex, Crossref, Semantic Scholar, arXiv, CSL-JSON, Zotero), "
-    "zotero.sqlite, PDF"
+    "BibTeX, RIS, EndNote, MEDLINE (nbib), Web of Science, PubMed XML, MODS, MARC XML, Ovid, "
+    "Inspec, RePEc, Word's sources, CSV, TSV, XLSX, Parquet, JSON (lines or arrays; OpenAlex, "
+    "Crossref, Semantic Scholar, arXiv, CSL-JSON, Zotero), zotero.sqlite, PDF"
 )
 _AS_RIS = "export it again as RIS, BibTeX or CSV"
+
+ZIP = "ZIP archive"
+"""Whose files are read one by one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A file's format with its reader; `problem` and `cure` instead where it is none of ours."""
+    """A file's format with its reader; `problem` and `cure` instead where it is none of ours.
+    `guessed`: nothing in the file tells its encoding."""
 
     name: str
     reader: Callable[[Path, Columns], Iterator[Entry]] | None = None
     encoding: str = ""
+    guessed: bool = False
     problem: str = ""
     cure: str = ""
 
@@ -55,15 +67,26 @@ _TEXTS: tuple[tuple[str, re.Pattern[str], Callable[[Path], Iterator[Entry]]], ..
         read_bibtex,
     ),
 )
-_FOREIGN = (
-    (re.compile(r"^<\d+>\s*\n(?:Score|Author|Title|Accession)", re.M), "Ovid's report"),
-    (re.compile(r"^Accession Number\n|^Title\n  \S", re.M), "Ovid's report"),
-    (re.compile(r"^Record\.?.*INSPEC", re.M), "Inspec's report"),
-    (re.compile(r"nep\.repec\.org|NEP: New Economics Papers"), "a RePEc newsletter"),
+_REPORTS: tuple[tuple[str, re.Pattern[str], Callable[[Path], Iterator[Entry]]], ...] = (
+    ("Ovid", re.compile(r"^<\d+>\s*\n(?:Score|Author|Title|Accession)", re.M), read_ovid),
+    ("Ovid", re.compile(r"^Accession Number\n|^Title\n  \S", re.M), read_ovid),
+    ("Inspec", re.compile(r"^Record\.?.*INSPEC", re.M), read_inspec),
+    ("ReDIF", re.compile(r"^Template-Type:\s*ReDIF-", re.M | re.I), read_redif),
+    ("RePEc NEP", re.compile(r"nep\.repec\.org|NEP: New Economics Papers"), read_nep),
 )
-_ROOTS = (("mods", "MODS"), ("searchRetrieveResponse", "MARC XML"), ("Sources", "Word's sources"),
-          ("html", "a web page"), ("citaviExchangeData", "Citavi's XML"), ("xml", "EndNote's XML"),
-          ("TEI", "TEI XML"))  # fmt: skip
+_XML: tuple[tuple[str, re.Pattern[str], Callable[[Path], Iterator[Entry]]], ...] = (
+    ("PubMed XML", re.compile(r"<Pubmed(?:Book)?Article(?:Set)?[\s>]"), read_pubmed_xml),
+    ("MODS", re.compile(r"<(?:\w+:)?mods(?:Collection)?[\s>]"), read_mods),
+    ("MARC XML", re.compile(r"<(?:\w+:)?datafield\s"), read_marc_xml),
+    ("Word sources", re.compile(r"<(?:\w+:)?Sources\s[^>]*officeDocument"), read_word_sources),
+    ("EndNote XML", re.compile(r"<xml>\s*<records>|<records>\s*<record>"), read_endnote_xml),
+)
+"""Name, sign in the first 64 KiB, and reader."""
+
+_ROOTS = (("html", "a web page", "save the page's export of records (RIS, BibTeX), and give that"),
+          ("citaviExchangeData", "Citavi's XML, which is all of a project", _AS_RIS),
+          ("TEI", "TEI XML, which is a text and no list of papers", "give the PDF instead"),
+          ("rdf", "RDF", _AS_RIS), ("collection", "XML of no known kind", _AS_RIS))  # fmt: skip
 
 
 def sniff(path: Path) -> Kind:
@@ -71,7 +94,7 @@ def sniff(path: Path) -> Kind:
     if path.stat().st_size == 0:
         return Kind("empty", problem="an empty file", cure="export it again")
     head = head_bytes(path)
-    return _binary(path, head) or _text(path, head)
+    return _binary(path, head) or _text(path)
 
 
 def _plain(reader: Callable[[Path], Iterator[Entry]]) -> Callable[[Path, Columns], Iterator[Entry]]:
@@ -79,15 +102,15 @@ def _plain(reader: Callable[[Path], Iterator[Entry]]) -> Callable[[Path, Columns
 
 
 def _binary(path: Path, head: bytes) -> Kind | None:
+    if head.startswith(b"PK\x03\x04"):
+        return _archive(path)
     if b"%PDF-" in head[:1024]:
         return Kind("PDF", _plain(read_pdf))
     if head.startswith(b"SQLite format 3\0"):
         if is_zotero(path):
             return Kind("Zotero", _plain(read_zotero))
         return Kind("SQLite", problem="an SQLite database, but not Zotero's", cure=_AS_RIS)
-    if head.startswith(b"PAR1"):
-        return Kind("Parquet", read_parquet)
-    return _archive(path) if head.startswith(b"PK\x03\x04") else None
+    return Kind("Parquet", read_parquet) if head.startswith(b"PAR1") else None
 
 
 def _archive(path: Path) -> Kind:
@@ -98,22 +121,28 @@ def _archive(path: Path) -> Kind:
         return Kind("ZIP", problem="a cut-off ZIP archive", cure="fetch the file again")
     if any(name.startswith("xl/") for name in names):
         return Kind("XLSX", read_xlsx)
-    office = any(name.startswith("word/") for name in names)
-    what = "a Word document" if office else "a ZIP archive"
-    return Kind("ZIP", problem=what, cure="unpack it, or save it as PDF, and give that")
+    for start, what in (("word/", "a Word document"), ("ppt/", "a PowerPoint file")):
+        if any(name.startswith(start) for name in names):
+            return Kind("ZIP", problem=what, cure="save it as PDF, and give that")
+    return Kind(ZIP, problem="a ZIP archive in another one", cure="unpack it, and give the folder")
 
 
-def _text(path: Path, head: bytes) -> Kind:
-    encoding = encoding_of(head)
+def _text(path: Path) -> Kind:
+    encoding, guessed = encoding_of(path)
     text = head_text(path)
     if not text.strip():
         return Kind("empty", problem="a file without text", cure="export it again")
     if text.count("\0") or sum(c < " " and c not in "\t\n\f" for c in text[:4000]) > 40:
         return Kind("binary", problem="not text, and no binary format that is known",
                     cure=f"give one of {SUPPORTED}")  # fmt: skip
+    kind = _kind(text, encoding)
+    return replace(kind, guessed=guessed) if guessed else kind
+
+
+def _kind(text: str, encoding: str) -> Kind:
     start = text.lstrip()
     if start.startswith("<") and not re.match(r"<\d+>", start):
-        return _xml(start)
+        return _xml(start, encoding)
     if is_json_lines(text):
         return Kind("JSON", read_json, encoding)
     if start[0] in "{[" and re.match(r'\{\s*["}]|\[\s*[{\]]', start):
@@ -136,9 +165,11 @@ def _tagged(text: str, encoding: str) -> Kind | None:
 
 
 def _table(text: str, encoding: str) -> Kind:
-    for pattern, what in _FOREIGN:
+    for name, pattern, reader in _REPORTS:
         if pattern.search(text[:4000]):
-            return Kind("text", problem=f"{what}, which has no fixed form", cure=_AS_RIS)
+            return Kind(name, _plain(reader), encoding)
+    if re.match(r"\d{5}[acdnp][a-z]{2}[ a]", text) and "\x1e" in text:
+        return Kind("MARC", problem="MARC in its binary form", cure="export it as MARC XML")
     if re.match(r"\ufeff?\s*(?:@(?:comment|preamble|string)\b|%)", text, re.I):
         return Kind("BibTeX", _plain(read_bibtex), encoding)
     separator, known = separator_of(text)
@@ -155,11 +186,13 @@ def _is_table(text: str, separator: str) -> bool:
     return len(lines) > 1 and len(counts) == 1 and counts.pop() > 0
 
 
-def _xml(start: str) -> Kind:
+def _xml(start: str, encoding: str) -> Kind:
+    for name, sign, reader in _XML:
+        if sign.search(start):
+            return Kind(name, _plain(reader), encoding)
     root = re.search(r"<(?:[\w.-]+:)?([A-Za-z][\w.-]*)[\s>/]", re.sub(r"<[!?][^>]*>", "", start))
     name = root[1] if root else ""
-    if name in ARTICLES or name in ("PubmedArticleSet", "PubmedBookArticleSet"):
-        return Kind("PubMed XML", _plain(read_pubmed_xml))
-    what = next((what for tag, what in _ROOTS if name.lower().startswith(tag.lower())), "")
-    problem = f"{what or f'XML with root <{name}>'}, which is not read"
-    return Kind("XML", problem=problem, cure=_AS_RIS)
+    for tag, what, cure in _ROOTS:
+        if name.lower() == tag.lower():
+            return Kind("XML", problem=f"{what}, which is not read", cure=cure)
+    return Kind("XML", problem=f"XML with root <{name}>, which is not read", cure=_AS_RIS)

@@ -12,8 +12,8 @@ from workbench.corpus.cleaning.encoding import MAX_LINE, TOO_LONG, head_text, te
 from workbench.corpus.formats.columns import Columns, known_columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import OWN
-from workbench.corpus.readers import Unreadable, arrow_records
-from workbench.errors import MissingDependency
+from workbench.corpus.tables import Unreadable, parquet_records
+from workbench.errors import MissingDependency, UnsupportedSource
 
 _SEPARATORS = ",;\t|"
 _PREAMBLE = 15
@@ -175,19 +175,11 @@ def _names(cells: Sequence[Any]) -> list[str]:
 def read_parquet(path: Path, columns: Columns | None = None) -> Iterator[Entry]:
     """Rows of a Parquet file, in batches; a damaged one gives a reject after those before."""
     try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise MissingDependency(
-            f"{path}: reading Parquet needs pyarrow; pip install pyarrow"
-        ) from None
-    try:
-        with parquet.ParquetFile(path) as file:
-            batches = file.iter_batches(batch_size=512)
-            rows = (record for batch in batches for record in arrow_records(batch))
-            yield from _read_records(str(path), rows, columns or Columns(), "Parquet")
-    except (OSError, ValueError, ArrowException, MemoryError) as error:
-        problem = f"not a readable Parquet file ({error})"
-        yield Entry(str(path), 1, None, problem, "write or fetch the file again", None, "Parquet")
+        rows = parquet_records(path)
+        yield from _read_records(str(path), rows, columns or Columns(), "Parquet")
+    except UnsupportedSource as error:
+        problem, _, cure = str(error).removeprefix(f"{path}: ").rpartition("; ")
+        yield Entry(str(path), 1, None, problem, cure, None, "Parquet")
 
 
 def read_frame(frame: Any, columns: Columns | None = None) -> Iterator[Entry]:

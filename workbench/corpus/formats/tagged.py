@@ -28,12 +28,15 @@ _ENDNOTE = re.compile(r"%(\S)(?:\s(.*)|)$")
 
 
 @dataclass(slots=True)
-class _Record:
+class Record:
+    """Tags of a record as they come."""
+
     line: int = 0
     tags: Tags = field(default_factory=dict)
     last: str = ""
 
     def add(self, number: int, tag: str, value: str) -> None:
+        """A further tag, or a further value of one."""
         self.line = self.line or number
         self.tags.setdefault(tag, []).append(value.strip())
         self.last = tag
@@ -47,30 +50,31 @@ class _Record:
 
 def read_ris(path: Path) -> Iterator[Entry]:
     """RIS from TY to ER, also without either; what stands between records is not one."""
-    yield from _read(path, "RIS", _scan_ris, ris_record)
+    yield from read_tagged(path, "RIS", _scan_ris, ris_record)
 
 
 def read_medline(path: Path) -> Iterator[Entry]:
     """MEDLINE or nbib: records set apart by blank lines, or by their PMID."""
-    yield from _read(path, "MEDLINE", _scan_medline, medline_record)
+    yield from read_tagged(path, "MEDLINE", _scan_medline, medline_record)
 
 
 def read_wos(path: Path) -> Iterator[Entry]:
     """Web of Science's plain text: PT to ER, continuations after three blanks."""
-    yield from _read(path, "Web of Science", _scan_wos, wos_record)
+    yield from read_tagged(path, "Web of Science", _scan_wos, wos_record)
 
 
 def read_endnote(path: Path) -> Iterator[Entry]:
     """EndNote's own (.enw): `%0` to a blank line or the next `%0`."""
-    yield from _read(path, "EndNote", _scan_endnote, endnote_record)
+    yield from read_tagged(path, "EndNote", _scan_endnote, endnote_record)
 
 
-def _read(
+def read_tagged(
     path: Path,
     name: str,
-    scan: Callable[[Iterator[tuple[int, str]]], Iterator[_Record]],
+    scan: Callable[[Iterator[tuple[int, str]]], Iterator[Record]],
     record_of: Callable[[Tags], dict[str, object]],
 ) -> Iterator[Entry]:
+    """An entry of every record that `scan` cuts the lines into."""
     for record in scan(text_lines(path)):
         raw = {
             tag: values[0] if len(values) == 1 else values for tag, values in record.tags.items()
@@ -79,8 +83,8 @@ def _read(
         yield Entry(str(path), record.line, fields, "", "", raw, name)
 
 
-def _scan_ris(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
-    record = _Record()
+def _scan_ris(lines: Iterator[tuple[int, str]]) -> Iterator[Record]:
+    record = Record()
     for number, line in lines:
         match = _RIS.match(line)
         if match is None or (match[1] == "ER" and (match[2] or "").strip()):
@@ -89,34 +93,34 @@ def _scan_ris(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
         tag, value = match[1], match[2] or ""
         if tag in ("ER", "TY") and record.tags:
             yield record
-            record = _Record()
+            record = Record()
         if tag != "ER":
             record.add(number, tag, value)
     if record.tags:
         yield record
 
 
-def _scan_medline(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
-    record = _Record()
+def _scan_medline(lines: Iterator[tuple[int, str]]) -> Iterator[Record]:
+    record = Record()
     for number, line in lines:
         match = _MEDLINE.match(line)
         if not line.strip():
             if record.tags:
                 yield record
-            record = _Record()
+            record = Record()
         elif match is None:
             record.extend(line)
         else:
             if match[1] == "PMID" and "PMID" in record.tags:
                 yield record
-                record = _Record()
+                record = Record()
             record.add(number, match[1], match[2] or "")
     if record.tags:
         yield record
 
 
-def _scan_wos(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
-    record = _Record()
+def _scan_wos(lines: Iterator[tuple[int, str]]) -> Iterator[Record]:
+    record = Record()
     for number, line in lines:
         match = None if line.startswith("   ") else _WOS.match(line)
         if match is None:
@@ -125,15 +129,15 @@ def _scan_wos(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
         tag, value = match[1], match[2] or ""
         if tag in ("ER", "EF", "PT") and record.tags:
             yield record
-            record = _Record()
+            record = Record()
         if tag not in ("ER", "EF", "FN", "VR"):
             record.add(number, tag, value)
     if record.tags:
         yield record
 
 
-def _scan_endnote(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
-    record = _Record()
+def _scan_endnote(lines: Iterator[tuple[int, str]]) -> Iterator[Record]:
+    record = Record()
     for number, line in lines:
         match = _ENDNOTE.match(line.lstrip("\ufeff"))
         if match is None:
@@ -141,11 +145,11 @@ def _scan_endnote(lines: Iterator[tuple[int, str]]) -> Iterator[_Record]:
                 record.extend(line)
             elif record.tags:
                 yield record
-                record = _Record()
+                record = Record()
             continue
         if match[1] == "0" and record.tags and set(record.tags) != {"0"}:
             yield record
-            record = _Record()
+            record = Record()
         record.add(number, match[1], match[2] or "")
     if record.tags:
         yield record

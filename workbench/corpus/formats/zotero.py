@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.formats.entry import Entry
+from workbench.corpus.formats.pdf import read_pdf
 from workbench.corpus.formats.zotero_items import NOT_PAPERS, zotero_record
 
 _ITEMS = """
@@ -27,7 +28,16 @@ _PEOPLE = """
 SELECT itemID, creatorType, firstName, lastName FROM itemCreators
 JOIN creators USING (creatorID) JOIN creatorTypes USING (creatorTypeID) ORDER BY itemID, orderIndex
 """
+_FILES = """
+SELECT coalesce(parentItemID, itemAttachments.itemID), items.key, linkMode, path
+FROM itemAttachments JOIN items USING (itemID)
+WHERE itemID NOT IN (SELECT itemID FROM deletedItems) AND path IS NOT NULL
+AND (contentType = 'application/pdf' OR lower(path) LIKE '%.pdf') ORDER BY itemID
+"""
 _TAGS = "SELECT itemID, name FROM itemTags JOIN tags USING (tagID) ORDER BY itemID, name"
+
+_LINKED = 2
+"""Zotero's linkMode of a file that stays where it is."""
 
 
 def is_zotero(path: Path) -> bool:
@@ -71,9 +81,38 @@ def _read(path: Path, db: sqlite3.Connection) -> Iterator[Entry]:
     tags: dict[int, list[dict[str, str]]] = defaultdict(list)
     for item, name in db.execute(_TAGS):
         tags[item].append({"tag": name})
+    files = _files(path, db)
     for item, key, kind in db.execute(_ITEMS):
+        if kind == "attachment" and item in files:  # a PDF without an item of its own
+            for name in files[item]:
+                yield from _alone(Path(name))
         if kind in NOT_PAPERS:
             continue
         raw = {"itemType": kind, "key": key, **fields[item]}
         raw |= {"creators": people[item], "tags": tags[item]}
-        yield Entry(str(path), item, zotero_record(raw), "", "", raw, "Zotero")
+        attached = tuple(files.get(item, ()))
+        yield Entry(str(path), item, zotero_record(raw), "", "", raw, "Zotero", attached)
+
+
+def _files(path: Path, db: sqlite3.Connection) -> dict[int, list[str]]:
+    """PDFs by item: in Zotero's own storage, or linked to where they are."""
+    found: dict[int, list[str]] = defaultdict(list)
+    try:
+        rows = db.execute(_FILES).fetchall()
+    except sqlite3.OperationalError:  # a database that somebody stripped of its attachments
+        return found
+    for item, key, mode, name in rows:
+        if name.startswith("storage:"):
+            found[item].append(str(path.parent / "storage" / key / name.removeprefix("storage:")))
+        elif mode == _LINKED:
+            # "attachments:" is relative to a folder that Zotero's settings name, not its database.
+            found[item].append(str(path.parent / name.removeprefix("attachments:")))
+    return found
+
+
+def _alone(path: Path) -> Iterator[Entry]:
+    if path.is_file():
+        yield from read_pdf(path)
+    else:
+        cure = "restore it, or delete it in Zotero"
+        yield Entry(str(path), 1, None, "an attachment that is not there", cure, None, "PDF")

@@ -23,12 +23,12 @@ _YEARS = 2
 """How far the years of a preprint and its published version may lie apart."""
 
 _WORD = re.compile(r"\w+")
+_NO_LETTER = re.compile(r"[\W_]+")
 
 
 def folded(text: str) -> str:
     """Letters and digits alone, lower-case, without accents."""
-    parts = unicodedata.normalize("NFKD", text).casefold()
-    return "".join(c for c in parts if c.isalnum())
+    return _NO_LETTER.sub("", unicodedata.normalize("NFKD", text).casefold())
 
 
 def identifiers(record: Record) -> dict[str, str]:

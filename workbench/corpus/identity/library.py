@@ -16,9 +16,9 @@ from workbench.corpus.formats.entry import Entry
 from workbench.corpus.identity.keys import conflict, derived_id, keys_of, same_paper
 from workbench.corpus.identity.merging import merge
 from workbench.corpus.identity.storage import Member, Placed, connect, packed, unpacked
+from workbench.corpus.identity.stored import StoredPapers
 from workbench.errors import RecordError
 
-NAME = "sources.sqlite"
 _CANDIDATES = 64
 """Records with a common key that are compared; a key that more share tells nothing."""
 
@@ -31,6 +31,7 @@ class Library:
 
     def __init__(self, path: Path | None, *, write: bool = True) -> None:
         self._db = connect(path, write)
+        self.stored = StoredPapers(self._db)
         self.run = int(self.state("run", 0))
 
     def begin(self) -> None:
@@ -156,10 +157,11 @@ class Library:
             self._db.execute("INSERT INTO flags VALUES (?, ?)", (no, record["status"]))
 
     def _united(self, papers: Iterable[str]) -> str:
-        """One paper of several: the id is that of the record that came first."""
+        """One paper of several: the id is that of our own record, else of the one that came
+        first."""
         names = sorted(papers)
         marks = ",".join("?" * len(names))
-        query = f"SELECT own FROM records WHERE paper IN ({marks}) ORDER BY no LIMIT 1"
+        query = f"SELECT own FROM records WHERE paper IN ({marks}) ORDER BY scope != '', no LIMIT 1"
         (first,) = self._db.execute(query, names).fetchone()
         if names != [first]:
             query = f"UPDATE records SET paper = ? WHERE paper IN ({marks})"
@@ -201,6 +203,16 @@ class Library:
                     continue
             found.append(members)
         return found
+
+    def like(self, record: Mapping[str, Any]) -> tuple[str, str] | None:
+        """(the paper that a record would join, why); None where it would be one of its own."""
+        named = self.members(str(record.get("id", "")))
+        if any(not member.scope for member in named):
+            return named[0].paper, "same id"
+        for group in self._groups_like(0, record, keys_of(record), False):
+            reasons = (same_paper(record, member.record) for member in group)
+            return group[0].paper, next(filter(None, reasons), "")
+        return None
 
     def _decided(self, one: int, other: int) -> bool | None:
         """What a person said of two records: the same paper or not; None for nothing."""
@@ -279,7 +291,7 @@ class Library:
         row = self._db.execute("SELECT stat FROM files WHERE source = ?", (source,)).fetchone()
         if row is None or row[0] != stat:
             return False
-        self._db.execute("UPDATE records SET run = ? WHERE source = ?", (self.run, source))
+        self.see_inside(file)  # an archive has several sources in it
         return True
 
     def keep_stat(self, file: Path, stat: str) -> None:
@@ -316,9 +328,8 @@ class Library:
 
     def _renamed(self, paper: str) -> str:
         """The id of a paper whose first record is gone: that of the first one left."""
-        row = self._db.execute(
-            "SELECT own FROM records WHERE paper = ? ORDER BY no LIMIT 1", (paper,)
-        ).fetchone()
+        query = "SELECT own FROM records WHERE paper = ? ORDER BY scope != '', no LIMIT 1"
+        row = self._db.execute(query, (paper,)).fetchone()
         if row is None or row[0] == paper:
             return paper
         self._db.execute("UPDATE records SET paper = ? WHERE paper = ?", (row[0], paper))
@@ -329,6 +340,7 @@ class Library:
         for paper in papers:
             rows = self._db.execute("SELECT no FROM records WHERE paper = ?", (paper,)).fetchall()
             self._drop([no for (no,) in rows])
+            self.stored.forget([paper])
 
     def _drop(self, numbers: Sequence[int]) -> None:
         values = [(no,) for no in numbers]

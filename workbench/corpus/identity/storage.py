@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.faults import sqlite_error
+from workbench.corpus.identity.stored import SCHEMA as STORED
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS records(
@@ -58,8 +59,8 @@ class Member:
 
     @property
     def where(self) -> str:
-        """File and line, for messages."""
-        return f"{self.source}:{self.line}"
+        """File and line, for messages; the file alone where the line is not known."""
+        return f"{self.source}:{self.line}" if self.line else self.source
 
 
 def connect(path: Path | None, write: bool) -> sqlite3.Connection:
@@ -67,10 +68,13 @@ def connect(path: Path | None, write: bool) -> sqlite3.Connection:
     try:
         if path is not None and not write:
             return _open_readable(path)
-        db = sqlite3.connect(":memory:" if path is None else path, timeout=60)
+        if path is None:  # the collector may close it in any thread
+            db = sqlite3.connect(":memory:", check_same_thread=False)
+        else:
+            db = sqlite3.connect(path, timeout=60)
         db.execute("PRAGMA journal_mode = WAL")
         db.execute("PRAGMA synchronous = NORMAL")
-        db.executescript(_SCHEMA)
+        db.executescript(_SCHEMA + STORED)
     except sqlite3.DatabaseError as error:
         raise sqlite_error(error, path or Path(":memory:")) from error
     return db

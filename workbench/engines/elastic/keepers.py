@@ -10,15 +10,15 @@ from typing import Any
 
 from workbench.corpus.ingest import IngestReport
 from workbench.engines.elastic.attached.engine import AttachedEngine
-from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.own.corpus import ElasticCorpus, kept_beside
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.embedded.keeper import FolderKeeper
-from workbench.engines.keeper import Keeper, Regrouping
+from workbench.engines.keeper import Keeper
 from workbench.errors import ClusterError, CorpusMismatch
 from workbench.models.embedders.base import Embedder
-from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Elasticsearch(ClusterSpec):
         """Where this index keeps papers; those of a folder are brought there. Raises CorpusMismatch
         for a folder and somebody else's index at once."""
         if not self.attached:
-            return ClusterKeeper(self) if folder is None else MirrorKeeper(folder, self)
+            return ElasticCorpus(self) if folder is None else MirrorKeeper(folder, self)
         if folder is not None:
             raise CorpusMismatch(
                 f"{folder}: a folder is given, and fields of somebody else's index {self.index!r}; "
@@ -54,80 +54,24 @@ class Elasticsearch(ClusterSpec):
         return AttachedKeeper(self)
 
 
-class ClusterKeeper:
-    """Papers that are on the cluster alone."""
+class MirrorKeeper(FolderKeeper):
+    """A corpus folder, and the same papers on a cluster that answers the searches. Changes are
+    made to the folder; opening brings them to the cluster."""
 
-    def __init__(self, spec: ClusterSpec) -> None:
+    def __init__(self, folder: Path, spec: ClusterSpec) -> None:
+        super().__init__(folder)
         self.corpus = ElasticCorpus(spec)
 
     @property
     def name(self) -> str:
-        return self.corpus.connection.where
-
-    @property
-    def folder(self) -> Path:
-        return _beside(self.corpus.connection.spec)
+        return self.corpus.name
 
     def open(self, *, progress: bool = False) -> ElasticEngine:
+        self.corpus.mirror(self.folder, progress=progress)
         return self.corpus.open()
 
-    def add(
-        self,
-        source: Any,
-        embedder: Embedder,
-        *,
-        strict: bool = False,
-        columns: Mapping[str, str] | None = None,
-        progress: bool = False,
-    ) -> IngestReport:
-        return self.corpus.add(source, embedder, strict=strict, columns=columns, progress=progress)
-
-    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return self.corpus.delete(ids, embedder)
-
     def facts(self) -> dict[str, Any]:
-        return self.corpus.facts()
-
-
-class MirrorKeeper(ClusterKeeper):
-    """A corpus folder, and the same papers on a cluster that answers the searches."""
-
-    def __init__(self, folder: Path, spec: ClusterSpec) -> None:
-        super().__init__(spec)
-        self._local = FolderKeeper(folder)
-
-    @property
-    def folder(self) -> Path:
-        return self._local.folder
-
-    def open(self, *, progress: bool = False) -> ElasticEngine:
-        self.corpus.mirror(self._local.folder, progress=progress)
-        return self.corpus.open()
-
-    def add(
-        self,
-        source: Any,
-        embedder: Embedder,
-        *,
-        strict: bool = False,
-        columns: Mapping[str, str] | None = None,
-        progress: bool = False,
-    ) -> IngestReport:
-        return self._local.add(source, embedder, strict=strict, columns=columns, progress=progress)
-
-    def delete(self, ids: Iterable[str], embedder: Embedder) -> int:
-        return self._local.delete(ids, embedder)
-
-    def refresh(
-        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
-    ) -> IngestReport:
-        return self._local.refresh(embedder, prune=prune, progress=progress)
-
-    def regroup(self, change: Regrouping, embedder: Embedder) -> None:
-        self._local.regroup(change, embedder)
-
-    def facts(self) -> dict[str, Any]:
-        return {**self._local.facts(), **super().facts()}
+        return {**super().facts(), **self.corpus.facts()}
 
 
 class AttachedKeeper:
@@ -143,7 +87,7 @@ class AttachedKeeper:
 
     @property
     def folder(self) -> Path:
-        return _beside(self._spec)
+        return kept_beside(self._spec)
 
     def open(self, *, progress: bool = False) -> AttachedEngine:
         return AttachedEngine(self._connection)
@@ -155,7 +99,7 @@ class AttachedKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         raise self._refusal()
 
@@ -170,8 +114,3 @@ class AttachedKeeper:
             f"{self.name}: this index is attached to and never written; change it where it is "
             "made, or give wb.open a folder and another index name"
         )
-
-
-def _beside(spec: ClusterSpec) -> Path:
-    """For what a session keeps about papers that are on a cluster alone."""
-    return cache_folder() / "elastic" / spec.index

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -19,6 +19,8 @@ from workbench.engines.embedded.dense import DenseQuery, best_places
 from workbench.engines.embedded.generation import Generation, RowArrays, check_counts
 from workbench.engines.embedded.lexical import field_size
 from workbench.engines.embedded.masks import PassageMasks
+from workbench.engines.embedded.paper_digests import read_paper_digests
+from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusError, CorpusMismatch
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
@@ -40,6 +42,7 @@ class EmbeddedEngine(Engine):
         check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        self._digests: PaperDigests | None = None
         self._field_size = lru_cache(maxsize=2)(self._read_size)
         self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
 
@@ -50,6 +53,12 @@ class EmbeddedEngine(Engine):
     @property
     def fingerprint(self) -> str:
         return f"embedded-{self.manifest.fingerprint}"
+
+    def paper_digests(self) -> PaperDigests:
+        """Read once a generation: all spans and all vectors."""
+        if self._digests is None:
+            self._digests = read_paper_digests(self._store, self._generation, self.manifest)
+        return self._digests
 
     def close(self) -> None:
         self._store.close()
@@ -126,6 +135,11 @@ class EmbeddedEngine(Engine):
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]
 
+    def paper_ids(self) -> Iterator[str]:
+        rows = self._generation.rows
+        alive = rows.alive[rows.first_passage]
+        return iter(rows.ids[: len(rows.first_passage)][alive].tolist())
+
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         found = []
         for paper_id, number in keys:
@@ -197,6 +211,17 @@ class EmbeddedEngine(Engine):
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
         row, paper = found
         return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
+
+
+def papers_before(folder: str | Path, ids: Sequence[str], rows: int) -> list[Paper | None]:
+    """Papers as a generation of `rows` paper rows had them, also where newer ones took its place;
+    None where it had none of that id. Rows are never rewritten, so they are all there."""
+    store = Store(Path(folder) / STORE)
+    try:
+        found = [store.paper(paper_id, rows) for paper_id in ids]
+    finally:
+        store.close()
+    return [None if row is None else row[1] for row in found]
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.faults import damaged, disk_error, disk_faults
-from workbench.corpus.manifest import VECTORS, Manifest, sync_folder
+from workbench.corpus.manifest import VECTORS, Manifest
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.embedded.dense import DenseIndex, write_codes
 from workbench.engines.embedded.lexical import FieldIndex, build_field
 from workbench.engines.embedded.seal import Blocks, Shape, broken, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
+from workbench.system.files import sync_folder
 from workbench.system.fork import Lock
 
 # numpy parses headers with `ast`, which in CPython 3.11 fails when two threads do (gh-106905).

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.ingest import IngestReport
+from workbench.engines.base import Engine
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.keeper import Regrouping
 from workbench.models.embedders.base import Embedder
+from workbench.system.progress import Progress
 
 
 class FolderKeeper:
@@ -23,7 +25,7 @@ class FolderKeeper:
     def name(self) -> str:
         return str(self.folder)
 
-    def open(self, *, progress: bool = False) -> EmbeddedEngine:
+    def open(self, *, progress: bool = False) -> Engine:
         return EmbeddedEngine(self.folder)
 
     def add(
@@ -33,13 +35,13 @@ class FolderKeeper:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         indexer = Indexer(self.folder, embedder, progress=progress, existing=True)
         return indexer.add(source, strict=strict, columns=columns)
 
     def refresh(
-        self, embedder: Embedder, *, prune: bool = False, progress: bool = False
+        self, embedder: Embedder, *, prune: bool = False, progress: Progress = False
     ) -> IngestReport:
         return Indexer(self.folder, embedder, progress=progress, existing=True).refresh(prune=prune)
 

@@ -191,11 +191,11 @@ def _ranked(
     """Columns of the papers that matter, and their ranks, (contenders, columns): right as far down
     as the metric and `depth` look."""
     if measure.cutoff is not None:
-        pool = table.pool(max(depth, measure.cutoff))
-        return pool, table.ranks_within(pool)
+        columns = table.judgment_pool(max(depth, measure.cutoff))
+        return columns, table.ranks_within(columns)
     known = np.flatnonzero(np.isin(table.paper_ids, list(seen)))
-    pool = np.union1d(table.pool(depth), known)
-    return pool, table.ranks(pool)
+    columns = np.union1d(table.judgment_pool(depth), known)
+    return columns, table.ranks(columns)
 
 
 def _with(grade: int, measure: RankMetric, known: _Known, others: Integers) -> Vector:

@@ -32,7 +32,7 @@ class Table:
     scores: Matrix
     paper_ids: NDArray[np.str_]
 
-    def pool(self, depth: int) -> Columns:
+    def judgment_pool(self, depth: int) -> Columns:
         """The papers that are among the first `depth` under some contender, ascending."""
         count = self.scores.shape[1]
         if count <= depth:

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.entry import Entry, parse_entry
-from workbench.system.files import replacing
+from workbench.system.files import replacing, sync_folder
 from workbench.system.fork import Lock
 
 WAIT = 20.0
@@ -30,8 +30,6 @@ class Journal:
     """The entries of one file, in its order. Safe from several threads and processes."""
 
     def __init__(self, path: Path) -> None:
-        if path.is_dir():
-            raise EvaluationError(f"{path} is a folder; name a file in it, like judgments.jsonl")
         self.path = path
         self.header: dict[str, Any] = {}
         self.notes: list[str] = []
@@ -195,7 +193,7 @@ class Journal:
         except OSError as problem:
             raise self._not_writable(problem) from problem
         if new:
-            _sync_folder(self.path.parent)
+            sync_folder(self.path.parent)
         with os.fdopen(handle, "r+b", buffering=0) as stream:
             yield stream
 
@@ -237,7 +235,6 @@ def write_snapshot(path: Path, entries: Sequence[Entry], fingerprint: str, of: s
     try:
         with replacing(path) as stream:
             stream.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-        _sync_folder(path.parent)
     except OSError as problem:
         raise EvaluationError(f"{path}: cannot write the snapshot ({problem})") from problem
 
@@ -255,14 +252,3 @@ def _write(stream: BinaryIO, content: bytes) -> None:
     """All of it: an unbuffered write may take a part only."""
     while content:
         content = content[stream.write(content) :]
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a new file's name durable, where the system can."""
-    if not hasattr(os, "O_DIRECTORY"):
-        return
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

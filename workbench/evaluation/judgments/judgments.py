@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.collection import read_qrels
-from workbench.corpus.faults import as_path
+from workbench.corpus.faults import as_file
 from workbench.corpus.identifiers import identifier, plain_text
 from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.agreement import Agreement, agreement
@@ -69,7 +69,7 @@ class Judgments(Shown):
     ) -> None:
         self.rule = check_rule(conflicts)
         self.who = plain_text("who", person() if who is None else who)
-        self._journal = Journal(as_path(path, EvaluationError))
+        self._journal = Journal(as_file(path, EvaluationError))
         self._standing = Standing()
         self._mutex = Lock()
         stated = self._journal.header.get("snapshot")

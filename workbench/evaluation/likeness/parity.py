@@ -4,7 +4,7 @@
 
 Overlap and rank-biased overlap of the lists, differences of each signal on the passages that both
 engines have, the causes told apart, and, with judgments, the metric at the same weights and the
-regret of taking one engine's best weights to the other.
+regret of taking one engine's steady weights to the other.
 """
 
 from __future__ import annotations
@@ -57,8 +57,13 @@ class Searched(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class WeightParity:
-    """The metric of both engines at the profile's weights; the best weight of the second of two
-    signals on each; what the first's best weight loses on the other (`regret`)."""
+    """The metric of both engines at the profile's weights; the best and the steady weight
+    (`WeightCurve.steady`) of dense beside BM25 on each; what the first's steady weight loses on
+    the second against the second's own (`regret`).
+
+    Not of the best weights: their peak is often narrower than a thousandth, and a value that
+    differs in its last digits moves it.
+    """
 
     metric: str
     first: float
@@ -66,10 +71,12 @@ class WeightParity:
     first_best: float
     second_best: float
     regret: float
+    first_steady: float
+    second_steady: float
 
     @property
     def holds(self) -> bool:
-        """Whether weights tuned on the first are as good on the second as its own best, within
+        """Whether weights tuned on the first are as good on the second as its own, within
         HOLDS."""
         return self.regret <= HOLDS
 
@@ -78,9 +85,9 @@ class WeightParity:
         """Whether weights tuned on the one hold on the other."""
         verdict = "hold" if self.holds else "do not hold"
         return (
-            f"{self.metric} {self.first:.4f} and {self.second:.4f} at the same weights; best dense "
-            f"weight {self.first_best:g} and {self.second_best:g}; regret {self.regret:.4f}: "
-            f"weights {verdict}"
+            f"{self.metric} {self.first:.4f} and {self.second:.4f} at the same weights; steady "
+            f"dense weight {self.first_steady:g} and {self.second_steady:g}; regret "
+            f"{self.regret:.4f}: weights {verdict}"
         )
 
 
@@ -268,7 +275,8 @@ def _weights(
         curves.append(weight_curve(items, ("bm25", "dense"), metric))
     one, other = curves
     values = [_metric(judged, place, judgments, metric, profile) for place in (1, 2)]
-    regret = other.best.value - other.at(one.best.weight)
+    steady = one.steady, other.steady
+    regret = other.at(steady[1]) - other.at(steady[0])
     return WeightParity(
         metric=metric,
         first=values[0],
@@ -276,6 +284,8 @@ def _weights(
         first_best=one.best.weight,
         second_best=other.best.weight,
         regret=max(0.0, regret),
+        first_steady=steady[0],
+        second_steady=steady[1],
     )
 
 

@@ -72,7 +72,8 @@ class Report(Shown):
 
     `bounds` says between which values each mean lies, whatever the unjudged papers are worth;
     `unjudged()` has them a query and under other assumptions. `run` holds what was ranked,
-    `judgments` the grades of the evaluated queries: query id -> paper id -> grade.
+    `judgments` the grades of the evaluated queries: query id -> paper id -> grade. `experiment` is
+    the id under which the report was recorded, "" where it was not.
     """
 
     per_query: pd.DataFrame
@@ -91,6 +92,7 @@ class Report(Shown):
     without_grade: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     settings: Mapping[str, Any] = field(default_factory=dict)
     judgments: GradesByQuery = field(default_factory=dict)
+    experiment: str = ""
     _scored: Mapping[str, Scored] = field(default_factory=dict)
 
     @property

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from workbench.errors import ModelError, ModelRejected, shown
 from workbench.models.embedders.batching import Row, token_rows
+from workbench.models.embedders.token_starts import TokenStarts
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.pool import ModelPool
@@ -83,11 +84,12 @@ class LazyEmbedder(LazyModel):
         super().__init__(self.folder.name, device, pool)
         self._lock = Lock()
         self._tokenizer: Any = None
+        self._starts: TokenStarts | None = None
         self._queries: OrderedDict[str, Vectors] = OrderedDict()
 
     def after_fork(self) -> None:
         super().after_fork()
-        self._tokenizer = None
+        self._tokenizer = self._starts = None
 
     @property
     def fingerprint(self) -> str:
@@ -108,11 +110,12 @@ class LazyEmbedder(LazyModel):
 
     def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """First character of each token of each text, ascending, without special tokens."""
-        encodings = self.tokenizer.encode_batch(list(texts), add_special_tokens=False)
-        return [
-            np.array([start for part in (e, *e.overflowing) for start, _ in part.offsets], np.int64)
-            for e in encodings
-        ]
+        tokenizer = self.tokenizer
+        with self._lock:
+            if self._starts is None:
+                self._starts = TokenStarts(tokenizer)
+            starts = self._starts
+        return starts(texts)
 
     @abstractmethod
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
@@ -170,6 +173,8 @@ class BatchEmbedder(LazyEmbedder):
         self.dtype = dtype or ("fp32" if device == "cpu" else "bf16")
         if self.dtype not in DTYPES:
             raise ModelError(f"dtype is {shown(dtype)}; choose one of {', '.join(DTYPES)}")
+        self.label = f"{self.label}-{self.dtype}"
+        self._check()
         self._keeper = Bookkeeper(self)
 
     def __repr__(self) -> str:
@@ -180,6 +185,9 @@ class BatchEmbedder(LazyEmbedder):
     def itemsize(self) -> int:
         """Bytes of a number."""
         return 4 if self.dtype == "fp32" else 2
+
+    def _check(self) -> None:
+        """Raises ModelRejected for a folder that this runtime does not run."""
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
         from tqdm.auto import tqdm

@@ -2,26 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any, cast
 
 from workbench.errors import ModelError, ModelRejected
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
+from workbench.models.embedders.runtimes import RUNTIMES
 from workbench.models.memory.hardware import has_gpu
 from workbench.models.memory.pool import ModelPool
 from workbench.models.onnx.session import Provider
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
-
-RUNTIMES = ("onnx-int8", "onnx-fp32", "torch", "sentence-transformers", "auto")
-"""How a model may be run; the first is the default."""
-
-_LABELS = (
-    (r"-(cls|mean)-int8-\d", "onnx-int8", None),
-    (r"-(cls|mean)-onnx-fp32-\d", "onnx-fp32", None),
-    (r"-(cls|mean)-torch-(fp32|bf16|fp16)", "torch", 2),
-    (r"-st-(fp32|bf16|fp16)", "sentence-transformers", 1),
-)
 
 
 def make_embedder(
@@ -63,16 +53,6 @@ def make_embedder(
     from workbench.models.embedders.st_embedder import SentenceTransformerEmbedder
 
     return SentenceTransformerEmbedder(folder, device=device, dtype=dtype, pool=pool)
-
-
-def settings_of(fingerprint: str) -> dict[str, str]:
-    """`runtime` and `dtype` of the embedder that made vectors, by its fingerprint; nothing for
-    one of another kind."""
-    for pattern, runtime, group in _LABELS:
-        found = re.search(pattern, fingerprint)
-        if found:
-            return {"runtime": runtime, **({"dtype": found[group]} if group else {})}
-    return {}
 
 
 def _automatic(folder: ModelFolder) -> str:

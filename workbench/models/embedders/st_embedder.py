@@ -12,9 +12,7 @@ from workbench.models.embedders.batching import Row, TokenBudget, note_of, run_b
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.hardware import import_torch
 from workbench.models.memory.ledger import Usage
-from workbench.models.memory.pool import ModelPool
 from workbench.models.memory.shortage import is_out_of_memory, out_of_memory
-from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
 from workbench.models.weights.settings import whole
 from workbench.profiles import max_batch_tokens
@@ -30,18 +28,9 @@ class SentenceTransformerEmbedder(BatchEmbedder):
     No code of the model's own is ever run (trust_remote_code stays off).
     """
 
-    def __init__(
-        self,
-        model: str | ModelFolder = DEFAULT_MODEL,
-        *,
-        device: str = "cpu",
-        dtype: str | None = None,
-        pool: ModelPool | None = None,
-    ) -> None:
-        super().__init__(model, device=device, dtype=dtype, pool=pool)
-        self.label = f"st-{self.dtype}"
-        self._model: Any = None
-        self._weights = 0
+    label = "st"
+    _model: Any = None
+    _weights = _segments = 0
 
     @property
     def fingerprint(self) -> str:
@@ -134,16 +123,15 @@ class SentenceTransformerEmbedder(BatchEmbedder):
                     f"{self.folder.path}: sentence-transformers could not load it "
                     f"({first_line(error)}); fetch the model again, or take another"
                 ) from error
-            if self.device == "cpu":
-                self._weights = self.need().weights
-            else:
-                self._weights = device.kept_now() - kept
-            device.add_weights(self._weights)
+            self._segments = device.kept_now() - kept
+            device.add_weights(self._segments)
+            # Tiny weights may go into a segment that another model brought.
+            self._weights = max(self._segments, self.need().weights)
             self._keeper.weights(self._weights)
 
     def _abandon(self) -> None:
         abandon(self._model)
-        self._model, self._weights = None, 0
+        self._model, self._weights, self._segments = None, 0, 0
 
     def _close(self) -> None:
         device_of(self.device).submit(self._unload).result()
@@ -153,6 +141,6 @@ class SentenceTransformerEmbedder(BatchEmbedder):
             self._model = None
             device = device_of(self.device)
             device.trim()
-            device.add_weights(-self._weights)
-            self._weights = 0
+            device.add_weights(-self._segments)
+            self._weights = self._segments = 0
             self._keeper.weights(0)

@@ -17,8 +17,7 @@ from workbench.models.memory.cuda import SLACK
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.hardware import import_torch
 from workbench.models.memory.ledger import Usage
-from workbench.models.memory.pool import ModelPool
-from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
+from workbench.models.weights.find import DEFAULT_MODEL
 from workbench.profiles import max_batch_tokens
 from workbench.system.fork import abandon
 
@@ -41,19 +40,12 @@ class TorchEmbedder(BatchEmbedder):
     whose remedy is runtime="sentence-transformers". Safe to share between threads.
     """
 
-    def __init__(
-        self,
-        model: str | ModelFolder = DEFAULT_MODEL,
-        *,
-        device: str = "cpu",
-        dtype: str | None = None,
-        pool: ModelPool | None = None,
-    ) -> None:
-        super().__init__(model, device=device, dtype=dtype, pool=pool)
+    label = "torch"
+    _run: Run | None = None
+    _model: MemoryModel | None = None
+
+    def _check(self) -> None:
         self.shape = shape_of(self.folder)
-        self.label = f"torch-{self.dtype}"
-        self._run: Run | None = None
-        self._model: MemoryModel | None = None
 
     @property
     def padded(self) -> bool:

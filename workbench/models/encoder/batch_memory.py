@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from workbench.corpus.manifest import write_atomically
 from workbench.models.encoder.shape import Shape
 from workbench.profiles import cache_folder
+from workbench.system.files import replacing
 
 PROBES = (8_192, 32_768)
 """Tokens of the two batches that are measured."""
@@ -64,10 +64,8 @@ def remembered(key: str) -> MemoryModel | None:
 def measure(key: str, peak: Callable[[int], int]) -> MemoryModel:
     """Fit to `peak(tokens)`, the most bytes that a batch of so many tokens took, and remember."""
     model = fitted([(tokens, peak(tokens)) for tokens in PROBES])
-    with suppress(OSError):  # without a cache it is only measured again
-        _file(key).parent.mkdir(parents=True, exist_ok=True)
-        text = json.dumps({"key": key, **asdict(model)}, indent=1)
-        write_atomically(_file(key), text.encode())
+    with suppress(OSError), replacing(_file(key)) as stream:  # else it is only measured again
+        json.dump({"key": key, **asdict(model)}, stream, indent=1)
     return model
 
 

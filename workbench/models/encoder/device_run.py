@@ -10,7 +10,8 @@ from typing import Any, Protocol, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.models.encoder.forward import Packed, TorchEncoder, pack, pool
+from workbench.models.encoder.forward import Packed, TorchEncoder, pack, pool_tokens
+from workbench.models.encoder.shape import layout, shape_of
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.cuda import SLACK, Cuda
 from workbench.models.memory.devices import device_of
@@ -114,7 +115,8 @@ class CudaRun:
         self._encoder: TorchEncoder | None = None
         self._launches = 0
         self._copies: Any = None
-        self.weights = 0
+        _, self._counted = layout(shape_of(folder), dtype.itemsize)
+        self.weights = self._segments = 0
 
     def open(self) -> None:
         """Load on the GPU's thread."""
@@ -143,9 +145,11 @@ class CudaRun:
             before = cuda.memory_reserved(index)
 
             def came() -> None:
-                # Segments that the driver gave, not bytes asked for: what is really held.
-                self.weights = cuda.memory_reserved(index) - before
-                self._device.add_weights(self.weights)
+                # Segments that the driver gave, not bytes asked for: what is really held. Tiny
+                # weights may go into a segment that another model brought.
+                self._segments = cuda.memory_reserved(index) - before
+                self._device.add_weights(self._segments)
+                self.weights = max(self._segments, self._counted)
                 self._keeper.weights(self.weights)
                 moving.close()  # what follows only fills the buffer
 
@@ -157,8 +161,8 @@ class CudaRun:
         self._encoder = None
         with self._keeper.moving():
             self._device.trim_now()
-            self._device.add_weights(-self.weights)
-            self.weights = 0
+            self._device.add_weights(-self._segments)
+            self.weights = self._segments = 0
             self._keeper.weights(0)
 
     def _launch(self, rows: Ids, tokens: bool, size: int, note: str) -> Handle:
@@ -227,4 +231,4 @@ def finish(out: Any, cumulative: Any, lengths: Any, how: str, tokens: bool) -> A
 
     if tokens:
         return torch.nn.functional.normalize(out.float(), dim=1)
-    return pool(out, cumulative, lengths, how)
+    return pool_tokens(out, cumulative, lengths, how)

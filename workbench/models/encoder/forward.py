@@ -177,7 +177,7 @@ def _add_norm_plain(x: Any, y: Any, weight: Any, bias: Any, eps: float) -> Any:
     return x.copy_(torch.nn.functional.layer_norm(x.add_(y), weight.shape, weight, bias, eps))
 
 
-def pool(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
+def pool_tokens(tokens: Any, cumulative: Any, lengths: Any, how: str) -> Any:
     """Text vectors of unit length, float32, from token vectors: the first token's or the mean."""
     import torch
 

@@ -12,12 +12,15 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from workbench.errors import MissingDependency
-from workbench.profiles import visible_gpus
+from workbench.profiles import most_threads, visible_gpus
 from workbench.system.fork import came_with_fork
 
 
 def cores() -> int:
-    """CPUs that this process may use."""
+    """CPUs that this process may use; WORKBENCH_THREADS says another number."""
+    chosen = most_threads()
+    if chosen is not None:
+        return chosen
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -13,7 +13,7 @@ from workbench.errors import ModelError, ModelNotFound, OutOfMemory, shown
 from workbench.models.memory.budget import Budget, budget_on, bytes_of, check_budget
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.ledger import Ledger, Usage
-from workbench.models.memory.members import Loadable, Member, Members
+from workbench.models.memory.tenants import Loadable, Tenant, Tenants
 from workbench.present.words import human_bytes
 from workbench.profiles import model_budget
 from workbench.profiles.settings import finite
@@ -52,27 +52,27 @@ class ModelPool:
         self._budget = budget
         self._changed = threading.Condition(threading.RLock())
         self._loading: set[str] = set()
-        self._members = Members()
+        self._tenants = Tenants()
         self._waiting: dict[int, Loadable] = {}
         self._timer: threading.Timer | None = None
         renew_in_children(self)
 
     def __repr__(self) -> str:
         with self._changed:
-            loaded = [member.key for member in self._members.all() if member.loaded]
+            loaded = [tenant.key for tenant in self._tenants.all() if tenant.loaded]
         return f"ModelPool(budget={self._budget!r}, loaded: {', '.join(loaded) or 'nothing'})"
 
     def add(self, model: Loadable) -> None:
         """Keep a model, so that it can be leased by name; loads nothing. A model that is used
         without having been added joins for as long as somebody else refers to it."""
         with self._changed:
-            self._members.join(model).kept = model
+            self._tenants.join(model).kept = model
 
     def models(self) -> list[Loadable]:
         """Every model of the pool, loaded or not, least recently used first."""
         with self._changed:
             self._sweep()
-            found = [member.model for member in self._members.all()]
+            found = [tenant.model for tenant in self._tenants.all()]
         return [model for model in found if model is not None]
 
     def budget(self, device: str) -> int:
@@ -97,24 +97,24 @@ class ModelPool:
         Raises OutOfMemory where it can never fit (naming need, budget and what would), and what
         loading raises; ModelNotFound for a name that was not added.
         """
-        member, chosen = self._enter(model)
+        tenant, chosen = self._enter(model)
         try:
             if not chosen.loaded:
-                self._load(member, chosen)
+                self._load(tenant, chosen)
             yield cast("Model", chosen)
         finally:
-            self._leave(member)
+            self._leave(tenant)
 
     def release(self, model: Loadable | str) -> bool:
         """Free a model's memory. In use, it is freed when the last lease ends, and this returns
         False. One that is not loaded is left as it is."""
         with self._changed:
-            member = self._members.find(model)
-            if member is not None and member.leases:
-                member.leaving = True
+            tenant = self._tenants.find(model)
+            if tenant is not None and tenant.leases:
+                tenant.leaving = True
                 return False
-        if member is not None:
-            self._close(member, "release", "asked for")
+        if tenant is not None:
+            self._close(tenant, "release", "asked for")
         return True
 
     def release_all(self) -> None:
@@ -145,58 +145,58 @@ class ModelPool:
         """Release the least recently used model that nobody uses; False where there is none."""
         with self._changed:
             loaded = self._loaded(device)
-        return any(self._close(member, "evict", "least recently used") for member in loaded)
+        return any(self._close(tenant, "evict", "least recently used") for tenant in loaded)
 
     def after_fork(self) -> None:
         """In a forked child: nothing is loaded, and no other thread is there."""
         self._changed = threading.Condition(threading.RLock())
         self._loading, self._waiting, self._timer = set(), {}, None
-        self._members.only(threading.get_ident())
+        self._tenants.only(threading.get_ident())
 
     # Leases
 
-    def _enter(self, model: Loadable | str) -> tuple[Member, Loadable]:
+    def _enter(self, model: Loadable | str) -> tuple[Tenant, Loadable]:
         with self._changed:
             self._sweep()
-            found = self._members.find(model) if isinstance(model, str) else None
-            member = self._members.join(model) if not isinstance(model, str) else found
-            chosen = member.model if member else None
-            if member is None or chosen is None:
-                names = ", ".join(repr(other.key) for other in self._members.all()) or "nothing"
+            found = self._tenants.find(model) if isinstance(model, str) else None
+            tenant = self._tenants.join(model) if not isinstance(model, str) else found
+            chosen = tenant.model if tenant else None
+            if tenant is None or chosen is None:
+                names = ", ".join(repr(other.key) for other in self._tenants.all()) or "nothing"
                 raise ModelNotFound(f"the pool has no model {model!r}, it has {names}; add() it")
-            member.enter()
-            return member, chosen
+            tenant.enter()
+            return tenant, chosen
 
-    def _leave(self, member: Member) -> None:
+    def _leave(self, tenant: Tenant) -> None:
         with self._changed:
-            member.leave()
-            leaving = member.leaving and not member.leases
+            tenant.leave()
+            leaving = tenant.leaving and not tenant.leases
             self._changed.notify_all()
         if leaving:
-            self._close(member, "release", "asked for while in use")
+            self._close(tenant, "release", "asked for while in use")
         elif self.idle_seconds is not None:
             self._watch(self.idle_seconds)
 
-    def _close(self, member: Member, kind: Literal["release", "evict"], note: str) -> bool:
+    def _close(self, tenant: Tenant, kind: Literal["release", "evict"], note: str) -> bool:
         """Free a model unless it was leased meanwhile; whether it was freed."""
         with self._changed:
-            model = member.model
-            if model is None or member.leases or not model.loaded:
+            model = tenant.model
+            if model is None or tenant.leases or not model.loaded:
                 return False
-            member.leaving = False
+            tenant.leaving = False
             model.close()
-            self.ledger.record(kind, member.key, member.device, Usage(), note)
+            self.ledger.record(kind, tenant.key, tenant.device, Usage(), note)
             self._changed.notify_all()
             return True
 
     def _sweep(self) -> None:
         """Models that nobody refers to any more are gone, and their memory with them."""
-        for member in self._members.forget_gone():
-            if (member.key, member.device) in self.ledger.usage():
-                self.ledger.record("release", member.key, member.device, Usage(), "out of use")
+        for tenant in self._tenants.forget_gone():
+            if (tenant.key, tenant.device) in self.ledger.usage():
+                self.ledger.record("release", tenant.key, tenant.device, Usage(), "out of use")
 
-    def _loaded(self, device: str) -> list[Member]:
-        return [m for m in self._members.all() if m.device == device and m.loaded]
+    def _loaded(self, device: str) -> list[Tenant]:
+        return [m for m in self._tenants.all() if m.device == device and m.loaded]
 
     def drop_activations(self, device: str, but: str = "") -> None:
         """Nothing is kept for batches on a device any more, of other models than `but`."""
@@ -206,7 +206,7 @@ class ModelPool:
 
     # Loading and making room
 
-    def _load(self, member: Member, model: Loadable) -> None:
+    def _load(self, tenant: Tenant, model: Loadable) -> None:
         """One load at a time on a device: two would count on the same room."""
         me, device = threading.get_ident(), model.device
         with self._changed:
@@ -222,7 +222,7 @@ class ModelPool:
             started = time.perf_counter()
             model.open()
             note = f"{time.perf_counter() - started:.2f} s"
-            self.ledger.record("load", member.key, device, model.held(), note)
+            self.ledger.record("load", tenant.key, device, model.held(), note)
             self.refresh(device)
         finally:
             with self._changed:
@@ -245,7 +245,7 @@ class ModelPool:
             with self._changed:
                 self._sweep()
                 loaded = self._loaded(device)
-                held = [member for member in loaded if member.leases]
+                held = [tenant for tenant in loaded if tenant.leases]
                 if not loaded or (held and self._all_wait(held)):
                     raise OutOfMemory(_never(model, need, budget, own, held))
                 if len(held) == len(loaded):  # else one became idle just now
@@ -254,10 +254,10 @@ class ModelPool:
         with self.ledger.moving():
             device_of(device).trim(lambda: self.drop_activations(device))
 
-    def _all_wait(self, held: list[Member]) -> bool:
+    def _all_wait(self, held: list[Tenant]) -> bool:
         """Whether every lease in the way belongs to a thread that waits itself: a deadlock."""
         waiting = {thread for thread, model in self._waiting.items() if not model.loaded}
-        return all(thread in waiting for member in held for thread in member.leases)
+        return all(thread in waiting for tenant in held for thread in tenant.leases)
 
     # Idle models
 
@@ -272,11 +272,11 @@ class ModelPool:
         limit = time.monotonic() - (self.idle_seconds or 0)
         with self._changed:
             self._timer = None
-            members = [member for member in self._members.all() if member.loaded]
-        for member in members:
-            if member.used <= limit:
-                self._close(member, "release", f"idle for {self.idle_seconds:g} s")
-        rest = [member.used for member in members if member.loaded]
+            tenants = [tenant for tenant in self._tenants.all() if tenant.loaded]
+        for tenant in tenants:
+            if tenant.used <= limit:
+                self._close(tenant, "release", f"idle for {self.idle_seconds:g} s")
+        rest = [tenant.used for tenant in tenants if tenant.loaded]
         if rest:
             self._watch(max(0.01, min(rest) - limit))
 
@@ -293,11 +293,11 @@ def _sum(ledger: Ledger, device: str, part: Literal["weights", "activations"]) -
     return sum(int(getattr(held, part)) for (_, on), held in usage if on == device)
 
 
-def _never(model: Loadable, need: Usage, budget: int, own: int, held: Sequence[Member] = ()) -> str:
+def _never(model: Loadable, need: Usage, budget: int, own: int, held: Sequence[Tenant] = ()) -> str:
     """Need, budget and what would fit."""
     sizes = model.alternatives()
     fits = [f"{name} ({human_bytes(size)})" for name, size in sizes if size + own <= budget]
-    names = ", ".join(member.key for member in held)
+    names = ", ".join(tenant.key for tenant in held)
     return (
         f"{model.name} needs {human_bytes(need.weights + need.activations)} on {model.device} "
         f"({human_bytes(need.weights)} weights, {human_bytes(need.activations)} activations)"

@@ -9,8 +9,8 @@ from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
 
-from workbench.corpus.manifest import write_atomically
 from workbench.profiles import cache_folder
+from workbench.system.files import replacing
 
 REMEMBERED = 2**24
 """Bytes from which reading a file takes longer than looking its digest up."""
@@ -47,7 +47,6 @@ def digest_of(path: Path) -> str:
         while block := stream.read(2**20):
             hashed.update(block)
     if known and settled:
-        with suppress(OSError):  # without a cache the digest is only computed again
-            memo.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(memo, hashed.hexdigest().encode())
+        with suppress(OSError), replacing(memo) as kept:  # without a cache it is computed again
+            kept.write(hashed.hexdigest())
     return hashed.hexdigest()

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.models.products import products
 from workbench.qa.records import Evidence
 
 Choose = Callable[[Evidence, int], list[int]]
@@ -32,7 +33,7 @@ def nearest(evidence: Evidence, words: int) -> list[int]:
 def mmr(evidence: Evidence, words: int, balance: float = 0.5) -> list[int]:
     """Maximal marginal relevance (Carbonell and Goldstein, SIGIR 1998) on the vectors."""
     relevance = _dense(evidence)
-    likeness = evidence.vectors @ evidence.vectors.T
+    likeness = products(evidence.vectors, evidence.vectors)
     order: list[int] = []
     left = set(range(len(relevance)))
     closest = np.zeros(len(relevance))
@@ -49,11 +50,11 @@ def lexrank(evidence: Evidence, words: int, damping: float = 0.85) -> list[int]:
     count = len(evidence.quotes)
     if not count:
         return []
-    likeness = np.maximum(evidence.vectors @ evidence.vectors.T, 0).astype(np.float64)
+    likeness = np.maximum(products(evidence.vectors, evidence.vectors), 0)
     step = likeness / likeness.sum(axis=1, keepdims=True)
     rank = np.full(count, 1 / count)
     for _ in range(100):
-        new = (1 - damping) / count + damping * (rank @ step)
+        new = (1 - damping) / count + damping * np.einsum("i,ij->j", rank, step)
         if np.abs(new - rank).sum() < 1e-9:
             break
         rank = new

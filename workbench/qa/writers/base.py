@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from workbench.profiles import Profile
 from workbench.qa.records import Draft, Plan
 from workbench.records import Paper
 
@@ -29,6 +30,28 @@ class Task:
     temperature: float = 0.2
     mark: bool = False
     stop: threading.Event = field(default_factory=threading.Event)
+
+    @staticmethod
+    def of(
+        question: str,
+        papers: Mapping[str, Paper],
+        profile: Profile,
+        seconds: float,
+        *,
+        mark: bool = False,
+        stop: threading.Event | None = None,
+    ) -> Task:
+        """A task without its plan, with a profile's limits and `seconds` from now."""
+        return Task(
+            question=question,
+            plan=Plan("", ()),
+            papers=papers,
+            deadline=time.monotonic() + seconds,
+            max_tokens=profile.max_tokens,
+            temperature=profile.temperature,
+            mark=mark,
+            stop=stop or threading.Event(),
+        )
 
     @property
     def seconds_left(self) -> float:

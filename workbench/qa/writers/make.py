@@ -6,13 +6,14 @@ from workbench.errors import WriterError
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.extractive import Extractive
 
-WRITERS = ("extractive", "openai")
+WRITERS = ("extractive", "openai", "local")
 
 
 def make_writer(writer: Writer | str | None) -> Writer:
     """A writer as it is, one by its name, or for None the extractive one.
 
-    Raises WriterError for an unknown name, and for "openai" where no server or model is named.
+    Raises WriterError for an unknown name, for "openai" where no server or model is named, and for
+    "local" where no model is; what `Local` raises.
     """
     if writer is None or writer == "extractive":
         return Extractive()
@@ -20,6 +21,10 @@ def make_writer(writer: Writer | str | None) -> Writer:
         from workbench.qa.writers.server import Server
 
         return Server()
+    if writer == "local":
+        from workbench.qa.writers.local import Local
+
+        return Local()
     if isinstance(writer, str):
         raise WriterError(f"no writer {writer!r}; there are {', '.join(WRITERS)}")
     return writer

@@ -6,9 +6,9 @@ function kernelOf(model, whenGone) {
   const lost = () => whenGone(GONE);
   model.on("comm_live_update", lost);
   return {
-    tell(content) {
+    tell(content, buffers = []) {
       try {
-        model.send(content);
+        model.send(content, undefined, buffers);
         return true;
       } catch {
         lost();

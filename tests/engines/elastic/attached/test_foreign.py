@@ -127,7 +127,7 @@ def assert_true(index: Foreign, bench: wb.Workbench, shown: set[tuple[str, str]]
     document has: cosines by numpy, BM25 as one plain request over the whole index gives it."""
     found = bench.engine.candidates(QUERY, 10)
     keys = list(zip(found.paper_ids.tolist(), found.numbers.tolist(), strict=True))
-    names = bench.engine._documents.names(keys)  # type: ignore[attr-defined]
+    names = bench.engine._documents.names(keys)
     assert len(set(names)) == len(names) > 10
     assert set(names) <= shown
     match = {"query": QUERY.text, "fields": ["title^2", "abstract"], "type": "most_fields"}
@@ -343,8 +343,8 @@ def test_more_papers_than_are_counted_exactly_are_still_compared(
     index = foreign({"key": {"type": "keyword"}})
     index.fill(lambda n, d: {**d, "key": f"d{n}"})
     with index.open() as plain, index.open(id_field="key") as named:
-        assert plain.engine.papers_error == 0  # type: ignore[attr-defined]
-        assert named.engine.papers_error == content.ERROR  # type: ignore[attr-defined]
+        assert plain.engine.papers_error == 0
+        assert named.engine.papers_error == content.ERROR
         one, other = plain.manifest.papers, named.manifest.papers
         assert abs(one - other) <= content.ERROR * one
         assert wb.parity(plain, named, [wb.Query(QUERY.text, id="1")], progress=False)

@@ -20,7 +20,7 @@ def requests(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def counted(self: Connection, method: str, path: str, *rest: object) -> object:
         sent.append(path)
-        return once(self, method, path, *rest)  # type: ignore[arg-type]
+        return once(self, method, path, *rest)
 
     monkeypatch.setattr(Connection, "_once", counted)
     return sent

@@ -17,9 +17,10 @@ import workbench as wb
 from tests.corpus.fakes import FakeEmbedder, build
 from workbench.corpus.analysis import Analyser
 from workbench.engines.elastic.own.arms import MARGIN
-from workbench.engines.elastic.own.corpus import ElasticCorpus, layout_of
+from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.indices import Versions
+from workbench.engines.elastic.own.layout import layout_of
 from workbench.engines.elastic.own.sources import folder_documents
 from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.embedded.engine import EmbeddedEngine

@@ -66,7 +66,7 @@ def before_publishing(corpus: ElasticCorpus, act: Callable[[], Any]) -> None:
             waiting.pop()()
         return there
 
-    corpus._checked = meanwhile  # type: ignore[method-assign]
+    corpus._checked = meanwhile
 
 
 @pytest.mark.parametrize("before", [(), (0, 1)], ids=["first build", "change"])
@@ -180,14 +180,14 @@ def lossy(elasticsearch_url: str) -> Iterator[Callable[[str], str]]:
                 self.end_headers()
                 self.wfile.write(content)
 
-            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815
+            do_GET = do_PUT = do_POST = do_DELETE = do_HEAD = handle_any  # noqa: N815 - as http.server calls them
 
             def log_message(self, *_: Any) -> None:
                 """Quiet."""
 
         server = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
-        server.lost = lost  # type: ignore[attr-defined]
-        server.handle_error = lambda *_: None  # type: ignore[method-assign]
+        server.lost = lost
+        server.handle_error = lambda *_: None
         servers.append(server)
         threading.Thread(target=server.serve_forever, daemon=True).start()
         return f"http://127.0.0.1:{server.server_port}"
@@ -196,7 +196,7 @@ def lossy(elasticsearch_url: str) -> Iterator[Callable[[str], str]]:
     for server in servers:
         server.shutdown()
         server.server_close()
-        assert server.lost, "nothing was lost: this test tests nothing"  # type: ignore[attr-defined]
+        assert server.lost, "nothing was lost: this test tests nothing"
 
 
 @pytest.mark.parametrize("part", ["-000001-x", "_clone", "_aliases", "_bulk"])

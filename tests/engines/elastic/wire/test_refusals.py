@@ -18,11 +18,12 @@ from uuid import uuid4
 import pytest
 
 import workbench as wb
-from tests.conftest import ROOT, need, server_archive
+from tests.conftest import need
 from tests.corpus.fakes import FakeEmbedder
+from tests.engines.elastic.conftest import LIMIT, PASSWORD
 from tests.servers.elasticsearch import Server
 from workbench.engines.elastic.health import examine
-from workbench.engines.elastic.keepers import AttachedKeeper, ClusterKeeper
+from workbench.engines.elastic.keepers import AttachedKeeper
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.wire.bulk import Action, BulkWriter
 from workbench.engines.elastic.wire.connection import Connection
@@ -39,39 +40,6 @@ from workbench.errors import (
 )
 
 CorpusOn = Callable[..., ElasticCorpus]
-TABLE = (ROOT / "docs" / "elasticsearch.md").read_text(encoding="utf-8")
-PASSWORD = "correct-horse-7"
-LIMIT = 100_000
-"""Bytes of a request that the server of this module takes."""
-
-
-def documented(purpose: str) -> dict[str, Any]:
-    """The role that the page's table of privileges means, for indices whose names begin "r-"."""
-    [(on_cluster, on_index)] = re.findall(rf"^\| {purpose}[^|]*\|([^|]*)\|([^|]*)\|", TABLE, re.M)
-    names = re.findall(r"`(\w+)`", on_index)
-    assert names
-    indices = [{"names": ["r-*"], "privileges": names}]
-    return {"cluster": re.findall(r"`(\w+)`", on_cluster), "indices": indices}
-
-
-@pytest.fixture(scope="module")
-def strict() -> Iterator[Server]:
-    """A server where users may do what the documentation lists, and requests are small."""
-    server = Server(
-        server_archive(),
-        heap="384m",
-        settings={"http.max_content_length": f"{LIMIT}b"},
-        users=dict.fromkeys(("searcher", "loader", "examiner"), PASSWORD),
-        roles={
-            "searcher": documented("search"),
-            "loader": documented("load"),
-            "examiner": documented("`workbench doctor`"),
-        },
-    )
-    try:
-        yield server.start()
-    finally:
-        server.close()
 
 
 @pytest.fixture
@@ -88,23 +56,23 @@ def opened(keeper: Keeper) -> wb.Workbench:
 
 
 def test_the_documented_privileges_are_enough_and_needed(
-    strict: Server, corpus_on: CorpusOn, folder: Path, as_user: Callable[[str], None]
+    guarded: Server, corpus_on: CorpusOn, folder: Path, as_user: Callable[[str], None]
 ) -> None:
     name = f"r-{uuid4().hex[:8]}"
     as_user("loader")
-    assert corpus_on(strict.url, index=name).mirror(folder).manifest.papers == 400
+    assert corpus_on(guarded.url, index=name).mirror(folder).manifest.papers == 400
     as_user("searcher")
-    corpus = corpus_on(strict.url, index=name)
+    corpus = corpus_on(guarded.url, index=name)
     with wb.Workbench(
-        Path("x"), embedder=FakeEmbedder(), keeper=ClusterKeeper(corpus.connection.spec)
+        Path("x"), embedder=FakeEmbedder(), keeper=ElasticCorpus(corpus.connection.spec)
     ) as bench:
         assert bench.search("dense retrieval feedback")
-        assert bench.engine.deleted is None  # type: ignore[attr-defined]
+        assert bench.engine.deleted is None
         assert bench.info()["bytes_on_cluster"] is None
         with pytest.raises(ClusterDenied, match=r"(?s)unauthorized for user \[searcher\].*lists"):
             bench.delete("p1")
     fields = {"text_fields": {"tokens": 1.0}, "vector_field": "vector", "paper_field": "paper_id"}
-    theirs = wb.Elasticsearch(strict.url, index=name, timeout=30, **fields)  # type: ignore[arg-type]
+    theirs = wb.Elasticsearch(guarded.url, index=name, timeout=30, **fields)
     with opened(AttachedKeeper(theirs)) as bench:
         assert bench.search("dense retrieval feedback")
     as_user("examiner")
@@ -114,10 +82,10 @@ def test_the_documented_privileges_are_enough_and_needed(
 
 
 def test_a_request_that_is_too_large_is_split_and_the_next_are_smaller(
-    strict: Server, corpus_on: CorpusOn, as_user: Callable[[str], None]
+    guarded: Server, corpus_on: CorpusOn, as_user: Callable[[str], None]
 ) -> None:
     as_user("loader")
-    corpus = corpus_on(strict.url, index=f"r-{uuid4().hex[:8]}")
+    corpus = corpus_on(guarded.url, index=f"r-{uuid4().hex[:8]}")
     name = corpus.connection.spec.index
     corpus.connection.call("PUT", f"/{name}", {"mappings": {"dynamic": False}})
     writer = BulkWriter(corpus.connection, name)
@@ -243,7 +211,7 @@ def http_server(context: ssl.SSLContext | None = None, location: str = "") -> It
             """Quiet."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.handle_error = lambda *_: None  # type: ignore[method-assign]
+    server.handle_error = lambda *_: None
     if context is not None:
         server.socket = context.wrap_socket(server.socket, server_side=True)
     thread = threading.Thread(target=server.serve_forever, daemon=True)

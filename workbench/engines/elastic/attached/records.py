@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import re
-import threading
 from collections import OrderedDict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -18,6 +17,7 @@ from workbench.engines.elastic.attached.filtering import DATES, year_field
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusError, CorpusMismatch, RecordError
 from workbench.records import Paper, Passage
+from workbench.system.fork import Lock
 
 Clause = dict[str, Any]
 Name = tuple[str, str]
@@ -47,7 +47,7 @@ class Documents:
         self._connection = connection
         self._index = index
         self._routed = routed
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._key_of: dict[Name, tuple[str, int]] = {}
         self._names_of: dict[str, list[Name]] = {}
         self._lengths: dict[Name, float] = {}

@@ -10,22 +10,22 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
-from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.identity.library import Library
 from workbench.corpus.ingest import REJECTS, IngestReport
 from workbench.corpus.intake import Intake
-from workbench.corpus.manifest import Manifest, read_manifest
+from workbench.corpus.manifest import Manifest, check_settings, read_manifest
 from workbench.corpus.readers import source_file
-from workbench.engines.bm25 import K1, B
 from workbench.engines.elastic.own.engine import ElasticEngine
 from workbench.engines.elastic.own.indices import LiveIndex, Version, Versions, described, sizes
-from workbench.engines.elastic.own.mapping import Layout, fingerprint, summed
+from workbench.engines.elastic.own.layout import Layout, fingerprint, layout_of
+from workbench.engines.elastic.own.mapping import summed
 from workbench.engines.elastic.own.sources import IndexStore, folder_documents, folder_papers
 from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.bulk import Reject, merged
 from workbench.engines.elastic.wire.connection import Connection
+from workbench.engines.embedder import made_with
 from workbench.errors import (
     ClusterBusy,
     ClusterError,
@@ -36,6 +36,7 @@ from workbench.errors import (
 )
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import cache_folder
+from workbench.system.progress import Progress
 
 SMALL_CHANGE = 0.25
 """Of the papers; a larger change is a new build."""
@@ -45,7 +46,8 @@ REDONE = 20
 
 
 class ElasticCorpus:
-    """Papers of one index that the workbench makes. Searches see a change whole or not at all."""
+    """The keeper of papers in one index that the workbench makes, on the cluster alone or beside a
+    folder. Searches see a change whole or not at all."""
 
     def __init__(self, spec: ClusterSpec) -> None:
         if spec.attached:
@@ -56,7 +58,17 @@ class ElasticCorpus:
         self.connection = Connection(spec)
         self._versions = Versions(self.connection)
 
-    def open(self) -> ElasticEngine:
+    @property
+    def name(self) -> str:
+        """URL and index, for messages."""
+        return self.connection.where
+
+    @property
+    def folder(self) -> Path:
+        """For what a session keeps about the papers."""
+        return kept_beside(self.connection.spec)
+
+    def open(self, *, progress: bool = False) -> ElasticEngine:
         """The engine over what is live. Raises CorpusNotFound, CorpusMismatch, ClusterError."""
         return ElasticEngine(self.connection)
 
@@ -83,7 +95,7 @@ class ElasticCorpus:
                         _copy(folder, manifest, writer, changed, progress)
                         writer.delete(gone)
 
-                    return self._changed(live, write, wanted)
+                    return self._changed(live, write, wanted, layout.runtimes)
 
             def fill(writer: IndexWriter) -> None:
                 _copy(folder, manifest, writer, None, progress)
@@ -99,7 +111,7 @@ class ElasticCorpus:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
-        progress: bool = False,
+        progress: Progress = False,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed; without an index, make one.
 
@@ -108,7 +120,7 @@ class ElasticCorpus:
         """
         if isinstance(source, Iterator):
             source = list(source)  # it may be read again
-        layout = _embedder_layout(embedder, self.connection.spec.vectors)
+        vectors, where = self.connection.spec.vectors, self.connection.where
         reports: list[IngestReport] = []
 
         def attempt(live: Version | None) -> LiveIndex | None:
@@ -120,9 +132,11 @@ class ElasticCorpus:
                 )
 
             if live is None:
+                layout = layout_of(made_with(embedder), vectors)
                 return self._built(None, layout, _source_name(source), write)
-            _check_layout(self.connection, live.layout, layout)
-            return self._changed(live, write)
+            wanted = made_with(embedder, live.layout.model_fingerprint)
+            check_settings(live.layout, layout_of(wanted, vectors), where, "vectors")
+            return self._changed(live, write, runtimes=_runtimes(live.layout, embedder.fingerprint))
 
         self._redone(attempt)
         return reports[-1]
@@ -201,11 +215,15 @@ class ElasticCorpus:
         return self._published(live, version, writer.rejects, wanted)
 
     def _changed(
-        self, live: Version, write: Callable[[IndexWriter], None], wanted: str | None = None
+        self,
+        live: Version,
+        write: Callable[[IndexWriter], None],
+        wanted: str | None = None,
+        runtimes: tuple[str, ...] | None = None,
     ) -> LiveIndex | None:
         """Write to a copy of what is live, and switch to it: searches see all or nothing. None
         where another writer was first."""
-        version = self._versions.copy(live.name)
+        version = self._versions.copy(live.name, runtimes)
         with self._discarded_on_failure(version):
             with IndexWriter(self.connection, version.name) as writer:
                 write(writer)
@@ -267,20 +285,26 @@ class ElasticCorpus:
         embedder: Embedder,
         strict: bool,
         columns: Mapping[str, str] | None,
-        progress: bool,
+        progress: Progress,
         building: bool,
     ) -> IngestReport:
-        folder = cache_folder() / "elastic" / self.connection.spec.index
+        # A folder a writer: two at once do not take away each other's rejects.
+        folder = self.folder / self.connection.session
         folder.mkdir(parents=True, exist_ok=True)
         store = IndexStore(writer, embedder)
         # A cluster keeps papers, not their records: duplicates are found within one source.
         with closing(Library(None)) as library:
             intake = Intake(store, Analyser(), embedder, library, strict=strict, columns=columns)
             report = intake.ingest(source, folder, progress=progress)
+            seen = intake.seen
         if building:  # what an interrupted build left, and this source does not have
-            store.delete([name for name in store.living_ids() if name not in intake.seen])
+            store.delete([name for name in store.living_ids() if name not in seen])
         writer.finish()
-        return _with_refused(report, writer.rejects, folder / REJECTS)
+        report = _with_refused(report, writer.rejects, folder / REJECTS)
+        if not report.rejects:
+            with suppress(OSError):
+                folder.rmdir()
+        return report
 
     def _checked(self, version: Version, wanted: str | None, rejects: list[Reject]) -> LiveIndex:
         """The version, found to hold exactly the papers that it should."""
@@ -294,6 +318,11 @@ class ElasticCorpus:
                 f"that do not add up to the corpus ({detail}); run the same again"
             )
         return there
+
+
+def kept_beside(spec: ClusterSpec) -> Path:
+    """For what a session keeps about papers that are on a cluster alone."""
+    return cache_folder() / "elastic" / spec.index
 
 
 def _copy(
@@ -315,41 +344,10 @@ def _copy(
         writer.finish()
 
 
-def layout_of(manifest: Manifest, vectors: str) -> Layout:
-    """The layout of an index with the papers of a corpus folder."""
-    return Layout(
-        analyser=manifest.analyser,
-        chunking=manifest.chunking,
-        model=manifest.model,
-        model_fingerprint=manifest.model_fingerprint,
-        dimension=manifest.dimension,
-        k1=manifest.k1,
-        b=manifest.b,
-        vectors=vectors,
-    )
-
-
-def _embedder_layout(embedder: Embedder, vectors: str) -> Layout:
-    return Layout(
-        analyser=Analyser().fingerprint,
-        chunking=chunking.fingerprint(embedder.window),
-        model=embedder.name,
-        model_fingerprint=embedder.fingerprint,
-        dimension=embedder.dimension,
-        k1=K1,
-        b=B,
-        vectors=vectors,
-    )
-
-
-def _check_layout(connection: Connection, found: Layout, wanted: Layout) -> None:
-    for name in ("analyser", "chunking", "model_fingerprint", "dimension", "vectors"):
-        have, want = getattr(found, name), getattr(wanted, name)
-        if have != want:
-            raise CorpusMismatch(
-                f"{connection.where}: made with {name} {have!r}, but {want!r} is asked for; use "
-                "the same settings, or another index"
-            )
+def _runtimes(layout: Layout, made: str) -> tuple[str, ...]:
+    """The layout's runtimes once an embedder writes to the index too."""
+    every = {*layout.runtimes, layout.model_fingerprint, made}
+    return tuple(sorted(every)) if len(every) > 1 else ()
 
 
 def _source_name(source: Any) -> str:

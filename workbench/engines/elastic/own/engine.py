@@ -9,7 +9,7 @@ Lucene's: BM25 with lengths rounded to one byte, over documents that have a term
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -29,7 +29,12 @@ from workbench.engines.elastic.own.foresight import (
 )
 from workbench.engines.elastic.own.indices import LiveIndex, live_index
 from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key, token
-from workbench.engines.elastic.own.stored import Remembered, StoredPapers, records_body
+from workbench.engines.elastic.own.stored import (
+    Remembered,
+    StoredPapers,
+    digests_by_id,
+    records_body,
+)
 from workbench.engines.elastic.queries import (
     BY_SCORE,
     LIMIT,
@@ -160,12 +165,21 @@ class ElasticEngine(Engine):
         found = found_terms(self._connection, self.live.name, "paper_id", ids)
         return set(ids) & found
 
+    def paper_ids(self) -> Iterator[str]:
+        return (paper_id for paper_id, _ in digests_by_id(self._connection, self.live.name))
+
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [stored.paper for stored in self._stored.several(ids)]
 
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         stored = self._stored.several([paper_id for paper_id, _ in keys])
         return [item.passage(number) for item, (_, number) in zip(stored, keys, strict=True)]
+
+    def sample(self, n: int) -> list[tuple[str, int]]:
+        """(paper id, number) of up to `n` passages, drawn by the hash of their keys."""
+        drawn = {"function_score": {"random_score": {"seed": 0, "field": "key"}}}
+        [answer] = self._connection.searches([page(drawn, n, "key")], self.live.name)
+        return [parsed_key(name) for name in scores_of(answer)]
 
     def term_scores(
         self, query: Query, paper_id: str, number: int

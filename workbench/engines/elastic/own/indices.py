@@ -5,19 +5,19 @@ from __future__ import annotations
 import random
 import re
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import uuid4
 
 from workbench.corpus.manifest import Manifest
-from workbench.engines.elastic.own.mapping import (
+from workbench.engines.elastic.own.layout import (
     FORMAT,
-    MARKS,
     Layout,
     fingerprint,
-    index_body,
-    live_settings,
+    manifest_of,
+    read_layout,
 )
+from workbench.engines.elastic.own.mapping import MARKS, index_body, live_settings
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import (
     ClusterDenied,
@@ -90,14 +90,8 @@ def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
     [answer] = connection.searches([body], index)
     totals = answer["aggregations"]
     papers, passages = int(totals["papers"]["value"]), int(answer["hits"]["total"]["value"])
-    manifest = Manifest(
-        analyser=layout.analyser,
-        chunking=layout.chunking,
-        model=layout.model,
-        model_fingerprint=layout.model_fingerprint,
-        dimension=layout.dimension,
-        k1=layout.k1,
-        b=layout.b,
+    manifest = manifest_of(
+        layout,
         generation=_number(connection.spec.index, index) or 0,
         papers=papers,
         passages=passages,
@@ -167,8 +161,9 @@ class Versions:
         self._connection.call("PUT", f"/{name}", body, timeout=60, exists_ok=True)
         return Version(name, layout, build, live=False, number=number), False
 
-    def copy(self, source: str) -> Version:
+    def copy(self, source: str, runtimes: tuple[str, ...] | None = None) -> Version:
         """A new version with the same content: the cluster links its files, nothing is sent.
+        `runtimes` are those of the layout from now on, None as they were.
 
         Searches of the source go on; writes to it are refused for a moment.
         """
@@ -180,6 +175,7 @@ class Versions:
             self._block(source, None)
         [(_, found)] = call("GET", f"/{name}/_mapping").items()
         layout, _ = _read_meta(self._connection, name, found)
+        layout = layout if runtimes is None else replace(layout, runtimes=runtimes)
         call("PUT", f"/{name}/_mapping", {"_meta": layout.to_meta(COPY)}, timeout=60)
         return Version(name, layout, COPY, live=False, number=number)
 
@@ -299,7 +295,7 @@ def _read_meta(connection: Connection, index: str, body: dict[str, Any]) -> tupl
             f"{meta['format']}, this one reads {FORMAT}); update the package"
         )
     try:
-        return Layout(**{f.name: meta[f.name] for f in fields(Layout)}), str(meta.get("build", ""))
+        return read_layout(meta), str(meta.get("build", ""))
     except KeyError as error:
         raise ClusterError(
             f"{connection.where}: {index!r} lacks the setting {error} in its mapping's _meta; "

@@ -8,17 +8,15 @@ papers in the other. The first passage also keeps the whole record.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from hashlib import blake2b
 from typing import Any
 
 from workbench.corpus.analysis import fold_name
+from workbench.engines.elastic.own.layout import Layout
 from workbench.engines.elastic.spec import ClusterSpec
 from workbench.engines.elastic.wire.smile import Raw
 from workbench.records import Paper
-
-FORMAT = 1
-"""Of the mapping; written into the index, so that an older package does not misread a newer."""
 
 MARKS = ("mark0", "mark1", "mark2", "mark3")
 """31 bits each of a paper's digest; their sums over the index are its fingerprint."""
@@ -30,25 +28,6 @@ _FIELDS = tuple(f.name for f in fields(Paper))
 
 ARMS = {"bm25": "tokens", "title": "title_tokens"}
 """The field of each lexical signal."""
-
-
-@dataclass(frozen=True, slots=True)
-class Layout:
-    """What an index says of itself: the settings that decide its candidates."""
-
-    analyser: str
-    chunking: str
-    model: str
-    model_fingerprint: str
-    dimension: int
-    k1: float
-    b: float
-    vectors: str
-    format: int = FORMAT
-
-    def to_meta(self, build: str) -> dict[str, Any]:
-        """For the mapping's `_meta`; `build` tells unfinished builds of other sources apart."""
-        return {"workbench": {**asdict(self), "build": build}}
 
 
 def index_body(spec: ClusterSpec, layout: Layout, build: str) -> dict[str, Any]:
@@ -192,9 +171,3 @@ def summed(papers: Iterable[tuple[str, bytes]]) -> tuple[int, tuple[int, ...]]:
         count += 1
         totals = [total + mark for total, mark in zip(totals, marks(paper_id, digest), strict=True)]
     return count, tuple(totals)
-
-
-def fingerprint(count: int, sums: Iterable[int], layout: Layout) -> str:
-    """16 hex digits, equal for equal papers and settings, in whatever order they came."""
-    content = repr((count, tuple(sums), tuple(asdict(layout).items())))
-    return blake2b(content.encode(), digest_size=8).hexdigest()

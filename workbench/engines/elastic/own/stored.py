@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
@@ -12,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.elastic.own.mapping import key
+from workbench.engines.elastic.queries import LIMIT
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import CorpusError
 from workbench.records import Paper, Passage
+from workbench.system.fork import Lock
 
 REMEMBERED = 2048
 """Papers, and vectors."""
@@ -32,7 +33,7 @@ class Remembered(Generic[Name, Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._known: OrderedDict[Name, Value] = OrderedDict()
 
     def known(self, names: Iterable[Name]) -> dict[Name, Value]:
@@ -153,3 +154,27 @@ def _stored(record: dict[str, Any]) -> StoredPaper:
         values[name] = tuple(values.get(name, ()))
     spans = tuple((start, end) for start, end in record["spans"])
     return StoredPaper(Paper(**{"title": "", **values}), spans)
+
+
+def digests_by_id(connection: Connection, index: str) -> Iterator[tuple[str, bytes]]:
+    """(id, digest) of every paper that a search sees, a page at a time, by id."""
+    after: list[str] | None = None
+    while True:
+        body: dict[str, Any] = {
+            "query": {"exists": {"field": "digest"}},
+            "size": LIMIT // 2,
+            "sort": [{"paper_id": "asc"}],
+            "stored_fields": "_none_",
+            "docvalue_fields": ["paper_id", "digest"],
+            "track_total_hits": False,
+        }
+        if after is not None:
+            body["search_after"] = after
+        [answer] = connection.searches([body], index)
+        hits = answer["hits"]["hits"]
+        for hit in hits:
+            values = hit["fields"]
+            yield values["paper_id"][0], bytes.fromhex(values["digest"][0])
+        if not hits:
+            return
+        after = [hits[-1]["fields"]["paper_id"][0]]

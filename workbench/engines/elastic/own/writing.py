@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from types import TracebackType
 
 from workbench.engines.elastic.own.mapping import (
     PaperDocuments,
@@ -17,6 +16,7 @@ from workbench.engines.elastic.own.mapping import (
     key,
     parsed_key,
 )
+from workbench.engines.elastic.own.stored import digests_by_id
 from workbench.engines.elastic.queries import LIMIT
 from workbench.engines.elastic.wire.bulk import Action, BulkWriter, Reject
 from workbench.engines.elastic.wire.connection import Connection
@@ -47,13 +47,8 @@ class IndexWriter:
     def __enter__(self) -> IndexWriter:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._pool.shutdown(wait=True, cancel_futures=error is not None)
+    def __exit__(self, kind: object, *raised: object) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=kind is not None)
 
     @property
     def rejects(self) -> list[Reject]:
@@ -61,7 +56,8 @@ class IndexWriter:
         return self._bulk.rejects
 
     def digests(self, ids: Sequence[str]) -> dict[str, bytes]:
-        """Content digest of each paper among `ids` that is there whole."""
+        """Content digest of each paper among `ids` that is there whole. Raises what one of them
+        fails with: taken for absent it would be written, or deleted, without a look."""
         if self.fresh or not ids:
             return {}
         answer = self._connection.call(
@@ -70,11 +66,15 @@ class IndexWriter:
             {"ids": [document_id(key(paper_id, 0)) for paper_id in ids]},
             params={
                 "_source_includes": "digest,paper_id",
-                "filter_path": "docs._source",
+                "filter_path": "docs._source,docs.error",
                 "realtime": "true",
             },
         )
-        found = (document.get("_source", {}) for document in answer.get("docs", []))
+        documents = answer.get("docs", [])
+        for document in documents:
+            if "error" in document:
+                raise self._connection.failure(500, document)
+        found = (document.get("_source", {}) for document in documents)
         return {s["paper_id"]: bytes.fromhex(s["digest"]) for s in found if "digest" in s}
 
     def add(self, papers: Sequence[PaperDocuments]) -> None:
@@ -119,26 +119,7 @@ class IndexWriter:
 
     def papers(self) -> Iterator[tuple[str, bytes]]:
         """(id, digest) of every paper that a search sees, a page at a time, by id."""
-        after: list[str] | None = None
-        while True:
-            body = {
-                "query": {"exists": {"field": "digest"}},
-                "size": LIMIT // 2,
-                "sort": [{"paper_id": "asc"}],
-                "stored_fields": "_none_",
-                "docvalue_fields": ["paper_id", "digest"],
-                "track_total_hits": False,
-            }
-            if after is not None:
-                body["search_after"] = after
-            [answer] = self._connection.searches([body], self._index)
-            hits = answer["hits"]["hits"]
-            for hit in hits:
-                values = hit["fields"]
-                yield values["paper_id"][0], bytes.fromhex(values["digest"][0])
-            if not hits:
-                return
-            after = [hits[-1]["fields"]["paper_id"][0]]
+        return digests_by_id(self._connection, self._index)
 
     def _start(self, papers: list[PaperDocuments], deleted: list[str]) -> None:
         self.wrote = True

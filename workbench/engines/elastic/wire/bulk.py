@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import threading
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from workbench.errors import (
     ClusterUnavailable,
     WorkbenchError,
 )
+from workbench.system.fork import Lock
 
 BYTES = 2 * 2**20
 """Of one request; larger ones are not faster, and cost the cluster memory."""
@@ -51,11 +51,10 @@ class BulkWriter:
         self._connection = connection
         self._index = index
         self._patience = patience
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._not_before = 0.0
         self._most = connection.spec.bulk_bytes or BYTES
         self.rejects: list[Reject] = []
-        self.retried = 0
 
     def write(self, actions: Iterable[Action]) -> None:
         """Returns when every document is stored or among `rejects`.
@@ -86,7 +85,7 @@ class BulkWriter:
             if time.monotonic() > until:
                 raise failure
             attempt += 1
-            self._pause(attempt, len(waiting))
+            self._pause(attempt)
 
     def _split(self, waiting: list[tuple[str, bytes]]) -> None:
         """Send the halves of a part that was too large; one document alone is refused."""
@@ -140,11 +139,10 @@ class BulkWriter:
                     self.rejects.append(Reject(name, str(reason)[:300]))
         return left, failure
 
-    def _pause(self, attempt: int, documents: int) -> None:
+    def _pause(self, attempt: int) -> None:
         """Exponential, with jitter, for every thread that writes here."""
         pause = min(LONGEST_PAUSE, 0.1 * 2**attempt) * (0.5 + random.random())  # noqa: S311
         with self._lock:
-            self.retried += documents
             self._not_before = max(self._not_before, time.monotonic() + pause)
 
     def _hold(self) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import random
-import threading
 import time
 import tomllib
 from base64 import b64encode
@@ -15,7 +14,6 @@ from urllib.parse import urlsplit
 from uuid import uuid4
 
 from workbench.engines.elastic.spec import ClusterSpec, checked_urls
-from workbench.engines.elastic.wire.breaker import Breaker
 from workbench.engines.elastic.wire.failures import from_status, from_transport
 from workbench.errors import (
     ClusterBusy,
@@ -26,6 +24,9 @@ from workbench.errors import (
     WorkbenchError,
 )
 from workbench.profiles import elastic_environment
+from workbench.system.breaker import Breaker
+from workbench.system.deadline import check_deadline, seconds_left
+from workbench.system.fork import Lock, abandon, renew_in_children
 
 SECRETS = ("api_key", "user", "password", "cloud_id", "ca_certs")
 ATTEMPTS = 3
@@ -48,11 +49,18 @@ class Connection:
     def __init__(self, spec: ClusterSpec) -> None:
         self.spec = spec
         self.urls, self._options = _settings(spec)
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._client: Any = None
         self._breaker = Breaker()
         self.several_shards = spec.shards > 1
-        self._session = f"workbench-{uuid4().hex[:12]}"
+        self.session = f"workbench-{uuid4().hex[:12]}"
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """A forked child connects anew: two processes on one socket would get each other's
+        answers."""
+        abandon(self._client)
+        self._client = None
 
     def __repr__(self) -> str:
         return f"Connection({self.where!r})"
@@ -83,13 +91,14 @@ class Connection:
                 f"{self.where}: it did not answer the last requests; the next try is in "
                 f"{refused:.1f} s"
             )
-        seconds = self.spec.timeout if timeout is None else timeout
+        seconds = max(0.05, seconds_left(self.spec.timeout if timeout is None else timeout))
 
         def forgiven(status: int, reason: str) -> bool:
             there = exists_ok and reason == "resource_already_exists_exception"
             return there or (missing_ok and status == 404)
 
         for attempt in range(ATTEMPTS):
+            check_deadline()
             try:
                 answer = self._once(method, path, body, params, kind, seconds, forgiven)
             except ClusterUnavailable as error:
@@ -141,7 +150,7 @@ class Connection:
     ) -> list[dict[str, Any]]:
         header = {"index": index, "allow_partial_search_results": False}
         # All round trips of a query ask the same copy: a copy with deleted documents counts them.
-        header["preference"] = self._session
+        header["preference"] = self.session
         if self.several_shards:
             header["search_type"] = "dfs_query_then_fetch"  # document frequencies of all shards
         first = json.dumps(header)

@@ -1,10 +1,11 @@
-"""A circuit breaker: a cluster that is away is not asked again by every query."""
+"""A circuit breaker: a server that is away is not asked again by every query."""
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable
+
+from workbench.system.fork import Lock
 
 
 class Breaker:
@@ -19,7 +20,7 @@ class Breaker:
         self._limit = limit
         self._pause = pause
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = Lock()
         self._failures = 0
         self._next_try = 0.0
 
@@ -35,13 +36,19 @@ class Breaker:
             return 0.0
 
     def succeeded(self) -> None:
-        """The cluster answered."""
+        """The server answered."""
         with self._lock:
             self._failures = 0
 
     def failed(self) -> None:
-        """The cluster did not answer."""
+        """The server did not answer."""
         with self._lock:
             self._failures += 1
             if self._failures >= self._limit:
                 self._next_try = self._clock() + self._pause
+
+    @property
+    def open(self) -> bool:
+        """Whether the server is left alone for now."""
+        with self._lock:
+            return self._failures >= self._limit

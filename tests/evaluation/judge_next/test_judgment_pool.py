@@ -7,7 +7,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.errors import EvaluationError
-from workbench.evaluation.judge_next.pool import WHOLE, Pooled, pool_papers, shuffled
+from workbench.evaluation.judge_next.judgment_pool import (
+    WHOLE,
+    PooledPaper,
+    judgment_pool,
+    shuffled,
+)
 from workbench.session import Workbench
 
 QUERIES = ("late interaction retrieval", "stochastic gradient descent", "the of and")
@@ -19,7 +24,7 @@ def test_a_pool_is_the_union_of_searches_with_each_weight(
     landmarks: Workbench, query: str, depth: int
 ) -> None:
     ranking = landmarks.search(query, k=depth)
-    pool = pool_papers(ranking.candidates, ranking.profile, depth)
+    pool = judgment_pool(ranking.candidates, ranking.profile, depth)
     searched = {WHOLE: landmarks.search(query, k=depth).paper_ids}
     for signal, weight in ranking.profile.weights.items():
         values = ranking.candidates.column(signal) if signal in ranking.candidates.signals else []
@@ -40,17 +45,17 @@ def test_a_pool_is_the_union_of_searches_with_each_weight(
 def test_a_depth_that_asks_for_nothing(landmarks: Workbench) -> None:
     ranking = landmarks.search("bm25")
     with pytest.raises(EvaluationError, match="depth is 0"):
-        pool_papers(ranking.candidates, ranking.profile, 0)
+        judgment_pool(ranking.candidates, ranking.profile, 0)
 
 
 papers = st.lists(st.text(min_size=1, max_size=6), unique=True, max_size=12).map(
-    lambda ids: tuple(Pooled(paper_id, {WHOLE: n}) for n, paper_id in enumerate(ids, start=1))
+    lambda ids: tuple(PooledPaper(paper_id, {WHOLE: n}) for n, paper_id in enumerate(ids, start=1))
 )
 
 
 @given(pool=papers, query=st.text(max_size=5), seed=st.integers(0, 9))
 def test_a_shuffle_keeps_the_papers_and_forgets_their_order(
-    pool: tuple[Pooled, ...], query: str, seed: int
+    pool: tuple[PooledPaper, ...], query: str, seed: int
 ) -> None:
     mixed = shuffled(pool, query, seed)
     assert sorted(p.paper_id for p in mixed) == sorted(p.paper_id for p in pool)
@@ -60,6 +65,6 @@ def test_a_shuffle_keeps_the_papers_and_forgets_their_order(
 
 
 def test_seeds_and_queries_shuffle_differently() -> None:
-    pool = tuple(Pooled(f"p{n}", {}) for n in range(30))
+    pool = tuple(PooledPaper(f"p{n}", {}) for n in range(30))
     orders = [shuffled(pool, query, seed) for query in ("a", "b") for seed in (0, 1)]
     assert len({tuple(paper.paper_id for paper in order) for order in orders}) == 4

@@ -1,4 +1,4 @@
-"""Pools: which papers of a query are worth judging, so that no arm is favoured.
+"""Judgment pools: which papers of a query are worth judging, so that no arm is favoured.
 
 Depth-k pooling (Sparck Jones and van Rijsbergen, 1975): the union of the first k papers of the
 ranking as it is and of each of its signals alone. Everything is ranked from the candidates at
@@ -21,14 +21,14 @@ WHOLE = "ranking"
 
 
 @dataclass(frozen=True, slots=True)
-class Pooled:
-    """A paper of a pool: `ranks` from 1 in each arm that has it among its first k."""
+class PooledPaper:
+    """A paper of a judgment pool: `ranks` from 1 in each arm that has it among its first k."""
 
     paper_id: str
     ranks: Mapping[str, int]
 
 
-def pool_papers(candidates: Candidates, profile: Profile, depth: int) -> tuple[Pooled, ...]:
+def judgment_pool(candidates: Candidates, profile: Profile, depth: int) -> tuple[PooledPaper, ...]:
     """The papers to judge for one query: those of the ranking first, then what arms add.
 
     Raises EvaluationError for a depth below 1, and what ranking raises.
@@ -40,14 +40,14 @@ def pool_papers(candidates: Candidates, profile: Profile, depth: int) -> tuple[P
         ids = ranked_ids(candidates, profile.replace(weights=weights), depth)
         for rank, paper_id in enumerate(ids, start=1):
             ranks.setdefault(paper_id, {})[arm] = rank
-    return tuple(Pooled(paper_id, found) for paper_id, found in ranks.items())
+    return tuple(PooledPaper(paper_id, found) for paper_id, found in ranks.items())
 
 
-def shuffled(papers: Sequence[Pooled], query_id: str, seed: int) -> tuple[Pooled, ...]:
+def shuffled(papers: Sequence[PooledPaper], query_id: str, seed: int) -> tuple[PooledPaper, ...]:
     """The same papers in an order that tells nothing of their ranks: by a hash of the seed, the
     query and the paper, so it is the same every time, also when the pool grows."""
 
-    def lot(paper: Pooled) -> str:
+    def lot(paper: PooledPaper) -> str:
         return sha256(f"{seed}\0{query_id}\0{paper.paper_id}".encode()).hexdigest()
 
     return tuple(sorted(papers, key=lot))

@@ -49,7 +49,7 @@ class Loadable(Protocol):
 
 
 @dataclass(eq=False)
-class Member:
+class Tenant:
     """A model of the pool. `kept` is set where the pool itself keeps it alive."""
 
     key: str
@@ -85,36 +85,36 @@ class Member:
         self.used = time.monotonic()
 
 
-class Members:
+class Tenants:
     """All models of a pool. The pool's lock guards every call."""
 
     def __init__(self) -> None:
-        self._all: list[Member] = []
-        self._gone: deque[Member] = deque()
+        self._all: list[Tenant] = []
+        self._gone: deque[Tenant] = deque()
 
-    def all(self) -> list[Member]:
+    def all(self) -> list[Tenant]:
         """Least recently used first."""
-        return sorted(self._all, key=lambda member: member.used)
+        return sorted(self._all, key=lambda tenant: tenant.used)
 
-    def find(self, model: Loadable | str) -> Member | None:
-        """The member of that key, or of that model."""
-        for member in self._all:
-            if member.key == model or member.model is model:
-                return member
+    def find(self, model: Loadable | str) -> Tenant | None:
+        """The tenant of that key, or of that model."""
+        for tenant in self._all:
+            if tenant.key == model or tenant.model is model:
+                return tenant
         return None
 
-    def join(self, model: Loadable) -> Member:
-        """The model's member, made if absent; a second model of the same name is "name #2".
+    def join(self, model: Loadable) -> Tenant:
+        """The model's tenant, made if absent; a second model of the same name is "name #2".
         Raises ModelError for what is no model."""
         found = self.find(model)
         if found is None:
             if not isinstance(model, Loadable):
                 raise ModelError(f"{shown(model)} is no model that a pool can load")
-            taken = {member.key for member in self._all}
+            taken = {tenant.key for tenant in self._all}
             numbered = (f"{model.name} #{n}" for n in range(2, len(taken) + 3))
             key = next(k for k in (model.name, *numbered) if k not in taken)
             model.key = key
-            found = Member(key, model.device, weakref.ref(model))
+            found = Tenant(key, model.device, weakref.ref(model))
             # A finaliser may run inside any lock, so it only writes down who is gone.
             weakref.finalize(model, self._gone.append, found).atexit = False
             self._all.append(found)
@@ -122,15 +122,15 @@ class Members:
 
     def only(self, thread: int) -> None:
         """Every other thread is gone, and its leases with it."""
-        for member in self._all:
-            member.leases = Counter({thread: member.leases[thread]} if member.leases else {})
-            member.leases += Counter()  # drops what is 0
+        for tenant in self._all:
+            tenant.leases = Counter({thread: tenant.leases[thread]} if tenant.leases else {})
+            tenant.leases += Counter()  # drops what is 0
 
-    def forget_gone(self) -> list[Member]:
-        """Drop the members whose models nobody refers to any more, and return them."""
+    def forget_gone(self) -> list[Tenant]:
+        """Drop the tenants whose models nobody refers to any more, and return them."""
         gone = []
         while self._gone:
-            member = self._gone.popleft()
-            self._all.remove(member)
-            gone.append(member)
+            tenant = self._gone.popleft()
+            self._all.remove(tenant)
+            gone.append(tenant)
         return gone

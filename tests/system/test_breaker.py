@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.engines.elastic.wire.breaker import Breaker
+from workbench.system.breaker import Breaker
 
 
 def test_a_breaker_opens_lets_one_try_and_closes() -> None:

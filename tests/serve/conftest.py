@@ -1,0 +1,32 @@
+"""One service over the sample corpus for all tests of its answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.servers.service import Service, serving
+from workbench.session import Workbench
+
+
+@pytest.fixture(scope="session")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where services keep their look-ups in tests; models come from the person's own cache."""
+    return tmp_path_factory.mktemp("serve")
+
+
+@pytest.fixture(scope="session")
+def service(landmarks: Workbench) -> Iterator[Service]:
+    """The sample corpus, served by two workers."""
+    with serving(str(landmarks.folder), "--workers", "2", "--preload") as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def client(service: Service) -> Iterator[httpx.Client]:
+    """A plain HTTP client of it."""
+    with httpx.Client(base_url=service.url, timeout=30) as client:
+        yield client

@@ -1,0 +1,203 @@
+"""Systems side by side: what they share is done once, what fails is recorded, ties have a range."""
+
+from __future__ import annotations
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import workbench as wb
+from tests.experiments.conftest import METRICS
+from workbench.errors import EvaluationError, ProfileError
+from workbench.evaluation.reports.metrics import per_query
+from workbench.evaluation.reports.report import make_report
+from workbench.experiments.experiment import Experiment
+from workbench.records import Judgment, Query
+from workbench.session import Workbench
+from workbench.studies import systems
+from workbench.studies.systems import tie_range
+
+Judged = tuple[list[Query], list[Judgment]]
+
+
+def test_systems_of_every_kind_stand_side_by_side(
+    bench: Workbench, judged: Judged, tmp_path: Path
+) -> None:
+    alone = bench.evaluate(*judged, METRICS, weights={"bm25": 1}, progress=False)
+    alone.write_run(tmp_path / "theirs.trec")
+    found = wb.compare(
+        {
+            "default": bench,
+            "bm25": {"bm25": 1},
+            "fast": "fast",
+            "other": (bench, wb.Profile(normaliser="rrf")),
+            "theirs": tmp_path / "theirs.trec",
+            "ranx": bench.experiments()[alone.experiment].to_ranx(),
+        },
+        *judged,
+        METRICS,
+        bench=bench,
+        progress=False,
+    )
+    assert list(found.reports) == ["default", "bm25", "fast", "other", "theirs", "ranx"]
+    assert not found.failures
+    for label in ("theirs", "ranx", "bm25"):
+        assert found[label].metrics["AP"].mean == pytest.approx(alone.metrics["AP"].mean)
+    single = bench.evaluate(*judged, METRICS, progress=False)
+    assert found["default"].per_query.equals(single.per_query)
+    frame = found.to_frame().set_index(["system", "metric"])
+    row = frame.loc[("bm25", "AP")]
+    expected = alone.metrics["AP"].mean - single.metrics["AP"].mean
+    assert row["difference"] == pytest.approx(expected)
+    assert row["tie_low"] <= row["mean"] <= row["tie_high"]
+    assert found.comparison is not None
+    assert "baseline" in str(found)
+    assert found._repr_html_()
+    assert found.to_dict()["baseline"] == "default"
+
+
+def test_a_failing_system_is_recorded_and_the_others_finish(
+    bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual = systems.fuse
+
+    def broken(parts: Any, weights: Any) -> Any:
+        if weights[0] == 1:
+            raise RuntimeError("the disk of the other lab")
+        return usual(parts, weights)
+
+    monkeypatch.setattr(systems, "fuse", broken)
+    asked: dict[str, Any] = {"a": {"bm25": 0.5}, "b": {"bm25": 1}, "c": {"dense": 1}}
+    found = wb.compare(asked, *judged, METRICS, bench=bench, progress=False, baseline="c")
+    assert list(found.reports) == ["a", "c"]
+    assert "the disk of the other lab" in found.failures["b"]
+    assert "b failed: RuntimeError" in str(found)
+    [row] = bench.experiments().filter(failed=True).rows
+    assert row.error == "RuntimeError: the disk of the other lab"
+    monkeypatch.undo()
+    again = wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
+    assert {o.label: o.reused for o in again.outcomes} == {"a": True, "b": False, "c": True}
+    assert again["a"].per_query.equals(found["a"].per_query)
+
+
+KILLED = """
+import os, sys
+from workbench.studies import systems
+import workbench as wb
+bench = wb.open(sys.argv[1], progress=False)
+kept = []
+usual = systems._own
+def dies(*given):
+    if len(kept) == 2:
+        os.kill(os.getpid(), 9)
+    kept.append(1)
+    return usual(*given)
+systems._own = dies
+grid = {"weights.dense": [0.1, 0.2, 0.3, 0.4]}
+wb.sweep(None, grid, sys.argv[2], sys.argv[3], bench=bench, progress=False)
+"""
+
+
+def test_killed_and_run_again_nothing_is_measured_twice(
+    bench: Workbench, judged: Judged, tmp_path: Path
+) -> None:
+    import json
+
+    queries, qrels = tmp_path / "queries.jsonl", tmp_path / "qrels.txt"
+    rows = [json.dumps({"id": q.id, "text": q.text}) for q in judged[0]]
+    queries.write_text("\n".join(rows), "utf-8")
+    lines = [f"{j.query_id} 0 {j.paper_id} {j.grade}" for j in judged[1]]
+    qrels.write_text("\n".join(lines), "utf-8")
+    command = [sys.executable, "-c", KILLED, *map(str, (bench.folder, queries, qrels))]
+    done = subprocess.run(command, capture_output=True, check=False)
+    assert done.returncode == -9, done.stderr
+    grid = {"weights.dense": [0.1, 0.2, 0.3, 0.4]}
+    found = wb.sweep(None, grid, queries, qrels, bench=bench, progress=False)
+    made = [row for row in bench.experiments().rows if row.kind == "evaluate"]
+    assert len(made) == 4
+    assert {point.experiment for point in found.points} == {row.id for row in made}
+
+
+def test_a_grid_is_retrieved_once_and_gives_the_same_numbers(
+    bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+    usual = type(bench.engine).candidates
+
+    def counted(self: Any, *given: Any, **options: Any) -> Any:
+        asked.append(1)
+        return usual(self, *given, **options)
+
+    monkeypatch.setattr(type(bench.engine), "candidates", counted)
+    grid = {"weights.dense": [0.2, 0.8], "normaliser": ["min-max", "rrf"], "feedback": [False]}
+    found = wb.sweep(None, grid, *judged, METRICS, bench=bench, progress=False)
+    assert len(asked) == len(judged[0])
+    assert (len(found), found.retrievals) == (4, 1)
+    for point in found.points:
+        alone = bench.evaluate(*judged, METRICS, profile=point.profile, progress=False)
+        assert alone.metrics == point.metrics
+        experiment: Experiment = bench.experiments()[point.experiment]
+        assert experiment.metrics == point.metrics
+    assert found.best.metrics["nDCG@10"].mean == max(
+        point.metrics["nDCG@10"].mean for point in found.points
+    )
+    assert len(found.to_frame()) == 4
+    assert found.plot().data
+    assert "4 points, 1 set of candidates" in str(found)
+
+
+def test_costs_make_a_front(bench: Workbench, judged: Judged) -> None:
+    grid = {"n_retrieval": [5, 200]}
+    found = wb.sweep("fast", grid, *judged, bench=bench, costs=True, progress=False)
+    assert all(point.p50_ms and point.memory_mb for point in found.points)
+    assert found.front
+    assert set(found.front) <= set(found.points)
+    assert len(found.plot().data) == 2
+
+
+def test_bad_systems_and_grids_are_told(bench: Workbench, judged: Judged) -> None:
+    for given, said in (([], "no system"), ("default", "give a list"), (["fast"], "say which")):
+        with pytest.raises(EvaluationError, match=said):
+            wb.compare(given, *judged, progress=False)
+    with pytest.raises(EvaluationError, match="baseline is 'x'"):
+        wb.compare([bench], *judged, baseline="x", progress=False)
+    with pytest.raises(ProfileError, match="no profile 'nobody'"):
+        wb.compare(["nobody"], *judged, bench=bench, progress=False)
+    for grid, said in (
+        ({}, "give settings"),
+        ({"k": "abc"}, "give a list"),
+        ({"k": []}, "0 point"),
+    ):
+        with pytest.raises(EvaluationError, match=said):
+            wb.sweep(None, grid, *judged, bench=bench, progress=False)  # type: ignore[arg-type] # wrong on purpose
+    with pytest.raises(ProfileError, match="unknown setting"):
+        wb.sweep(None, {"n_retreival": [5]}, *judged, bench=bench, progress=False)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_the_range_over_ties_is_that_of_all_orders(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    papers = [f"p{n}" for n in range(5)]
+    scores = np.sort(rng.integers(0, 3, 5).astype(float))[::-1]
+    judgments = [Judgment("q", p, int(rng.integers(0, 3))) for p in papers[:4]]
+    judgments.append(Judgment("q", "elsewhere", 1))
+    metrics = ("nDCG@3", "AP", "RR")
+    report = make_report({"q": papers}, ["q"], judgments, metrics)
+    found = tie_range({"q": (papers, scores)}, judgments, report)
+    orders = [
+        list(order)
+        for order in itertools.permutations(range(5))
+        if all(scores[a] >= scores[b] for a, b in itertools.pairwise(order))
+    ]
+    values = [
+        per_query({"q": [papers[i] for i in order]}, judgments, metrics).loc["q"]
+        for order in orders
+    ]
+    for metric in metrics:
+        column = [float(value[metric]) for value in values]
+        assert found[metric] == pytest.approx((min(column), max(column)))

@@ -1,0 +1,70 @@
+"""`workbench serve`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from workbench.cli.elastic import EngineUrl, IndexName, VectorType
+from workbench.cli.options import ProfileName, read_profile
+
+
+def serve(
+    folder: Annotated[
+        Path | None,
+        typer.Argument(help="Corpus folder; none with --engine alone.", show_default=False),
+    ] = None,
+    profile: ProfileName = None,
+    host: Annotated[str, typer.Option(help="Address; another needs a key.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8000,
+    workers: Annotated[int, typer.Option(help="Processes.")] = 1,
+    threads: Annotated[int, typer.Option(help="Of a worker; 0: 2, or 16 over a cluster.")] = 0,
+    queue: Annotated[int, typer.Option(help="Requests a worker lets wait; the next: 429.")] = 32,
+    seconds: Annotated[float, typer.Option(help="That a request may take.")] = 30.0,
+    cache: Annotated[str, typer.Option(help="redis://HOST:PORT, shared by all workers.")] = "",
+    preload: Annotated[
+        bool, typer.Option("--preload", help="Load everything before the first request.")
+    ] = False,
+    writer: Annotated[str, typer.Option(help="Of answers: extractive or openai.")] = "extractive",
+    insecure: Annotated[
+        bool, typer.Option("--insecure", help="Another host without a key, behind a proxy.")
+    ] = False,
+    log: Annotated[bool, typer.Option(help="A line of JSON a request on stderr.")] = True,
+    log_queries: Annotated[
+        bool, typer.Option("--log-queries", help="With what was asked.")
+    ] = False,
+    engine: EngineUrl = None,
+    index: IndexName = "papers",
+    vectors: VectorType = "flat",
+) -> None:
+    """Serve a corpus: Semantic Scholar's Graph API, search, answers, a page. Ctrl-C ends it.
+
+    WORKBENCH_SERVE_KEY is the key that clients send as x-api-key. SIGHUP replaces the workers.
+    """
+    from workbench.profiles import serve_key
+    from workbench.serve.options import ServeOptions
+    from workbench.serve.supervisor import Supervisor
+
+    options = ServeOptions(
+        folder=None if folder is None else str(folder),
+        engine=engine,
+        index=index,
+        vectors=vectors,
+        profile=(read_profile(profile)).to_dict(),
+        host=host,
+        port=port,
+        workers=workers,
+        threads=threads,
+        queue=queue,
+        seconds=seconds,
+        cache=cache,
+        preload=preload,
+        api_key=serve_key(),
+        insecure=insecure,
+        log=log,
+        log_queries=log_queries,
+        writer=writer,
+    )
+    Supervisor(options, lambda url: typer.echo(f"Serving {url}", err=True)).run()

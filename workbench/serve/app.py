@@ -1,0 +1,75 @@
+"""The application: all routes behind the gate."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import orjson
+from fastapi import FastAPI
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from workbench import __version__
+from workbench.errors import WorkbenchError
+from workbench.profiles import model_budget
+from workbench.serve.faults import Refused, body, refusal
+from workbench.serve.gate import Gate
+from workbench.serve.graph.routes import add_graph
+from workbench.serve.metrics import Meters
+from workbench.serve.options import ServeOptions
+from workbench.serve.own import add_own
+from workbench.serve.service import Service
+
+_log = logging.getLogger("workbench.serve")
+
+ABOUT = """A corpus of papers: Semantic Scholar's Academic Graph API (`/graph/v1`), and the
+workbench's own search and answers. What the corpus does not know is null."""
+
+
+def make_app(
+    options: ServeOptions, meters: Meters | None = None, folder: Path | None = None
+) -> tuple[Gate, Service]:
+    """The application of one worker, and what it computes with. `folder` is the service's own, for
+    what its workers share; without it, pages of a search are not held to one state of the corpus.
+    """
+    meters = Meters() if meters is None else meters
+    service = Service(options, meters, folder)
+    app = FastAPI(
+        title="Paper Search Workbench",
+        version=__version__,
+        description=ABOUT,
+        docs_url=None,
+        redoc_url=None,
+        separate_input_output_schemas=False,
+    )
+    facts: dict[str, Any] = {
+        "version": __version__,
+        "workers": options.workers,
+        "threads": options.many,
+        "queue": options.queue,
+        "budget": model_budget(),
+    }
+    add_graph(app, service)
+    add_own(app, service, facts)
+
+    async def answer_fault(request: Request, error: Exception) -> Response:
+        refused = _as_refused(error)
+        if refused.status == 500 and isinstance(error, WorkbenchError):
+            _log.error("request %s failed: %s", request.scope.get("request_id"), error)
+        content = orjson.dumps(body(refused.status, refused.message))
+        return Response(content, refused.status, media_type="application/json")
+
+    for kind in (Refused, WorkbenchError, HTTPException, Exception):
+        app.add_exception_handler(kind, answer_fault)
+    return Gate(app, options, meters), service
+
+
+def _as_refused(error: Exception) -> Refused:
+    """What a route raised, or the framework for a path or method that is not there."""
+    if isinstance(error, HTTPException):
+        status = error.status_code if error.status_code in (404, 405) else 400
+        return Refused(status, str(error.detail))
+    return refusal(error)

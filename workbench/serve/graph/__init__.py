@@ -1,0 +1,1 @@
+"""Semantic Scholar's Academic Graph API over any corpus: ids, fields, filters, look-ups."""

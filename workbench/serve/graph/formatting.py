@@ -1,0 +1,118 @@
+"""Papers and authors as the API has them: column by column, only what was asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from workbench.ranking.bibtex import to_bibtex
+from workbench.records import Paper
+from workbench.serve.graph.fields import Tree, pick
+from workbench.serve.graph.identity import acl_id, author_id, corpus_id
+
+Column = list[Any]
+Facts = Mapping[str, Any]
+
+
+@lru_cache(maxsize=1 << 16)
+def author_entry(name: str) -> dict[str, Any]:
+    """An author of a paper. It is shared: not to be changed."""
+    return {"authorId": author_id(name), "name": name}
+
+
+def _unknown(papers: Sequence[Paper]) -> Column:
+    return [None] * len(papers)
+
+
+def _external_ids(paper: Paper) -> dict[str, Any]:
+    ids: dict[str, Any] = {"CorpusId": corpus_id(paper.id)}
+    if paper.doi:
+        ids["DOI"] = paper.doi
+    if paper.arxiv_id:
+        ids["ArXiv"] = paper.arxiv_id
+    if (paper.url or paper.doi) and (acl := acl_id(paper)):
+        ids["ACL"] = acl
+    return ids
+
+
+def _url(paper: Paper) -> str | None:
+    if paper.url:
+        return paper.url
+    if paper.doi:
+        return f"https://doi.org/{paper.doi}"
+    return f"https://arxiv.org/abs/{paper.arxiv_id}" if paper.arxiv_id else None
+
+
+def open_access(paper: Paper) -> dict[str, Any] | None:
+    """Where a paper may be read without paying: arXiv, or not known."""
+    if not paper.arxiv_id:
+        return None
+    url = f"https://arxiv.org/pdf/{paper.arxiv_id}"
+    return {"url": url, "status": "GREEN", "license": None, "disclaimer": None}
+
+
+def _studies(paper: Paper) -> list[dict[str, str]]:
+    return [{"category": field, "source": "external"} for field in paper.fields]
+
+
+def _availability(paper: Paper) -> str:
+    return "fulltext" if paper.body else "abstract" if paper.abstract else "none"
+
+
+def _each(value: Callable[[Paper], Any]) -> Callable[[Sequence[Paper]], Column]:
+    return lambda papers: [value(paper) for paper in papers]
+
+
+COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
+    "paperId": lambda papers: [paper.id for paper in papers],
+    "corpusId": lambda papers: [corpus_id(paper.id) for paper in papers],
+    "externalIds": _each(_external_ids),
+    "url": _each(_url),
+    "title": lambda papers: [paper.title for paper in papers],
+    "abstract": lambda papers: [paper.abstract or None for paper in papers],
+    "venue": lambda papers: [paper.venue or None for paper in papers],
+    "publicationVenue": _unknown,
+    "year": lambda papers: [paper.year for paper in papers],
+    "referenceCount": _unknown,
+    "citationCount": _unknown,
+    "influentialCitationCount": _unknown,
+    "isOpenAccess": lambda papers: [True if paper.arxiv_id else None for paper in papers],
+    "openAccessPdf": _each(open_access),
+    "fieldsOfStudy": lambda papers: [list(paper.fields) or None for paper in papers],
+    "s2FieldsOfStudy": _each(_studies),
+    "publicationTypes": _unknown,
+    "publicationDate": _unknown,
+    "journal": lambda papers: [{"name": p.venue} if p.venue else None for p in papers],
+    "citationStyles": _each(lambda paper: {"bibtex": to_bibtex(paper)}),
+    "textAvailability": _each(_availability),
+    "embedding": _unknown,
+    "tldr": _unknown,
+    "authors": lambda papers: [[author_entry(n) for n in paper.authors] for paper in papers],
+    "citations": _unknown,
+    "references": _unknown,
+}
+"""Each field's values for papers. What a corpus cannot know is null: never 0, never a guess."""
+
+
+def papers_as(
+    papers: Sequence[Paper], tree: Tree, author_facts: Callable[[str], Facts] | None = None
+) -> list[dict[str, Any]]:
+    """Papers with the fields of a tree; `paperId` always comes along. `author_facts` gives more of
+    an author than id and name, by name."""
+    wanted = {"paperId": {}, **tree}
+    columns = []
+    for name, inside in wanted.items():
+        if name == "authors" and inside and author_facts is not None:
+            keep: Tree = {"authorId": {}, **inside}
+            values: Column = [
+                [pick(dict(author_facts(n)), keep) for n in paper.authors] for paper in papers
+            ]
+        else:
+            values = COLUMNS[name](papers)
+            if inside and name not in ("citations", "references"):
+                keep = {"authorId": {}, **inside} if name == "authors" else inside
+                values = [pick(value, keep) for value in values]
+        columns.append(values)
+    names = tuple(wanted)
+    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]

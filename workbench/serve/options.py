@@ -1,0 +1,107 @@
+"""How a service is run: everything that `workbench serve` may be told, checked."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from workbench.errors import ServiceError, whole_number
+from workbench.profiles import Profile
+
+LOCAL = "127.0.0.1"
+LIMITS = {
+    "port": (0, 65535),
+    "workers": (1, 256),
+    "threads": (0, 256),
+    "queue": (0, 10_000),
+    "max_body": (1_000, 1 << 30),
+    "max_url": (1_000, 60_000),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServeOptions:
+    """A service: what it serves, where, with how much, and what it refuses.
+
+    `folder` is a corpus, or None with a cluster's `engine` URL and `index` alone. `profile` holds
+    a profile's settings (`Profile.to_dict`). `cache` is "" for memory alone, or a Redis URL.
+    `workers` processes of `threads` threads each (0: two, or 16 over a cluster, which is waited
+    for); beyond those, `queue` requests a worker wait, and the next are refused with 429. A
+    request ends after `seconds`. `max_body` and `max_url` in bytes.
+
+    Raises ServiceError for a value out of range, and for another host than this machine without
+    a key or `insecure`.
+    """
+
+    folder: str | None = None
+    engine: str | None = None
+    index: str = "papers"
+    vectors: str = "flat"
+    profile: dict[str, Any] = field(default_factory=dict)
+    host: str = LOCAL
+    port: int = 8000
+    workers: int = 1
+    threads: int = 0
+    queue: int = 32
+    seconds: float = 30.0
+    max_body: int = 1 << 20
+    max_url: int = 16_384
+    cache: str = ""
+    preload: bool = False
+    api_key: str = field(default="", repr=False)
+    insecure: bool = False
+    log: bool = True
+    log_queries: bool = False
+    writer: str = "extractive"
+
+    def __post_init__(self) -> None:
+        if self.folder is None and not self.engine:
+            raise ServiceError("nothing to serve; give a corpus folder, or the URL of a cluster")
+        for name, (least, most) in LIMITS.items():
+            whole_number(name, getattr(self, name), least, most, ServiceError)
+        if not 0.01 <= self.seconds <= 3600:
+            raise ServiceError(f"seconds is {self.seconds}; give 0.01 to 3600")
+        if self.cache and not self.cache.startswith(("redis://", "rediss://", "unix://")):
+            raise ServiceError(
+                "cache is no Redis URL; write redis://HOST:6379, or leave it out for memory"
+            )
+        if not (self.is_local or self.api_key or self.insecure):
+            raise ServiceError(
+                f"host is {self.host!r}: others could search without a key; set "
+                "WORKBENCH_SERVE_KEY, or give --insecure where a proxy keeps them out"
+            )
+
+    @property
+    def is_local(self) -> bool:
+        """Whether only this machine can reach the service."""
+        if self.host == "localhost":
+            return True
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return False
+
+    @property
+    def many(self) -> int:
+        """Threads of a worker."""
+        return self.threads or (16 if self.engine else 2)
+
+    def to_json(self) -> str:
+        """For another process; it holds the key."""
+        return json.dumps(asdict(self))
+
+    @staticmethod
+    def from_json(text: str) -> ServeOptions:
+        """The options that `to_json` gave. Raises ServiceError."""
+        try:
+            values = json.loads(text)
+            known = {f.name for f in fields(ServeOptions)}
+            return ServeOptions(**{name: values[name] for name in values if name in known})
+        except (ValueError, TypeError) as error:
+            raise ServiceError(f"options that cannot be read ({error})") from error
+
+    def read_profile(self) -> Profile:
+        """The profile that is served. Raises ProfileError."""
+        return Profile(**self.profile)

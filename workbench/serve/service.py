@@ -1,0 +1,87 @@
+"""What every route needs: the corpus, threads, caches, numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from workbench.profiles import Profile
+from workbench.serve.caching.memory import Kept
+from workbench.serve.caching.redis import RedisCache
+from workbench.serve.metrics import Meters
+from workbench.serve.options import ServeOptions
+from workbench.serve.pages import OpenSearches
+from workbench.serve.running import Runner
+from workbench.serve.serving import Opened, Serving, digest
+
+ANSWERS = 4096
+ANSWER_BYTES = 32 << 20
+"""Answers that are kept in memory."""
+
+
+class Service:
+    """One worker's. Answers are bytes; equal requests share one computation."""
+
+    def __init__(self, options: ServeOptions, meters: Meters, folder: Path | None = None) -> None:
+        self.options = options
+        self.meters = meters
+        redis = RedisCache(options.cache, options.api_key) if options.cache else None
+        self.redis = redis
+        self.serving = Serving(options, redis)
+        self.runner = Runner(options.many, options.seconds)
+        self.pages = None if folder is None else OpenSearches(folder / "pages.sqlite")
+        self._answers: Kept[bytes] = Kept(ANSWERS, ANSWER_BYTES, len)
+
+    @property
+    def profile(self) -> Profile:
+        """The settings that are served."""
+        return self.serving.profile
+
+    async def answer(
+        self, key: Hashable, work: Callable[[Opened], bytes], *, kept: bool = True
+    ) -> bytes:
+        """The bytes that `work` makes of the corpus. With `kept` they are taken from a cache where
+        they are known for this key and this state of the corpus."""
+        known = self.serving.known
+        if kept and known is not None:
+            answer = self._answers.get((known.fingerprint, key))
+            self.meters.cached("answers", answer is not None)
+            if answer is not None:
+                return answer
+        joined = self.runner.joined
+        found: bytes = await self.runner.run(key, partial(self._computed, key, work, kept))
+        self.meters.shared(self.runner.joined - joined)
+        return found
+
+    async def compute(self, key: Hashable, work: Callable[[Opened], Any]) -> Any:
+        """What `work` makes of the corpus, in a thread, under the deadline."""
+        return await self.runner.run(key, partial(self.serving.with_corpus, work))
+
+    def close(self) -> None:
+        """Stop what is under way and let go of the corpus."""
+        self.runner.close()
+        self.serving.close()
+        if self.pages is not None:
+            self.pages.close()
+
+    def _computed(self, key: Hashable, work: Callable[[Opened], bytes], kept: bool) -> bytes:
+        return self.serving.with_corpus(partial(self._from_state, key, work, kept))
+
+    def _from_state(
+        self, key: Hashable, work: Callable[[Opened], bytes], kept: bool, state: Opened
+    ) -> bytes:
+        self.meters.gauge("open", 1)
+        if not kept:
+            return work(state)
+        name = f"answer:{digest(state.fingerprint, self.profile.fingerprint, key)}"
+        found = self.redis.get(name) if self.redis is not None else None
+        if self.redis is not None:
+            self.meters.cached("redis", found is not None)
+        if found is None:
+            found = work(state)
+            if self.redis is not None:
+                self.redis.put(name, found)
+        self._answers.put((state.fingerprint, key), found)
+        return found

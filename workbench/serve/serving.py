@@ -1,0 +1,184 @@
+"""The corpus that a worker serves: opened on first use, in one state, with what it found last."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from hashlib import blake2b
+from pathlib import Path
+from typing import TypeVar
+
+from workbench.engines.embedded.engine import EmbeddedEngine, papers_before
+from workbench.errors import CorpusDamaged, CorpusError, CorpusMismatch
+from workbench.opening import open_corpus
+from workbench.profiles import Profile, cache_folder
+from workbench.ranking.ranking import Ranking
+from workbench.records import Filters, Paper
+from workbench.serve.caching.memory import Kept
+from workbench.serve.caching.packed import pack, unpack
+from workbench.serve.caching.redis import RedisCache
+from workbench.serve.faults import Refused
+from workbench.serve.graph.catalogue import Catalogue, open_catalogue
+from workbench.serve.graph.filters import Wanted, with_ids
+from workbench.serve.options import ServeOptions
+from workbench.serve.pages import Begun
+from workbench.session import Workbench
+
+RANKINGS = 256
+"""Searches whose candidates are kept, some 50 kB each."""
+
+Value = TypeVar("Value")
+
+
+class Opened:
+    """One state of the corpus: all of an answer comes from one of these. Safe between threads."""
+
+    def __init__(self, bench: Workbench, redis: RedisCache | None) -> None:
+        self.bench = bench
+        self.engine = bench.engine
+        self.fingerprint = bench.engine.fingerprint
+        self._redis = redis
+        self._lock = threading.Lock()
+        self._catalogue: Catalogue | None = None
+        self.rankings: Kept[Ranking] = Kept(RANKINGS)
+
+    @property
+    def rows(self) -> int:
+        """Paper rows that the store has in this state; 0 where there is no store."""
+        return self.engine.manifest.paper_rows if isinstance(self.engine, EmbeddedEngine) else 0
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """The look-ups, made now where they are not there yet. Raises Refused (400) where the
+        engine cannot list its papers."""
+        with self._lock:
+            if self._catalogue is None:
+                try:
+                    self._catalogue = open_catalogue(self.engine, catalogue_folder())
+                except (CorpusDamaged, CorpusMismatch):
+                    raise
+                except CorpusError as error:
+                    raise Refused(
+                        400, "this corpus cannot list its papers, which such a request needs"
+                    ) from error
+            return self._catalogue
+
+    def ranking(self, query: str, filters: Filters, profile: Profile) -> Ranking:
+        """What the session finds for a query, its candidates from a cache where they are known."""
+        name = digest(self.fingerprint, profile.fingerprint, filters, query)
+        known = self.rankings.get(name)
+        if known is None and self._redis is not None:
+            packed = self._redis.get(f"candidates:{name}")
+            retrieved = None if packed is None else unpack(packed)
+            if retrieved is not None:
+                known = Ranking(retrieved, profile, self.engine, 1)
+        if known is None:
+            known = self.bench.search(query, 1, filters=filters, profile=profile)
+            if self._redis is not None:
+                self._redis.put(f"candidates:{name}", pack(known))
+        self.rankings.put(name, known)
+        return known
+
+    def filters(self, wanted: Wanted) -> Filters | None:
+        """The filters of a search; None where no paper can pass them."""
+        if wanted.nothing:
+            return None
+        sets: list[set[str]] = []
+        if wanted.open_access:
+            sets.append(set(self.catalogue.open_access()))
+        if wanted.paper_ids:
+            found = self.find(wanted.paper_ids)
+            sets.append({paper_id for paper_id in found if paper_id is not None})
+        if wanted.authors:
+            sets.append(set(self.catalogue.by_authors(wanted.authors)))
+        if not sets:
+            return wanted.filters
+        ids = tuple(sorted(set.intersection(*sets)))
+        return with_ids(wanted.filters, ids) if ids else None
+
+    def find(self, texts: Sequence[str]) -> list[str | None]:
+        """The corpus's id of each paper that a client names, None where there is none."""
+        try:
+            return self.catalogue.find(texts)
+        except Refused:  # without a catalogue, a paper is known by its own id
+            known = self.engine.known(texts)
+            return [text if text in known else None for text in texts]
+
+    def papers_of(self, begun: Begun, ids: Sequence[str]) -> list[Paper]:
+        """Papers of a list as they were when its search began."""
+        if begun.fingerprint == self.fingerprint or not begun.rows:
+            return self.engine.papers(list(ids))
+        found = papers_before(self.bench.folder, ids, begun.rows)
+        return [paper for paper in found if paper is not None]
+
+    def close(self) -> None:
+        """Let go of the files."""
+        if self._catalogue is not None:
+            self._catalogue.close()
+        self.bench.close()
+
+
+class Serving:
+    """Opens the corpus when the first request needs it, and again where its files were replaced
+    before they were read."""
+
+    def __init__(self, options: ServeOptions, redis: RedisCache | None = None) -> None:
+        self.options = options
+        self.profile = options.read_profile()
+        self.redis = redis
+        self._lock = threading.Lock()
+        self._opened: Opened | None = None
+
+    @property
+    def known(self) -> Opened | None:
+        """What is open now; None before the first request."""
+        return self._opened
+
+    def opened(self) -> Opened:
+        """The corpus, opened now where it is not yet. Raises what `wb.open` raises."""
+        with self._lock:
+            if self._opened is None:
+                self._opened = Opened(self._open(), self.redis)
+            return self._opened
+
+    def with_corpus(self, work: Callable[[Opened], Value]) -> Value:
+        """What `work` gives of one state of the corpus. Where another one took its place before its
+        files were mapped, `work` begins again with that."""
+        state = self.opened()
+        try:
+            return work(state)
+        except CorpusMismatch as error:
+            if isinstance(error, CorpusDamaged):
+                raise
+            with self._lock:
+                if self._opened is state:
+                    self._opened = Opened(self._open(), self.redis)
+            return work(self.opened())
+
+    def close(self) -> None:
+        """Let go of the corpus and the cache."""
+        with self._lock:
+            if self._opened is not None:
+                self._opened.close()
+            if self.redis is not None:
+                self.redis.close()
+
+    def _open(self) -> Workbench:
+        options = self.options
+        engine = None
+        if options.engine is not None:
+            from workbench.engines.elastic.keepers import Elasticsearch
+
+            engine = Elasticsearch(options.engine, index=options.index, vectors=options.vectors)
+        folder = None if options.folder is None else Path(options.folder)
+        return open_corpus(folder, engine=engine, profile=self.profile, progress=False)
+
+
+def catalogue_folder() -> Path:
+    """Where the look-ups are kept."""
+    return cache_folder() / "serve"
+
+
+def digest(*parts: object) -> str:
+    """A short name for what decides an answer."""
+    return blake2b(repr(parts).encode("utf-8", "surrogatepass"), digest_size=16).hexdigest()

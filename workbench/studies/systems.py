@@ -1,0 +1,284 @@
+"""Several systems measured on one collection: what they share is done once, what one of them
+cannot do is recorded, and what was measured before is not measured again."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from workbench.engines.keeper import EngineSpec
+from workbench.errors import EvaluationError, ExperimentError, shown
+from workbench.evaluation.collection import naming, run_label, run_settings, unknown_papers
+from workbench.evaluation.reports.metrics import per_query
+from workbench.evaluation.reports.report import Report, make_report
+from workbench.experiments.candidates import retrieval_settings
+from workbench.experiments.evaluating import Collection, Evaluation, Ranked, Retrieval, prepare
+from workbench.experiments.experiment import open_experiment
+from workbench.experiments.recording import evaluation_document, evaluation_key
+from workbench.opening import open_corpus
+from workbench.profiles import Profile
+from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
+from workbench.records import Candidates, Judgment, Query
+from workbench.session import Workbench
+
+RUN_ENDINGS = {".trec", ".run", ".txt", ".res"}
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class System:
+    """What is measured: a session under a profile, or a run that was made elsewhere."""
+
+    label: str
+    bench: Workbench | None
+    profile: Profile | None
+    run: Any = None
+
+    def __repr__(self) -> str:
+        return f"System({self.label!r})"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Outcome:
+    """What became of a system: its `report`, or the `error`, a traceback. `experiment` is its
+    record, `ties` by metric the least and greatest mean over all orders of equal scores, `reused`
+    whether it had been measured before."""
+
+    label: str
+    report: Report | None
+    error: str = ""
+    experiment: str = ""
+    ties: Mapping[str, tuple[float, float]] | None = None
+    reused: bool = False
+
+    def __repr__(self) -> str:
+        return f"Outcome({self.label!r}, {self.report!r})"
+
+
+def as_systems(given: Any, bench: Workbench | None) -> list[System]:
+    """Systems as people name them: a Workbench; a Profile, the name of one, weights or an engine
+    over `bench`; (Workbench, profile); a run as a path, dict, frame or ranx.Run; or a dict of these
+    by label. Raises EvaluationError for anything else, and for a label twice."""
+    if isinstance(given, Mapping):
+        pairs = [(str(label), each) for label, each in given.items()]
+    elif isinstance(given, Iterable) and not isinstance(given, str):
+        pairs = [("", each) for each in given]
+    else:
+        raise EvaluationError(f"systems are {shown(given)}; give a list of them, or a dict by name")
+    found = [_system(label, each, bench) for label, each in pairs]
+    if not found:
+        raise EvaluationError("no system to measure; give at least one")
+    labels: dict[str, int] = {}
+    named = []
+    for system in found:
+        number = labels[system.label] = labels.get(system.label, 0) + 1
+        if number > 1 and isinstance(given, Mapping):
+            raise EvaluationError(f"two systems are called {system.label!r}; rename one")
+        label = f"{system.label} ({number})" if number > 1 else system.label
+        named.append(replace(system, label=label))
+    return named
+
+
+def _system(label: str, given: Any, bench: Workbench | None) -> System:
+    if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Workbench):
+        profile = _profile(given[1], given[0])
+        return System(label or run_label(profile), given[0], profile)
+    if isinstance(given, Workbench):
+        name = f"{given.folder.parent.name if given.folder.name == 'index' else given.folder.name}"
+        return System(label or f"{run_label(given.profile)} on {name}", given, given.profile)
+    if isinstance(given, EngineSpec) and not isinstance(given, type):
+        over = _over(bench, given)
+        opened = open_corpus(over.recorder.folder.parent, engine=given, profile=over.profile)
+        return System(label or type(given).__name__, opened, over.profile)
+    if isinstance(given, Path) or (isinstance(given, str) and _is_run(given)):
+        return System(label or Path(given).stem, bench, None, Path(given))
+    if isinstance(given, Profile | str) or _is_weights(given):
+        profile = _profile(given, _over(bench, given))
+        return System(label or run_label(profile), bench, profile)
+    return System(label or str(getattr(given, "name", "") or "run"), bench, None, given)
+
+
+def _over(bench: Workbench | None, given: object) -> Workbench:
+    if bench is None:
+        raise EvaluationError(
+            f"{shown(given)} is to be measured on a corpus; say which: compare(..., bench=bench)"
+        )
+    return bench
+
+
+def _profile(given: Any, bench: Workbench) -> Profile:
+    if _is_weights(given):
+        return bench.chosen(None, given)
+    return bench.chosen(given, None)
+
+
+def _is_weights(given: Any) -> bool:
+    return (
+        isinstance(given, Mapping)
+        and bool(given)
+        and all(isinstance(value, int | float) for value in given.values())
+    )
+
+
+def _is_run(given: str) -> bool:
+    path = Path(given).expanduser()
+    return path.suffix in RUN_ENDINGS or path.is_file()
+
+
+def measure(
+    systems: Sequence[System],
+    collection: Collection,
+    metrics: Sequence[str],
+    k: int,
+    *,
+    progress: bool = True,
+) -> list[Outcome]:
+    """Measure each system, in order; equal retrieval is done once, for as long as its systems are
+    measured. An error of one is its outcome; Ctrl-C ends all, and what was measured stays."""
+    from tqdm.auto import tqdm
+
+    groups: dict[Any, list[int]] = {}
+    for place, system in enumerate(systems):
+        groups.setdefault(_group(system, place), []).append(place)
+    outcomes: dict[int, Outcome] = {}
+    with tqdm(total=len(systems), desc="Systems", unit="", delay=2, disable=not progress) as bar:
+        for places in groups.values():
+            shared = _Shared(collection, metrics, k)
+            for place in places:
+                outcomes[place] = _measured(systems[place], shared)
+                bar.update()
+    return [outcomes[place] for place in range(len(systems))]
+
+
+def _group(system: System, place: int) -> Any:
+    if system.profile is None or system.bench is None:
+        return place
+    return id(system.bench), repr(retrieval_settings(system.profile))
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What systems of one group share: queries, candidates, normalised signals."""
+
+    collection: Collection
+    metrics: Sequence[str]
+    k: int
+    retrieval: Retrieval | None = None
+    found: list[tuple[Query, Candidates]] | None = None
+    normalised: tuple[str, list[Any]] = ("", [])
+
+    def candidates(
+        self, bench: Workbench, profile: Profile
+    ) -> tuple[Retrieval, list[tuple[Query, Candidates]]]:
+        if self.retrieval is None or self.found is None:
+            grades = self.collection.grades
+            judged = [query for query in self.collection.queries if query.id in grades]
+            ready = prepare(bench.subject, judged)
+            cache = bench.recorder.cache
+            self.retrieval = Retrieval(bench.subject, ready, profile, cache, False)
+            self.found = list(self.retrieval)
+        return self.retrieval, self.found
+
+    def ranked(self, found: list[tuple[Query, Candidates]], profile: Profile) -> dict[str, Ranked]:
+        """As `ranked_papers`, the normalised signals kept from one system to the next."""
+        if self.normalised[0] != profile.normaliser:
+            parts = [normalise(candidates, profile.normaliser) for _, candidates in found]
+            self.normalised = profile.normaliser, parts
+        ranked = {}
+        for (query, candidates), part in zip(found, self.normalised[1], strict=True):
+            with naming(query):
+                scores = fuse(part, weight_vector(profile.weights, candidates.signals))
+            rows, _ = rank_papers(candidates, scores, self.k)
+            ranked[query.id] = candidates.paper_ids[rows].tolist(), scores[rows]
+        return ranked
+
+
+def _measured(system: System, shared: _Shared) -> Outcome:
+    started = time.perf_counter()
+    try:
+        if system.bench is None or system.profile is None:
+            return _foreign(system, shared)
+        return _own(system, system.bench, system.profile, shared)
+    except Exception:
+        error = traceback.format_exc(limit=20)
+        kept = ""
+        if system.bench is not None:
+            failed: dict[str, Any] = {
+                "kind": "evaluate",
+                "label": system.label,
+                "error": error,
+                "metrics": {},
+            }
+            failed["seconds"] = time.perf_counter() - started
+            kept = system.bench.recorder.keep(lambda: failed, system.label)
+        return Outcome(system.label, None, error, kept)
+
+
+def _foreign(system: System, shared: _Shared) -> Outcome:
+    """A run made elsewhere, measured beside the others."""
+    judged, asked = shared.collection.judgments, shared.collection.queries
+    report = Report.from_run(
+        system.run, judged, tuple(shared.metrics), queries=asked, label=system.label
+    )
+    return Outcome(system.label, report)
+
+
+def _own(system: System, bench: Workbench, profile: Profile, shared: _Shared) -> Outcome:
+    subject, collection, metrics = bench.subject, shared.collection, shared.metrics
+    store = bench.recorder.store
+    key = evaluation_key(subject, collection, profile, shared.k, metrics)
+    known = store.find(key) if key else ""
+    if known:
+        try:
+            experiment = open_experiment(store, known)
+            report = replace(experiment.report(), label=system.label, experiment=known)
+            ties = tie_range(experiment.ranked, collection.judgments, report)
+            return Outcome(system.label, report, "", known, ties, reused=True)
+        except ExperimentError:
+            pass  # damaged or incomplete: it is measured again, and the record stays as it is
+    started = time.perf_counter()
+    unknown = unknown_papers(subject.engine, collection.queries, collection.grades)
+    retrieval, found = shared.candidates(bench, profile)
+    ranked = shared.ranked(found, profile)
+    report = make_report(
+        {query: papers for query, (papers, _) in ranked.items()},
+        collection.queries, collection.judgments, tuple(metrics), label=system.label,
+        settled=collection.settled, unknown_papers=unknown,
+        settings=run_settings(subject.engine, profile, shared.k),
+    )  # fmt: skip
+    seconds = time.perf_counter() - started
+    done = Evaluation(subject, collection, profile, shared.k, report, ranked, retrieval, seconds)
+    kept = bench.recorder.keep(lambda: evaluation_document(store, done, "evaluate"), system.label)
+    ties = tie_range(ranked, collection.judgments, report)
+    return Outcome(system.label, replace(report, experiment=kept), "", kept, ties)
+
+
+def tie_range(
+    ranked: Mapping[str, Ranked], judgments: Sequence[Judgment], report: Report
+) -> dict[str, tuple[float, float]]:
+    """By metric the least and the greatest mean over all orders of equal scores: the judged
+    relevant last in each tie, and first (McSherry and Najork, ECIR 2008)."""
+    grades = report.judgments
+    worst: dict[str, list[str]] = {}
+    best: dict[str, list[str]] = {}
+    for query in report.per_query.index:
+        papers, scores = ranked.get(query, ([], np.zeros(0)))
+        if len(papers) < 2 or not (scores[1:] == scores[:-1]).any():
+            continue
+        given = np.array([max(grades[query].get(paper, 0), 0) for paper in papers])
+        worst[query] = [papers[i] for i in np.lexsort((given, -scores))]
+        best[query] = [papers[i] for i in np.lexsort((-given, -scores))]
+    metrics = list(report.metrics)
+    ends = []
+    for run in (worst, best):
+        values = report.per_query[metrics].copy()
+        if run:
+            found = per_query(run, [j for j in judgments if j.query_id in run], metrics)
+            values.loc[found.index, metrics] = found[metrics]
+        ends.append(values.mean())
+    return {name: (float(ends[0][name]), float(ends[1][name])) for name in metrics}
