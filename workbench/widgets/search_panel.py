@@ -284,8 +284,9 @@ class SearchPanel(Live):
 
     def _settle(self) -> None:
         """A move is over: its step has a value, and the notebook keeps what is on screen."""
-        known = self.judged is not None and self.ranking is not None
-        value = self.judged.value(self.ranking) if known else None
+        value = None
+        if self.judged is not None and self.ranking is not None:
+            value = self.judged.value(self.ranking)
         self.steps = self.steps.with_current(value)
         self.page.steps = payloads.strip(self.steps, self.judged)
         if self.pinned is not None:
