@@ -158,7 +158,12 @@ class Asking:
             **clock.now(),
         )
         stages, made = request.stages, self._known.made
-        key = request.key, request.question, profile.fingerprint, stages.retrieve
+        key: tuple[object, ...] = (
+            request.key,
+            request.question,
+            profile.fingerprint,
+            stages.retrieve,
+        )
         ranking: Ranking = made(("retrieve", *key), lambda: stages.retrieve(request.search))
         question = read_question(request.question, Analyser(), ranking.engine)
         key = *key, stages.keep

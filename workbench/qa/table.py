@@ -132,7 +132,7 @@ def paper_table(
         offers = [(cell, _offers(*job)) for cell, job in zip(plain, jobs, strict=True)]
         task = Task.of(question, {}, profile, seconds)
         with ThreadPoolExecutor(profile.workers) as pool:
-            plain = list(pool.map(lambda offer: _written(*offer, writer, task), offers))
+            plain = list(pool.map(lambda offer: _written(offer[0], offer[1], writer, task), offers))
     return PaperTable(question, tuple(facts for facts, _ in papers), wanted, tuple(plain))
 
 

@@ -55,7 +55,7 @@ class AskView(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)
-    history = traitlets.List().tag(sync=True)
+    history: Any = traitlets.List().tag(sync=True)
     message = traitlets.Dict().tag(sync=True)
 
 

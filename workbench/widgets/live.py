@@ -56,7 +56,7 @@ class Live(Shown):
         page = render("static.html", ident=self.widget.model_id, body=self.view().html())
         return {"text/html": page}
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         return {"text/plain": repr(self), VIEW: model, "text/html": self._repr_html_()}
 
@@ -92,7 +92,7 @@ def close_earlier(shown: Live) -> None:
     from IPython.core.getipython import get_ipython
 
     shell = get_ipython()
-    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
+    parent = shell.get_parent() if shell and hasattr(shell, "get_parent") else {}
     cell = parent.get("metadata", {}).get("cellId")
     if shell is None or not cell:
         return

@@ -164,7 +164,7 @@ def _quantise(full: Path, output: Path, *, signed: bool = False, narrow: bool = 
     """A float32 graph to 8-bit weights, per channel.
 
     Unsigned: CPUs without VNNI add pairs of signed products in 16 bits, which overflow, so that
-    vectors would depend on the CPU (lowest cosine to float32 .985 there, unsigned .993).
+    vectors would depend on the CPU.
     """
     from onnxruntime.quantization import QuantType, quantize_dynamic
 

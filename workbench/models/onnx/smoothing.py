@@ -9,7 +9,7 @@ https://arxiv.org/abs/2211.10438). Factors come from texts of our own, in calibr
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -29,7 +29,7 @@ def smooth(model: Module, tokenizer: Any, longest: int) -> None:
     """
     inputs = _inputs(model, tokenizer, longest)
     for names in _together(inputs):
-        linears = [model.get_submodule(name) for name in names]
+        linears = [cast(Linear, model.get_submodule(name)) for name in names]
         largest = torch.stack([linear.weight.abs().amax(0) for linear in linears]).amax(0)
         seen = torch.stack([inputs[name][0] for name in names]).amax(0)
         # A channel that is always 0 has nothing to share out.
@@ -43,6 +43,8 @@ def smooth(model: Module, tokenizer: Any, longest: int) -> None:
 class _Divided(Module):
     """An input divided by channel, once for all layers that read it, and so quantised once."""
 
+    inverse: Tensor
+
     def __init__(self, factor: Tensor) -> None:
         super().__init__()
         self.register_buffer("inverse", 1 / factor)
@@ -55,11 +57,11 @@ class _Divided(Module):
 
 
 class _Smoothed(Module):
-    def __init__(self, linear: Module, divided: _Divided) -> None:
+    def __init__(self, linear: Linear, divided: _Divided) -> None:
         super().__init__()
         self.linear, self.divided = linear, divided
         with torch.no_grad():
-            linear.weight /= divided.inverse  # type: ignore[operator]  # a buffer is a Tensor
+            linear.weight /= divided.inverse
 
     def forward(self, given: Tensor) -> Any:
         return self.linear(self.divided(given))
