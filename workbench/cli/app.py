@@ -14,6 +14,7 @@ from workbench.cli import (
     evaluation,
     experiments,
     machine,
+    panel,
     profiles,
     search,
     serve,
@@ -49,6 +50,7 @@ for command in (
     machine.doctor,
 ):
     app.command()(command)
+app.command("app")(panel.serve)
 app.add_typer(profiles.app, name="profile")
 app.add_typer(bench.app, name="bench")
 app.add_typer(experiments.notebook_app, name="notebook")
