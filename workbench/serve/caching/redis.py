@@ -67,8 +67,7 @@ class RedisCache:
                 retry_on_timeout=False,
                 health_check_interval=0,
                 protocol=2,
-                lib_name=None,
-                lib_version=None,
+                driver_info=None,
             )
         except ValueError as error:
             raise ServiceError(f"cache is no Redis URL ({error})") from error
