@@ -71,8 +71,8 @@ class ExperimentStore:
         """Add a record; returns its id. `document` holds all of it in plain values, `summary` what
         tables show, `key` is equal for measurements of equal things."""
         name = str(document["id"])
-        text = json.dumps({**document, "format": FORMAT}, sort_keys=True, ensure_ascii=False)
-        short = json.dumps(summary, sort_keys=True, ensure_ascii=False)
+        text = json.dumps({**document, "format": FORMAT}, ensure_ascii=False)
+        short = json.dumps(summary, ensure_ascii=False)
         digest = sha256((short + text).encode("utf-8", "surrogatepass")).hexdigest()
         self._database.add(_ADD, (name, key, str(document.get("parent", "")), short, text, digest))
         return name
