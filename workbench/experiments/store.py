@@ -126,8 +126,9 @@ class ExperimentStore:
         rows = self._database.rows("SELECT summary FROM experiments ORDER BY no")
         found = []
         for said_of_it in json.loads(f"[{','.join(text for (text,) in rows)}]"):
-            # A newer version may say more of it.
-            values = {n: v for n, v in said_of_it.items() if n in _SHOWN}
+            values = said_of_it
+            if not values.keys() <= _SHOWN:  # a newer version says more of it
+                values = {n: v for n, v in said_of_it.items() if n in _SHOWN}
             about = said.get(values["id"], nothing)
             found.append(Summary(**values, tags=tuple(about.tags), notes=tuple(about.notes)))
         return found
