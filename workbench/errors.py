@@ -80,6 +80,11 @@ __all__ = [
 class WorkbenchError(Exception):
     """Base of every error that the package raises on purpose."""
 
+    def _render_traceback_(self) -> list[str]:
+        # IPython asks for this: the message has the remedy, and hundreds of lines of ours would
+        # bury it. `%debug` and `raise` have the whole.
+        return [f"{type(self).__name__}: {self}"]
+
 
 class CorpusError(WorkbenchError):
     """Something about a corpus folder or its source."""

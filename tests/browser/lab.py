@@ -50,9 +50,10 @@ class Lab:
 
 
 @contextmanager
-def running_lab(root: Path) -> Iterator[Lab]:
-    """JupyterLab over a folder, with settings of its own, stopped at the end."""
-    port, token = _free_port(), secrets.token_hex(16)
+def running_lab(root: Path, module: str = "jupyterlab") -> Iterator[Lab]:
+    """JupyterLab, or Notebook 7 (`notebook`), over a folder, with settings of its own, stopped at
+    the end."""
+    port, token = free_port(), secrets.token_hex(16)
     settings = {
         "JUPYTER_CONFIG_DIR": str(root / ".config"),
         "JUPYTER_DATA_DIR": str(root / ".data"),
@@ -60,7 +61,7 @@ def running_lab(root: Path) -> Iterator[Lab]:
     }
     # No question about news, no look-up of updates: the network is not part of the test.
     set_setting(root, "notification", {"fetchNews": "false", "checkForUpdates": False})
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root"]
+    command = [sys.executable, "-m", module, "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
     command += [f"--IdentityProvider.token={token}"]
     with open(root / "lab.log", "wb") as log:
@@ -99,7 +100,7 @@ def set_setting(root: Path, name: str, values: dict[str, object]) -> None:
     (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         return int(listener.getsockname()[1])

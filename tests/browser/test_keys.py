@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -69,6 +70,15 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     expect(page.get_by_role("dialog")).to_have_count(0)
     _blind(panel)
     _reached_by_tab(panel)
+    canvas = panel.locator("canvas")
+    canvas.focus()
+    for _ in range(3):
+        page.keyboard.press("ArrowRight")
+    third = panel.locator(".wb-card").nth(2)
+    expect(third).to_have_class(re.compile("wb-linked"))
+    expect(panel.locator(".wb-spoken")).to_contain_text(third.locator(".wb-title").inner_text())
+    page.keyboard.press("Enter")
+    expect(third.locator(".wb-title")).to_be_focused()
 
 
 def _restless(page: Page) -> None:

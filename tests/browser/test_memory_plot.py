@@ -88,7 +88,7 @@ def look(page: Page, plot: Locator) -> None:
     kinds = [mark.get_attribute("data-kind") for mark in plot.locator(".wb-sign").all()]
     assert kinds == ["load", "evict", "load", "oom_retry", "evict", "load"]
     expect(plot.locator(".wb-layer[fill^=url]").first).to_be_attached()  # activations apart
-    expect(plot.locator(".wb-budget-text")).to_have_text("budget 300 MiB")
+    expect(plot.locator(".wb-budget-text")).to_have_text("budget of the models 300 MiB")
     plot.scroll_into_view_if_needed()
     tip = tip_over(page, plot.locator(".wb-sign[data-kind=oom_retry]"))
     expect(tip).to_contain_text("minilm <b> out of memory, retried on cpu")

@@ -111,7 +111,7 @@ def _open_a_hit(panel: Locator) -> None:
     details.get_by_role("button", name="Copy BibTeX").click()
     expect(details.get_by_role("button", name="Copied")).to_be_visible()
     bibtex = panel.page.evaluate("navigator.clipboard.readText()")
-    assert bibtex.startswith("@article{")
+    assert bibtex.startswith("@inproceedings{")
     assert "Align and Translate" in bibtex
     title.scroll_into_view_if_needed()
     screenshot(panel.page, "panel-details")

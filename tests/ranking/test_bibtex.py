@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -50,3 +51,21 @@ def test_braces_balance_and_no_line_is_broken_out_of(title: str, author: str, ur
     bare = re.sub(r"\\[{}]", "", entry)
     assert bare.count("{") == bare.count("}")
     assert all(re.match(r"  \w+ = \{.*\},$", line) for line in entry.splitlines()[1:-1])
+
+
+@pytest.mark.parametrize(
+    ("venue", "meeting"),
+    [
+        ("SIGIR", True),
+        ("ACL 2020", True),
+        ("Proceedings of the 43rd International Conference", True),
+        ("JMLR", False),
+        ("Transactions of the ACL", False),
+        ("Machine Learning", False),
+        ("", False),
+    ],
+)
+def test_a_conference_is_no_journal(venue: str, meeting: bool) -> None:
+    entry = to_bibtex(Paper(id="a", title="T", venue=venue))
+    assert entry.startswith("@inproceedings{") == meeting
+    assert ("booktitle = " in entry) == meeting

@@ -6,12 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import ipywidgets
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
 from IPython.display import display
 from IPython.utils.capture import capture_output
+from ipywidgets.widgets.widget import _instances
 
+from workbench.opening import import_panel
 from workbench.session import Workbench
 from workbench.widgets.compare import ComparePanel
 from workbench.widgets.judging import judge
@@ -57,6 +58,7 @@ def lives(landmarks: Workbench, tmp_path: Path) -> list[tuple[Live, str]]:
         (judging, "the &lt;paper&gt; itself"),
         (memory_plot(), "models"),
         (profile_picker(landmarks), "n_retrieval"),
+        (import_panel(tmp_path / "new"), "Run the cell to choose files."),
     ]
 
 
@@ -89,12 +91,12 @@ def test_the_static_form_follows(landmarks: Workbench) -> None:
 def test_running_a_cell_again_closes_what_it_showed(
     landmarks: Workbench, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = set(ipywidgets.Widget.widgets)
+    before = set(_instances)
     for run in range(3):
         monkeypatch.setattr(shell, "get_parent", lambda run=run: run_of("b", run), raising=False)
         shell.user_ns["panel"] = panel(landmarks, query=QUERY)
         outputs(shell.user_ns["panel"])
-        opened = set(ipywidgets.Widget.widgets) - before
+        opened = set(_instances) - before
         if not run:
             first = len(opened)
         assert len(opened) == first  # those of one panel

@@ -11,7 +11,9 @@ from workbench.errors import ModelNotFound
 from workbench.profiles import Profile
 from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
-from workbench.widgets.search_panel import REMEMBERED, SearchPanel
+from workbench.widgets.cards import readable
+from workbench.widgets.rankings import REMEMBERED
+from workbench.widgets.search_panel import SearchPanel
 
 QUERY = "late interaction retrieval"
 
@@ -135,7 +137,7 @@ def test_what_is_typed_ahead_is_there_when_asked(
 def test_rankings_kept_are_bounded(panel: SearchPanel) -> None:
     for number in range(REMEMBERED + 5):
         send(panel, query=f"attention {number}")
-    assert len(panel._found) == REMEMBERED
+    assert len(panel.rankings) == REMEMBERED
 
 
 def test_details_add_up_and_go_with_the_weights(
@@ -187,3 +189,17 @@ def test_names_are_offered_and_a_filter_without_papers_says_what_to_try(
     send(panel, filters={"author": "Khattab, Omar"})
     assert panel.ranking is not None
     assert panel.ranking.papers_found == count
+
+
+@pytest.mark.parametrize(
+    ("query", "said"), [("word " * 200, "first 256 tokens"), ("图神经网络", "may not know")]
+)
+def test_the_model_behind_an_odd_order_is_named(panel: SearchPanel, query: str, said: str) -> None:
+    send(panel, query=query)
+    assert said in " ".join(panel.page.result["notes"])
+    assert len(panel.page.result["order"]) == 7
+
+
+def test_formulas_are_readable_on_the_cards() -> None:
+    assert readable(r"A bound of $n^2$ for $\alpha$") == "A bound of n² for α"
+    assert readable("costs $5 and $6 more") == "costs $5 and $6 more"

@@ -8,11 +8,13 @@ import typer
 
 from workbench.cli import (
     ask,
+    bench,
     corpus,
     elastic,
     evaluation,
     experiments,
     machine,
+    panel,
     profiles,
     search,
     serve,
@@ -30,6 +32,7 @@ app = typer.Typer(
 for command in (
     corpus.inspect,
     corpus.index,
+    corpus.merge,
     corpus.sync,
     search.search,
     ask.ask,
@@ -47,7 +50,9 @@ for command in (
     machine.doctor,
 ):
     app.command()(command)
+app.command("app")(panel.serve)
 app.add_typer(profiles.app, name="profile")
+app.add_typer(bench.app, name="bench")
 app.add_typer(experiments.notebook_app, name="notebook")
 
 

@@ -22,6 +22,12 @@ _SPECIAL = {
     "^": r"\textasciicircum{}",
 }
 _BRACES = {"{": r"{\textbraceleft}", "}": r"{\textbraceright}"}
+_MEETINGS = (
+    " aaai acl aistats chi cikm clef coling colt conll cvpr eacl eccv ecir emnlp iccv icde icdm "
+    " iclr icml ijcai interspeech kdd lrec naacl neurips nips recsys sdm sigir sigmod trec uai "
+    " vldb wsdm www "
+)
+_MEETING = re.compile(r"\b(proceedings|conference|workshop|symposium|meeting)\b", re.IGNORECASE)
 _WORD = re.compile(r"[a-z0-9]+")
 
 
@@ -31,16 +37,18 @@ def to_bibtex(paper: Paper) -> str:
 
 
 def bibtex_entry(paper: Paper, key: str, more: Mapping[str, str]) -> str:
-    """One entry: `article` where the venue is known, else `misc`; `more` fields come last.
+    """One entry: `inproceedings` where the venue is a conference, `article` for another venue,
+    else `misc`; `more` fields come last.
 
     What TeX would obey is escaped; letters with accents stay, as biber and current BibTeX read
     them. Fields that are not known are left out.
     """
+    meeting = is_meeting(paper.venue)
     fields = {
         "title": _escaped(paper.title),
         "author": " and ".join(_author(name) for name in paper.authors),
         "year": str(paper.year or ""),
-        "journal": _escaped(paper.venue),
+        "booktitle" if meeting else "journal": _escaped(paper.venue),
         "doi": _verbatim(paper.doi),
         "eprint": _verbatim(paper.arxiv_id),
         "eprinttype": "arxiv" if paper.arxiv_id else "",
@@ -48,8 +56,15 @@ def bibtex_entry(paper: Paper, key: str, more: Mapping[str, str]) -> str:
         **{name: _escaped(value) for name, value in more.items()},
     }
     lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value]
-    kind = "article" if paper.venue else "misc"
+    kind = "inproceedings" if meeting else "article" if paper.venue else "misc"
     return "\n".join([f"@{kind}{{{key},", *lines, "}"])
+
+
+def is_meeting(venue: str) -> bool:
+    """Whether a venue is a conference, by its words or its usual short name ("SIGIR", "ACL 2020").
+    A venue that is not known as one is taken for a journal."""
+    words = _WORD.findall(fold(venue))
+    return bool(_MEETING.search(venue)) or (0 < len(words) <= 3 and f" {words[0]} " in _MEETINGS)
 
 
 def bibtex_key(paper: Paper) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
+from workbench.corpus.cleaning.latex import latex_to_text
 from workbench.present.words import authors_line
 from workbench.ranking.details import PaperDetails
 from workbench.ranking.editing import QueryTerm
@@ -15,7 +16,7 @@ from workbench.ranking.suggestions import Suggestion
 from workbench.ranking.view import COLOURS, OTHER_COLOUR, marked, shorten
 from workbench.records import Paper, Passage
 
-_FORMULA = re.compile(r"\$([^$\n]{1,300})\$")
+_FORMULA = re.compile(r"\$(?=\S)([^$\n]{1,300})(?<=\S)\$")
 
 MORE_COLOURS = (OTHER_COLOUR, "#56B4E9", "#D55E00", "#F0E442")
 """The rest of Okabe and Ito's palette, for signals that have no colour of their own."""
@@ -120,26 +121,14 @@ def _explained(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, An
     }
     if not row["term"]:
         shown["normalised"] = f"{row['normalised']:.4f}"
-        shown["weight"] = f"{row['weight']:g}"
+        shown["weight"] = f"{row['weight']:.3g}"
         shown["contribution"] = f"{row['contribution']:.4f}"
     return shown
 
 
 def readable(text: str) -> str:
-    """The text with its formulas as characters, since no page typesets what a widget shows; a
-    formula that cannot be read stays as it is."""
-    return _FORMULA.sub(_characters, text) if "$" in text else text
-
-
-def _characters(found: re.Match[str]) -> str:
-    from pylatexenc.latex2text import LatexNodesToText
-    from pylatexenc.latexwalker import LatexWalkerError
-
-    try:
-        plain = LatexNodesToText(math_mode="text").latex_to_text(found[1], tolerant_parsing=False)
-    except (LatexWalkerError, ValueError, IndexError, RecursionError):
-        return found[0]
-    return " ".join(plain.split()) or found[0]
+    """The text with its formulas as characters, since no page typesets what a widget shows."""
+    return _FORMULA.sub(lambda found: latex_to_text(found[0]), text) if "$" in text else text
 
 
 def links(paper: Paper) -> list[tuple[str, str]]:

@@ -7,6 +7,7 @@ from typing import Any
 
 from workbench.corpus.analysis import fold_name
 from workbench.ranking.ranking import Ranking
+from workbench.widgets.rankings import Rankings
 from workbench.widgets.state import KINDS, PanelState
 
 MOST = 12
@@ -27,9 +28,9 @@ def names_like(ranking: Ranking, kind: str, text: str) -> list[dict[str, Any]]:
     return [{"kind": kind, "name": name, "count": many} for name, many in rows[:MOST]]
 
 
-def hints(state: PanelState, found: Ranking) -> list[dict[str, Any]]:
-    """Names that a person may have meant by a filter that leaves nothing. `found` is the search
-    without names to filter by."""
+def hints(state: PanelState, rankings: Rankings) -> list[dict[str, Any]]:
+    """Names that a person may have meant by a filter that leaves nothing."""
+    found = rankings.unfiltered(state)
     return [
         {**name, "instead": word}
         for kind in KINDS

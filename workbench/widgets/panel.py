@@ -13,7 +13,7 @@ from workbench.present.view import View
 from workbench.profiles import Profile, as_profile
 from workbench.widgets.base import MessageBox, framed
 from workbench.widgets.compare import ComparePanel
-from workbench.widgets.live import Live
+from workbench.widgets.live import Live, close_widget
 from workbench.widgets.search_panel import SearchPanel
 from workbench.widgets.weight_tuner import weight_tuner
 
@@ -56,6 +56,7 @@ class Panel(Live):
         """Take the panel off the page, with all its tabs."""
         self.search.close()
         self._builds.clear()
+        del self.bench  # IPython's history may hold a panel for ever
         super().close()
 
     def _build(self, place: int | None) -> None:
@@ -63,8 +64,11 @@ class Panel(Live):
             return
         box, messages = self._boxes[place], MessageBox()
         box.children = [ipywidgets.HTML("<p>One moment&hellip;</p>"), messages.widget]
+        waiting = box.children
         with messages.guard():
             box.children = [list(self._builds.values())[place]()]
+            for shown in waiting:
+                close_widget(shown)
 
 
 Build = Callable[[], Any]
@@ -108,7 +112,7 @@ def panel(
     def compare() -> Any:
         found = ComparePanel(bench, k=k, profile=search.profile, other=other)
         found.follow(search.state)
-        search.on_ranking(lambda panel: found.follow(panel.state))
+        search.on_settled(lambda: found.follow(search.state))
         return found.widget
 
     def profiles() -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from workbench.corpus.analysis import Analyser
 from workbench.present.view import View
+from workbench.profiles import NORMALISERS
 from workbench.ranking.details import paper_details
 from workbench.ranking.editing import query_terms
 from workbench.ranking.ranking import Ranking
@@ -17,8 +18,31 @@ from workbench.widgets import cards
 from workbench.widgets.state import PanelState
 from workbench.widgets.steps import Steps
 
+LONG = 190
+"""Words that a default embedder surely reads no further than."""
+
 if TYPE_CHECKING:
     from workbench.widgets.judged import Judged
+
+
+def options(judged: Judged | None, k: int) -> dict[str, Any]:
+    """What may be chosen; `k` joins the usual counts of hits."""
+    return {
+        "normalisers": list(NORMALISERS),
+        "ks": sorted({5, 10, 20, 50, k}),
+        "queries": judged.texts if judged else [],
+        "grading": bool(judged and judged.file is not None),
+    }
+
+
+def order(ranking: Ranking, result: int, seq: int) -> dict[str, Any]:
+    """The kernel's order of a result's rows under the settings with this number."""
+    return {
+        "result": result,
+        "seq": seq,
+        "order": ranking.rows.tolist(),
+        "fingerprint": ranking.fingerprint,
+    }
 
 
 def result(state: PanelState, ranking: Ranking, found: Ranking) -> dict[str, Any]:
@@ -42,18 +66,34 @@ def result(state: PanelState, ranking: Ranking, found: Ranking) -> dict[str, Any
         "cards": cards.cards(ranking),
         "terms": [cards.term_chip(term) for term in terms],
         "suggestions": [cards.suggestion_chip(s) for s in suggest_terms(found)],
-        "notes": list(ranking.notes),
+        "notes": [*ranking.notes, *hints_on(ranking, [term.papers for term in terms])],
         "profile": f"{state.profile.name}, {ranking.profile.normaliser}",
         "ms": f"{found.timings_ms['total']:.1f}",
     }
 
 
-def strip(steps: Steps, metric: str) -> dict[str, Any]:
+def hints_on(ranking: Ranking, papers: list[int]) -> list[str]:
+    """What a person should know of the model behind the semantic signal, for this query."""
+    said = []
+    if len(ranking.query.split()) > LONG:
+        said.append(
+            "A long query: the semantic signal reads its first 256 tokens, some 190 words; BM25 "
+            "reads all of it."
+        )
+    if not any(papers) and not ranking.query.isascii():
+        said.append(
+            f"No word of the query is in the corpus, so {ranking.engine.manifest.model} alone "
+            "ranks; it may not know this language or these signs, and the order is then chance."
+        )
+    return said
+
+
+def strip(steps: Steps, judged: Judged | None) -> dict[str, Any]:
     """The steps as the browser shows them."""
     differences = steps.differences()
     return {
         "at": steps.at,
-        "metric": metric,
+        "metric": judged.metric if judged else "",
         "steps": [
             {
                 "number": step.number,

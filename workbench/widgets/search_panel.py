@@ -8,7 +8,6 @@ the last good ones back, so that what is on screen is always `state`.
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -17,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from workbench.errors import WorkbenchError
 from workbench.present.view import View
-from workbench.profiles import NORMALISERS, Profile, as_profile
+from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import edits_for
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import check_k
@@ -27,16 +26,13 @@ from workbench.widgets.exports import export_text, write_export
 from workbench.widgets.judged import Judged
 from workbench.widgets.live import Live
 from workbench.widgets.pinned import Pinned
+from workbench.widgets.rankings import Rankings
 from workbench.widgets.search_view import MESSAGE, SearchView
 from workbench.widgets.state import KINDS, PanelState, code_of, variable_of
 from workbench.widgets.steps import Steps
 
 if TYPE_CHECKING:
     from workbench.session import Workbench
-
-KS = (5, 10, 20, 50)
-REMEMBERED = 16
-"""Rankings kept, so that what was typed ahead, or undone, is there at once."""
 
 
 class SearchPanel(Live):
@@ -64,20 +60,16 @@ class SearchPanel(Live):
         self.steps = Steps()
         self.ranking: Ranking | None = None
         self.pinned: Pinned | None = None
-        self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
+        self.rankings = Rankings(bench)
         self._result = self._sets = 0
         self._setting = False
         self._curve: tuple[Any, ...] = ()
+        self._grades: Mapping[str, int] = {}
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self._keepers: list[Callable[[], None]] = [self.keep]
         settings = {**replace(self.state, query=query).settings(), "seq": 0}
         self.page = SearchView(
-            options={
-                "normalisers": list(NORMALISERS),
-                "ks": sorted({*KS, k}),
-                "queries": judged.texts if judged else [],
-                "grading": bool(judged and judged.file is not None),
-            },
+            options=payloads.options(judged, k),
             settings=settings,
             message=MESSAGE,
         )
@@ -165,7 +157,7 @@ class SearchPanel(Live):
         super().close()
         self.ranking = self.pinned = None
         self.steps = Steps()
-        self._found.clear()
+        del self.bench, self.rankings, self.judged  # IPython's history may hold a panel for ever
         self._listeners.clear()
         self._keepers.clear()
 
@@ -219,39 +211,41 @@ class SearchPanel(Live):
 
     def _apply(self, state: PanelState, seq: int, steps: Steps) -> None:
         """Make this the state; nothing is changed by one that cannot be searched."""
-        found = self._retrieved(state) if state.query else None
+        found = self.rankings.of(state) if state.query else None
         ranking = None if found is None else state.rank(found)
-        before, last = self.state, self.ranking
+        before = self.state, self.ranking, self.steps
         self.state, self.ranking, self.steps = state, ranking, steps
-        if ranking is None or found is None:
-            self._result += 1
-            self.page.result = {"id": self._result, "seq": seq, "normaliser": state.normaliser}
-            return
-        same = last is not None and last.candidates is found.candidates
-        if same and state.normaliser == before.normaliser:
-            self._send_order(seq)
-        else:
-            self._send_result(seq, found)
-            if self.judged:
-                self._send_curve(self.judged.ends(ranking.profile.weights))
+        try:
+            another = self._send(seq, found, *before[:2])
+        except Exception:
+            self.state, self.ranking, self.steps = before
+            raise
+        if another and self.judged and ranking is not None:
+            self._send_curve(self.judged.ends(ranking.profile.weights))
         for listener in self._listeners:
             listener(self)
 
-    def _retrieved(self, state: PanelState) -> Ranking:
-        """The ranking under the profile's own weights; kept for a while."""
-        key = (state.retrieval, self.bench.engine.fingerprint)
-        if key not in self._found:
-            self._found[key] = state.retrieve(self.bench)
-            if len(self._found) > REMEMBERED:
-                self._found.popitem(last=False)
-        self._found.move_to_end(key)
-        return self._found[key]
+    def _send(
+        self, seq: int, found: Ranking | None, before: PanelState, last: Ranking | None
+    ) -> bool:
+        """Tell the page of the state, all or nothing; whether it is another result."""
+        if found is None:
+            self._result += 1
+            empty = {"id": self._result, "seq": seq, "normaliser": self.state.normaliser}
+            self.page.result = empty
+            return False
+        same = last is not None and last.candidates is found.candidates
+        if same and self.state.normaliser == before.normaliser:
+            self._send_order(seq)
+            return False
+        self._send_result(seq, found)
+        return True
 
     def _of_step(self, number: int | None) -> tuple[PanelState, Ranking | None]:
         if number is None:
             return self.state, self.ranking
         state = self.steps.step(number).state
-        return state, state.rank(self._retrieved(state)) if state.query else None
+        return state, state.rank(self.rankings.of(state)) if state.query else None
 
     # What the browser says
 
@@ -290,22 +284,19 @@ class SearchPanel(Live):
 
     def _settle(self) -> None:
         """A move is over: its step has a value, and the notebook keeps what is on screen."""
-        known = self.judged is not None and self.ranking is not None
-        value = self.judged.value(self.ranking) if known else None
+        value = None
+        if self.judged is not None and self.ranking is not None:
+            value = self.judged.value(self.ranking)
         self.steps = self.steps.with_current(value)
-        self._send_steps()
+        self.page.steps = payloads.strip(self.steps, self.judged)
         if self.pinned is not None:
             self._send_pinned()
-        self._keep_all()
-
-    def _keep_all(self) -> None:
         for keeper in self._keepers:
             keeper()
 
     def _rename(self, message: Mapping[str, Any]) -> None:
         self.steps = self.steps.renamed(int(message["step"]), str(message["name"]))
-        self._send_steps()
-        self._keep_all()
+        self._settle()
 
     def _grade(self, message: Mapping[str, Any]) -> None:
         """A grade, or None to take it back; on the disk before the page hears of it."""
@@ -314,9 +305,10 @@ class SearchPanel(Live):
         paper = str(message["paper"])
         try:
             self.judged.grade(self.ranking.query, paper, message["grade"])
-        finally:
-            grades = self.judged.grades_of(self.ranking.query) or {}
-            self.page.send({"type": "graded", "paper": paper, "grade": grades.get(paper)})
+            self._grades = self.judged.grades_of(self.ranking.query) or {}
+        finally:  # the page shows what stands, also where it could not be written
+            grade = self._grades.get(paper)
+            self.page.send({"type": "graded", "paper": paper, "grade": grade})
         self._curve = ()
         self._send_curve(self.judged.ends(self.profile.weights))
         self._settle()
@@ -326,7 +318,7 @@ class SearchPanel(Live):
         settings = {**self.page.settings, "query": message["query"]}
         with suppress(WorkbenchError):
             if str(message["query"]).strip():
-                self._retrieved(self._kept_edits(PanelState.of(settings, self.base)))
+                self.rankings.of(self._kept_edits(PanelState.of(settings, self.base)))
 
     # To the browser
 
@@ -341,33 +333,27 @@ class SearchPanel(Live):
 
     def _send_order(self, seq: int) -> None:
         if self.ranking is not None:
-            self.page.order = {
-                "result": self._result,
-                "seq": seq,
-                "order": self.ranking.rows.tolist(),
-                "fingerprint": self.ranking.fingerprint,
-            }
+            self.page.order = payloads.order(self.ranking, self._result, seq)
 
     def _send_result(self, seq: int, found: Ranking) -> None:
         assert self.ranking is not None
         self._result += 1
+        grades = self.judged.grades_of(self.ranking.query) if self.judged else None
+        self._grades = grades or {}
         self.page.result = {
             "id": self._result,
             "seq": seq,
             **payloads.result(self.state, self.ranking, found),
-            "grades": self.judged.grades_of(self.ranking.query) if self.judged else None,
-            "hints": [] if len(self.ranking) else names.hints(self.state, self._unfiltered()),
+            "grades": grades,
+            "hints": [] if len(self.ranking) else names.hints(self.state, self.rankings),
         }
-
-    def _unfiltered(self) -> Ranking:
-        """The same search without names that papers must have."""
-        bare: dict[str, Any] = dict.fromkeys(KINDS, ())
-        return self._retrieved(replace(self.state, **bare))
 
     def _send_names(self, message: Mapping[str, Any]) -> None:
         kind = str(message["kind"])
         if self.ranking is not None and kind in KINDS:
-            rows = names.names_like(self._unfiltered(), kind, str(message["text"]))
+            rows = names.names_like(
+                self.rankings.unfiltered(self.state), kind, str(message["text"])
+            )
             self.page.send({"type": "names", "kind": kind, "names": rows})
 
     def _send_curve(self, ends: tuple[Mapping[str, float], Mapping[str, float]]) -> None:
@@ -375,10 +361,6 @@ class SearchPanel(Live):
         if self.judged and self._curve != self.judged.key(self.profile, ends):
             self._curve = self.judged.key(self.profile, ends)
             self.page.judged = self.judged.payload(self.profile, ends)
-
-    def _send_steps(self) -> None:
-        metric = self.judged.metric if self.judged else ""
-        self.page.steps = payloads.strip(self.steps, metric)
 
     def _send_pinned(self) -> None:
         if self.pinned is not None:

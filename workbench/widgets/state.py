@@ -48,6 +48,13 @@ class PanelState:
         weights = {name: float(weight) for name, weight in profile.weights.items()}
         return PanelState(k=k, weights=weights, normaliser=profile.normaliser, profile=profile)
 
+    def under(self, profile: Profile) -> PanelState:
+        """The same under another profile, with its weights and normaliser."""
+        start = PanelState.start(profile)
+        return dataclasses.replace(
+            self, profile=profile, weights=start.weights, normaliser=start.normaliser
+        )
+
     @staticmethod
     def of(settings: Mapping[str, Any], profile: Profile) -> PanelState:
         """From what the browser sends. Raises QueryError and FilterError for what cannot be

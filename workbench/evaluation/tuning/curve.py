@@ -193,6 +193,7 @@ class WeightCurve(Tuned):
             self.values,
             best=(self.best.weight, self.best.value, self.best.interval),
             default=(second / (first + second), self.default) if first + second else None,
+            others=any(w for name, w in self.base.weights.items() if name not in self.signals),
             current=None if current is None else (current, self.at(current)),
             sure=sure,
         )

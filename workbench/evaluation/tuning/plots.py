@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from itertools import cycle
 from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.present.view import render
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -29,23 +32,26 @@ def curve_figure(
     *,
     best: tuple[float, float, Ends],
     default: tuple[float, float] | None,
+    others: bool = False,
     current: tuple[float, float] | None,
     sure: Ends | None,
 ) -> Figure:
     """The curve of two signals. Weights are the second's; `best`: weight, value and interval,
-    `default` and `current`: weight and value, `sure`: the bootstrap interval of the best."""
-    from plotly.graph_objects import Figure
+    `default` and `current`: weight and value, `sure`: the bootstrap interval of the best; `others`:
+    whether the default weighs further signals, so that its value need not lie on the curve."""
+    figure_class = _figure_class()
 
     first, second = signals
     weight, value, interval = best
-    figure = Figure()
+    figure = figure_class()
     if sure:
         _band(figure, sure, LINE, 0.12, f"best weight, 95 %: {sure[0]:.2f} to {sure[1]:.2f}")
     _band(figure, interval, OPTIMUM, 0.45, f"best interval: {weight:g}")
     _steps(figure, metric, second, LINE, edges, values)
     _mark(figure, weight, value, OPTIMUM, "star", f"best {value:.4f}")
     if default:
-        _mark(figure, *default, DEFAULT, "diamond", f"default {default[1]:.4f}")
+        name = "default, with further signals" if others else "default"
+        _mark(figure, *default, DEFAULT, "diamond", f"{name} {default[1]:.4f}")
     if current:
         _mark(figure, *current, CURRENT, "circle", f"{current[0]:g}: {current[1]:.4f}")
         figure.add_vline(x=current[0], line={"color": CURRENT, "width": 1, "dash": "dot"})
@@ -62,9 +68,9 @@ def search_figure(
 ) -> Figure:
     """A curve for each signal (edges, values), marked at its best weight; `best` is the value
     there, `sure` the bootstrap intervals to show."""
-    from plotly.graph_objects import Figure
+    figure_class = _figure_class()
 
-    figure = Figure()
+    figure = figure_class()
     for (signal, (edges, values)), colour in zip(curves.items(), cycle(PALETTE)):
         if signal in sure:
             _band(figure, sure[signal], colour, 0.1, f"{signal}, 95 %")
@@ -72,6 +78,51 @@ def search_figure(
         _mark(figure, weights[signal], best, colour, "star", f"best {signal} {weights[signal]:g}")
     _lay_out(figure, "weight of one signal (the others in their best proportions)", metric)
     return figure
+
+
+@cache
+def _figure_class() -> type[Figure]:
+    """plotly's figure, with its curves as an SVG for where plotly's script is not."""
+    import plotly.io
+    from plotly.graph_objects import Figure
+
+    class TuningFigure(Figure):  # type: ignore[misc]  # plotly has no types
+        def _ipython_display_(self) -> None:
+            from IPython.display import display
+
+            live = plotly.io.renderers["plotly_mimetype"].to_mimebundle(self.to_dict())
+            display({**live, "text/html": still(self)}, raw=True)
+
+    return TuningFigure
+
+
+def still(figure: Figure, width: int = 640, height: int = 240) -> str:
+    """The lines and marks of a figure of this module as HTML with an SVG."""
+    lines = [trace for trace in figure.data if trace.mode == "lines"]
+    values = np.concatenate([np.asarray(trace.y, dtype=float) for trace in lines])
+    low, high = float(values.min()), float(values.max())
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        return x * width, height - 8 - (y - low) / ((high - low) or 1.0) * (height - 16)
+
+    drawn = []
+    for trace in lines:
+        x = (np.arange(width) + 0.5) / width
+        edges = np.asarray(trace.x, dtype=float)
+        y = np.asarray(trace.y)[np.clip(np.searchsorted(edges, x, "right") - 1, 0, None)]
+        points = [place(*pair) for pair in zip(x, y, strict=True)]
+        drawn.append((trace.line.color, " ".join(f"{a:.1f},{b:.1f}" for a, b in points)))
+    marks = [
+        (*place(float(trace.x[0]), float(trace.y[0])), trace.marker.color, trace.name)
+        for trace in figure.data
+        if trace.mode == "markers"
+    ]
+    names = [str(trace.name) for trace in figure.data]
+    axes = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
+    return render(
+        "still.html", lines=drawn, marks=marks, names=names, axes=axes, low=low, high=high,
+        width=width, height=height,
+    )  # fmt: skip
 
 
 def _steps(
@@ -88,12 +139,17 @@ def _steps(
 
 
 def _lay_out(figure: Figure, weight: str, metric: str) -> None:
+    grid = {"gridcolor": "rgba(128,128,128,0.25)", "zerolinecolor": "rgba(128,128,128,0.5)"}
     figure.update_layout(
-        template="plotly_white",
+        # No ground of its own and a grey that both light and dark pages show.
+        template="none",
+        paper_bgcolor="rgba(0,0,0,0)",
+        plot_bgcolor="rgba(0,0,0,0)",
+        font={"color": "#808080"},
         height=380,
         margin={"l": 60, "r": 20, "t": 20, "b": 50},
-        xaxis={"title": {"text": weight}, "range": [-0.01, 1.01]},
-        yaxis={"title": {"text": f"mean {metric}"}, "tickformat": ".3f"},
+        xaxis={"title": {"text": weight}, "range": [-0.01, 1.01], **grid},
+        yaxis={"title": {"text": f"mean {metric}"}, "tickformat": ".3f", **grid},
         legend={"orientation": "h", "y": 1.02, "yanchor": "bottom", "x": 0},
     )
 
@@ -106,7 +162,7 @@ def _band(figure: Figure, ends: Ends, colour: str, opacity: float, name: str) ->
 
 
 def _mark(figure: Figure, x: float, y: float, colour: str, symbol: str, name: str) -> None:
-    outlined = {"color": "white", "width": 1}
+    outlined = {"color": "rgba(128,128,128,0.8)", "width": 1}
     figure.add_scatter(
         x=[x],
         y=[y],

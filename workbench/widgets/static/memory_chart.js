@@ -57,7 +57,8 @@ function layers(points, models) {
 // A filled area of steps: each level holds until the next moment.
 function stepArea(times, low, high, end, x, y) {
   if (!times.length || !high.some((level, i) => level > low[i])) return "";
-  const right = (i) => x(i + 1 < times.length ? times[i + 1] : end).toFixed(1);
+  // What was there for less than a pixel is still seen.
+  const right = (i) => Math.max(x(i + 1 < times.length ? times[i + 1] : end), x(times[i]) + (high[i] > low[i] ? 1.5 : 0)).toFixed(1);
   let path = `M${x(times[0]).toFixed(1)} ${y(low[0]).toFixed(1)}`;
   for (let i = 0; i < times.length; i += 1) path += `V${y(high[i]).toFixed(1)}H${right(i)}`;
   for (let i = times.length - 1; i >= 0; i -= 1) {

@@ -9,7 +9,7 @@ function makeParts(recorded) {
     devices: h("span", { class: "wb-group", role: "group", "aria-label": "Device" }),
     windows: h("span", { class: "wb-group", role: "group", "aria-label": "Time shown" },
       WINDOWS.map(([seconds, text]) => button(text, { "data-window": String(seconds) }))),
-    scale: button("Full scale", { title: "Scale the axis to everything: the budget, and what others use" }),
+    scale: button("Full scale", { title: "Scale the axis to the budget too" }),
     play: button("▶ Play"),
     slider: h("input", { type: "range", min: "0", step: "any", "aria-label": "Position in the recording" }),
     position: h("span", { class: "wb-soft wb-number" }),
@@ -80,11 +80,11 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   const budget = now.samples.at(-1)?.b ?? null;
   const { made, most } = layers(points, state.models);
   const wholeMost = shown.reduce((top, sample) => Math.max(top, whole(sample) ?? 0), 0);
-  const { top, clipped } = scaleOf(state, most, wholeMost, budget);
+  const { top, clipped } = scaleOf(state, most, budget);
   parts.scale.hidden = !clipped && !state.full;
   const right = width - EDGE.right;
   const x = (t) => EDGE.left + ((t - now.from) / Math.max(now.right - now.from, 0.001)) * (right - EDGE.left);
-  const y = (level) => HEIGHT - EDGE.bottom - Math.min(level / top, 1) * (HEIGHT - EDGE.bottom - EDGE.top);
+  const y = (level) => FLOOR - Math.min(level / top, 1) * (FLOOR - EDGE.top);
   state.scales = { x, y, from: now.from, right: now.right, left: EDGE.left, end: right };
 
   drawPatterns(parts, state.models, colour);
@@ -94,16 +94,12 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   }
   drawTimes(depth.grid, now, x, recorded, (right - EDGE.left) / 90);
   const times = points.map((point) => point.t);
-  keep(depth.whole, "whole", "path", { class: "wb-whole", d: wholeArea(shown, whole, now.to, x, y) });
   for (const layer of made) {
     const fill = layer.part ? `url(#${parts.patternId}-${state.models.indexOf(layer.model)})` : colour(layer.model);
     keep(depth.layers, `layer${layer.model}/${layer.part}`, "path", { class: "wb-layer", fill, d: stepArea(times, layer.low, layer.high, now.to, x, y) });
   }
-  keep(depth.lines, "line", "path", { class: "wb-whole-line", d: brokenLine(shown, whole, x, y) });
   drawBudget(depth.lines, budget, top, right, y);
-  if (wholeMost > top) {
-    keep(depth.lines, "beyond", "text", { class: "wb-tick", x: right - 4, y: EDGE.top + 14, "text-anchor": "end" }, `all processes: up to ${bytesText(wholeMost)} ↑`);
-  }
+  drawStrip(depth, state, { shown, whole, wholeMost, end: now.to, right, x });
   drawMarks(depth.marks, now, x, colour);
   setText(parts.legend.querySelector(".wb-whole-name"), state.device === "cpu" ? "this process" : "in use on the device, by all");
   drawCross(parts, state.hover);
@@ -112,16 +108,27 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   setAttribute(parts.plot, "aria-label", `Memory on ${state.device}: ${what}, budget ${bytesText(budget)}. Arrow keys read values.`);
 }
 
-// The axis fits the models, the budget where it is not far above them, and what else is in use;
-// on a GPU only as far as that does not make the models flat: others may hold all the rest.
-function scaleOf(state, most, wholeMost, budget) {
-  const known = Math.max(most, 1);
-  const fits = state.device === "cpu" || wholeMost <= 2 * Math.max(known, budget ?? 0);
-  let used = Math.max(known, fits ? wholeMost : 0);
+// The axis fits the models, and the budget where it is not far above them.
+function scaleOf(state, most, budget) {
+  let used = Math.max(most, 1);
   if (budget !== null && budget < used * 4) used = Math.max(used, budget);
-  const everything = Math.max(known, wholeMost, budget ?? 0);
-  const clipped = everything > used * 1.06;
-  return { top: (state.full ? everything : used) * 1.06, clipped };
+  const everything = Math.max(used, budget ?? 0);
+  return { top: (state.full ? everything : used) * 1.06, clipped: everything > used * 1.06 };
+}
+
+// What the process or the device holds beside the models is another matter, on an axis of its own:
+// over it, small models could not be seen.
+function drawStrip(depth, state, { shown, whole, wholeMost, end, right, x }) {
+  const base = HEIGHT - EDGE.bottom, top = Math.max(wholeMost, 1) * 1.06;
+  const y = (level) => base - Math.min(level / top, 1) * STRIP;
+  for (const level of [0, wholeMost]) {
+    keep(depth.grid, `strip${level ? 1 : 0}`, "line", { class: "wb-grid", x1: EDGE.left, x2: right, y1: y(level), y2: y(level) });
+    keep(depth.grid, `strip-level${level ? 1 : 0}`, "text", { class: "wb-tick", x: EDGE.left - 8, y: y(level) + 4, "text-anchor": "end" }, bytesText(level));
+  }
+  const what = state.device === "cpu" ? "this process, models included" : "in use on the device, by everybody";
+  keep(depth.grid, "strip-name", "text", { class: "wb-tick", x: EDGE.left + 6, y: base - STRIP - 4 }, what);
+  keep(depth.whole, "whole", "path", { class: "wb-whole", d: wholeArea(shown, whole, end, x, y) });
+  keep(depth.lines, "line", "path", { class: "wb-whole-line", d: brokenLine(shown, whole, x, y) });
 }
 
 function wholeArea(samples, whole, end, x, y) {
@@ -167,12 +174,12 @@ function drawBudget(group, budget, top, right, y) {
   const inside = budget <= top;
   const level = inside ? y(budget) : EDGE.top;
   if (inside) keep(group, "budget", "line", { class: "wb-budget", x1: EDGE.left, x2: right, y1: level, y2: level });
-  keep(group, "budget-text", "text", { class: "wb-budget-text", x: EDGE.left + 6, y: level + (inside ? -5 : 14) }, `budget ${bytesText(budget)}${inside ? "" : " ↑"}`);
+  keep(group, "budget-text", "text", { class: "wb-budget-text", x: EDGE.left + 6, y: level + (inside ? -5 : 14) }, `budget of the models ${bytesText(budget)}${inside ? "" : " ↑"}`);
 }
 
 // Loads, evictions and retries as signs above the plot, batches as ticks on its floor.
 function drawMarks(group, now, x, colour) {
-  const floor = HEIGHT - EDGE.bottom;
+  const floor = FLOOR;
   const ticked = new Set();
   let beside = -Infinity; // signs of one moment stand side by side
   for (const event of now.events) {

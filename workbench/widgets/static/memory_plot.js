@@ -3,7 +3,9 @@
 const SVG = "http://www.w3.org/2000/svg";
 const HEARTBEAT = 10000; // ms
 const EDGE = { left: 64, right: 14, top: 30, bottom: 24 };
-const HEIGHT = 290;
+const HEIGHT = 340;
+const STRIP = 66; // of the process, or the whole device, under the models; with its heading
+const FLOOR = HEIGHT - EDGE.bottom - STRIP - 18; // of the models
 const WINDOWS = [[60, "1 min"], [300, "5 min"], [Infinity, "all"]];
 
 function s(tag, attributes = {}) {

@@ -5,11 +5,12 @@
 const MARGIN = 26;
 
 function createPlane(app) {
-  const canvas = h("canvas", { class: "wb-plane-canvas", role: "img", tabindex: "-1" });
+  const canvas = h("canvas", { class: "wb-plane-canvas", role: "img", tabindex: "0" });
+  const spoken = h("p", { class: "wb-spoken", role: "status" });
   const tip = h("div", { class: "wb-tip", hidden: true });
   const note = h("p", { class: "wb-soft wb-plane-note" });
   const element = h("section", { class: "wb-plane", "aria-label": "Plane of candidates" },
-    h("h3", {}, "Candidates"), h("div", { class: "wb-plane-frame" }, canvas, tip), note);
+    h("h3", {}, "Candidates"), h("div", { class: "wb-plane-frame" }, canvas, tip), note, spoken);
   const still = document.createElement("canvas");
   let size = 0, ink = {}, drawn = "", span = null, axes = [], names = [], groups = [];
 
@@ -122,8 +123,22 @@ function createPlane(app) {
     pen.restore();
   }
 
+  // Beside the point, where no other label stands and the frame does not end; else none.
+  function label(pen, text, x, y, taken) {
+    const width = 6 * text.length + 2;
+    for (const [left, base] of [[x + 6, y - 4], [x - width - 4, y - 4], [x + 6, y + 12], [x - width - 4, y + 12], [x - width / 2, y - 9]]) {
+      const free = taken.every(([l, b, w]) => left + width < l || l + w < left || Math.abs(b - base) > 10);
+      if (!free || left < 0 || left + width > size || base < 10 || base > size) continue;
+      taken.push([left, base, width]);
+      pen.fillStyle = ink.ink;
+      pen.fillText(text, left, base);
+      return;
+    }
+  }
+
   function drawHits(pen, rows, linked) {
     pen.font = "10px system-ui, sans-serif";
+    const taken = []; // by labels: one over another could not be read
     rows.forEach((row, i) => {
       const [x, y] = place(row);
       pen.fillStyle = ink.accent;
@@ -133,11 +148,7 @@ function createPlane(app) {
       pen.strokeStyle = row === linked ? ink.ink : ink.ground;
       pen.lineWidth = row === linked ? 2 : 1;
       pen.stroke();
-      if (i < 20) {
-        pen.fillStyle = ink.ink;
-        // Left of the point where the frame ends.
-        pen.fillText(String(i + 1), x > size - MARGIN - 14 ? x - 17 : x + 6, y < 14 ? y + 12 : y - 4);
-      }
+      if (i < 20) label(pen, String(i + 1), x, y, taken);
     });
   }
 
@@ -175,8 +186,7 @@ function createPlane(app) {
     return found;
   }
 
-  canvas.addEventListener("mousemove", (event) => {
-    const row = nearest(event);
+  function point(row) {
     app.link(row);
     tip.hidden = row === null;
     if (row === null) return;
@@ -188,7 +198,21 @@ function createPlane(app) {
     const left = x > size / 2;
     Object.assign(tip.style, { top: `${y + 10}px`, left: left ? "auto" : `${x}px`,
       right: left ? `${size - x}px` : "auto" });
+  }
+  canvas.addEventListener("mousemove", (event) => point(nearest(event)));
+  // By keyboard: the hits in their order; Enter goes to the card.
+  canvas.addEventListener("keydown", (event) => {
+    const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    const at = app.shown.indexOf(app.linked);
+    if (event.key === "Enter" && at >= 0) { app.reveal(app.linked); event.preventDefault(); }
+    if (event.key === "Escape") point(null);
+    if (!way || !app.shown.length) return;
+    event.preventDefault();
+    const next = at < 0 ? 0 : Math.min(Math.max(at + way, 0), app.shown.length - 1);
+    point(app.shown[next]);
+    setText(spoken, `${next + 1}: ${tip.textContent}`);
   });
+  canvas.addEventListener("blur", () => { tip.hidden = true; app.link(null); });
   canvas.addEventListener("mouseleave", () => { tip.hidden = true; app.link(null); });
   canvas.addEventListener("click", (event) => {
     const row = nearest(event);

@@ -1,0 +1,71 @@
+"""The panel alone in a browser, for somebody without a notebook."""
+
+from __future__ import annotations
+
+import importlib.util
+import subprocess
+import sys
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated
+
+import typer
+
+from workbench.errors import EvaluationError, MissingDependency
+
+Folder = Annotated[str, typer.Argument(help="The corpus: a folder with an index or with papers.")]
+Queries = Annotated[Path | None, typer.Option(help="Queries, as JSONL or TSV.")]
+Qrels = Annotated[Path | None, typer.Option(help="Judgments of them.")]
+Grades = Annotated[Path | None, typer.Option(help="File that grades on the cards go to.")]
+Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on this computer.")]
+Browser = Annotated[bool, typer.Option(help="Open a browser.")]
+
+
+def serve(
+    folder: Folder,
+    queries: Queries = None,
+    qrels: Qrels = None,
+    grades: Grades = None,
+    port: Port = 8866,
+    browser: Browser = True,
+) -> None:
+    """Open the panel of a corpus in a browser, without a notebook around it. Only this computer
+    can reach it, by an address with a secret in it. Ctrl-C ends it."""
+    if importlib.util.find_spec("voila") is None:
+        raise MissingDependency(
+            "the panel alone needs voila; run `pip install 'paper-search-workbench[app]'`"
+        )
+    if queries is None and (qrels or grades):
+        raise EvaluationError("--qrels or --grades are given without --queries; give them too")
+    from workbench.opening import open_corpus
+
+    open_corpus(folder).close()  # what is wrong with it is said here, and an index is built
+    with TemporaryDirectory(prefix="workbench-") as place:
+        page = Path(place) / "panel.ipynb"
+        write_notebook(page, folder, queries, qrels, grades)
+        command = [sys.executable, "-m", "voila", str(page), f"--port={port}", "--token"]
+        command += ["--Voila.ip=127.0.0.1", "--show_tracebacks=False", "--Voila.log_level=20"]
+        command += [] if browser else ["--no-browser"]
+        try:
+            raise typer.Exit(subprocess.run(command, check=False).returncode)
+        except KeyboardInterrupt:  # voila heard it too
+            typer.echo("Closed.", err=True)
+
+
+def write_notebook(
+    page: Path, folder: str, queries: Path | None, qrels: Path | None, grades: Path | None
+) -> None:
+    """A notebook of one cell that shows the panel."""
+    import nbformat
+    from nbformat.v4 import new_code_cell, new_notebook
+
+    given = [str(path.resolve()) if path else None for path in (queries, qrels, grades)]
+    source = (
+        "import workbench as wb\n\n"
+        f"bench = wb.open({str(Path(folder).resolve())!r}, progress=False)\n"
+        f"bench.panel({given[0]!r}, {given[1]!r}, grades={given[2]!r})"
+    )
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    nbformat.write(
+        new_notebook(cells=[new_code_cell(source)], metadata={"kernelspec": kernel}), page
+    )
