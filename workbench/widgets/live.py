@@ -55,7 +55,7 @@ class Live(Shown):
         page = render("static.html", ident=self.widget.model_id, body=self.view().html())
         return {"text/html": page}
 
-    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+    def _repr_mimebundle_(self, **_: Any) -> Any:
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         return {"text/plain": repr(self), VIEW: model, "text/html": self._repr_html_()}
 
