@@ -129,7 +129,7 @@ class Judged:
         rows, _ = rank_papers(ranking.candidates, ranking.scores, depth)
         run = {name: [str(ranking.candidates.paper_ids[row]) for row in rows]}
         judged = [Judgment(name, paper, grade) for paper, grade in grades.items()]
-        return float(per_query(run, judged, self.metric).iloc[0, 0])
+        return float(per_query(run, judged, self.metric).to_numpy()[0, 0])
 
     def suggest(self, ranking: Ranking | None) -> list[dict[str, Any]]:
         """Pairs whose grade could most change which weights win, those of the query first."""
