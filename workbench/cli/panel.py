@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -56,16 +57,18 @@ def write_notebook(
     page: Path, folder: str, queries: Path | None, qrels: Path | None, grades: Path | None
 ) -> None:
     """A notebook of one cell that shows the panel."""
-    import nbformat
-    from nbformat.v4 import new_code_cell, new_notebook
-
     given = [str(path.resolve()) if path else None for path in (queries, qrels, grades)]
     source = (
         "import workbench as wb\n\n"
         f"bench = wb.open({str(Path(folder).resolve())!r}, progress=False)\n"
         f"bench.panel({given[0]!r}, {given[1]!r}, grades={given[2]!r})"
     )
+    cell = {"cell_type": "code", "id": "panel", "metadata": {}, "source": source, "outputs": []}
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    nbformat.write(
-        new_notebook(cells=[new_code_cell(source)], metadata={"kernelspec": kernel}), page
-    )
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {"kernelspec": kernel},
+        "cells": [{**cell, "execution_count": None}],
+    }
+    page.write_text(json.dumps(notebook), encoding="utf-8")

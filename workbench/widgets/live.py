@@ -10,6 +10,7 @@ something new: widgets otherwise live as long as the kernel, with all that they 
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import Any
 
 import ipywidgets
@@ -43,10 +44,8 @@ class Live(Shown):
 
     def keep(self) -> None:
         """Bring the static form in the notebook up to date; nothing where none was shown."""
-        from IPython.display import update_display
-
         if self._displayed:
-            update_display(self._static(), raw=True, display_id=self._static_id)
+            _displaying().update_display(self._static(), raw=True, display_id=self._static_id)
 
     @property
     def _static_id(self) -> str:
@@ -56,13 +55,12 @@ class Live(Shown):
         page = render("static.html", ident=self.widget.model_id, body=self.view().html())
         return {"text/html": page}
 
-    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+    def _repr_mimebundle_(self, **_: Any) -> Any:
         model = {"version_major": 2, "version_minor": 0, "model_id": self.widget.model_id}
         return {"text/plain": repr(self), VIEW: model, "text/html": self._repr_html_()}
 
     def _ipython_display_(self) -> None:
-        from IPython.display import display
-
+        display = _displaying().display
         close_earlier(self)
         bundle = self._repr_mimebundle_()
         del bundle["text/html"]
@@ -73,6 +71,11 @@ class Live(Shown):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.view().head})"
+
+
+def _displaying() -> Any:
+    """IPython's module, which has no types; imported where something is shown."""
+    return import_module("IPython.display")
 
 
 def close_widget(widget: Any) -> None:
@@ -91,8 +94,8 @@ def close_earlier(shown: Live) -> None:
     """Close what an earlier run of the running cell showed, but for what a variable names."""
     from IPython.core.getipython import get_ipython
 
-    shell = get_ipython()
-    parent = shell.get_parent() if shell and hasattr(shell, "get_parent") else {}
+    shell: Any = get_ipython()
+    parent = shell.get_parent() if hasattr(shell, "get_parent") else {}
     cell = parent.get("metadata", {}).get("cellId")
     if shell is None or not cell:
         return

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache
+from importlib import import_module
 from itertools import cycle
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,10 +89,9 @@ def _figure_class() -> type[Figure]:
 
     class TuningFigure(Figure):  # type: ignore[misc]  # plotly has no types
         def _ipython_display_(self) -> None:
-            from IPython.display import display
-
+            show: Any = import_module("IPython.display")  # which has no types
             live = plotly.io.renderers["plotly_mimetype"].to_mimebundle(self.to_dict())
-            display({**live, "text/html": still(self)}, raw=True)
+            show.display({**live, "text/html": still(self)}, raw=True)
 
     return TuningFigure
 
