@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
 from collections.abc import Callable
 
@@ -11,7 +10,7 @@ import numpy as np
 import pytest
 
 from tests.conftest import need
-from tests.serve.test_gate import asked, made
+from tests.serve.test_gate import asked, made, run_loop
 from tests.servers.redis import pretender, redis_server
 from workbench.ranking.ranking import Ranking
 from workbench.serve.caching.memory import Kept
@@ -25,7 +24,7 @@ PAPERS = "/graph/v1/paper/search?query=late+interaction&limit=5"
 
 def answers(bench: Workbench, cache: str = "") -> list[bytes]:
     gate, service = made(bench, cache=cache)
-    found: list[httpx.Response] = asyncio.run(asked(gate, PATH)) + asyncio.run(asked(gate, PAPERS))
+    found: list[httpx.Response] = run_loop(asked(gate, PATH)) + run_loop(asked(gate, PAPERS))
     service.close()
     return [answer.content for answer in found]
 

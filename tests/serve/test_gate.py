@@ -5,9 +5,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import Any
+from typing import Any, TypeVar
 
 import httpx
 import pytest
@@ -21,6 +22,14 @@ from workbench.serve.running import Runner
 from workbench.serve.service import Service
 from workbench.session import Workbench
 from workbench.system.deadline import check_deadline
+
+Result = TypeVar("Result")
+
+
+def run_loop(work: Coroutine[Any, Any, Result]) -> Result:
+    """What a coroutine gives, in a thread: browser tests leave a loop in this one."""
+    with ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 def made(bench: Workbench, **options: Any) -> tuple[Gate, Service]:
@@ -54,7 +63,7 @@ def test_what_finds_no_room_is_refused_and_the_rest_answered(
         held.set()
         return await waiting
 
-    answers = asyncio.run(run())
+    answers = run_loop(run())
     assert sorted(a.status_code for a in answers) == [200] * 3 + [429] * 5
     busy = next(a for a in answers if a.status_code == 429).json()
     assert set(busy) == {"message", "code"}
@@ -100,7 +109,7 @@ def test_equal_requests_share_one_computation_and_work_stops_with_its_last_calle
         return found
 
     release = threading.Event()
-    found = asyncio.run(together())
+    found = run_loop(together())
     assert isinstance(found[0], asyncio.CancelledError)
     assert found[1:] == ["shared"] * 4
     assert runs == ["shared", "alone", "late"]
@@ -112,11 +121,11 @@ def test_the_key_is_asked_for_where_papers_are(landmarks: Workbench) -> None:
     closed = ("/graph/v1/paper/search?query=a", "/search?query=a", "/openapi.json", "/profiles",
               "/api/v1/semantic_scholar_api/paper/x")  # fmt: skip
     for headers in ({}, {"x-api-key": "wrong"}):
-        for answer in asyncio.run(asked(gate, *closed, **headers)):
+        for answer in run_loop(asked(gate, *closed, **headers)):
             assert (answer.status_code, answer.json()) == (403, {"message": "Forbidden"})
-    opened = asyncio.run(asked(gate, *closed[:2], **{"x-api-key": "secret"}))
+    opened = run_loop(asked(gate, *closed[:2], **{"x-api-key": "secret"}))
     assert [answer.status_code for answer in opened] == [200, 200]
-    free = asyncio.run(asked(gate, "/health/ready", "/metrics", "/"))
+    free = run_loop(asked(gate, "/health/ready", "/metrics", "/"))
     assert [answer.status_code for answer in free] == [200] * 3
     assert not any("secret" in answer.text for answer in free)
     assert "secret" not in repr(service.options)
@@ -132,7 +141,7 @@ def test_faults_tell_nothing_of_their_cause(
         raise RuntimeError("/root/private/place")
 
     monkeypatch.setattr(Workbench, "search", broken)
-    [answer] = asyncio.run(asked(gate, "/graph/v1/paper/search?query=a"))
+    [answer] = run_loop(asked(gate, "/graph/v1/paper/search?query=a"))
     assert answer.status_code == 500
     assert list(answer.json()) == ["message"]
     assert "private" not in answer.text
@@ -154,7 +163,7 @@ def test_other_hosts_need_a_key() -> None:
 def test_too_long_and_too_large(landmarks: Workbench) -> None:
     gate, service = made(landmarks, max_url=2000)
     long = "/graph/v1/paper/search?query=" + "a" * 3000
-    [answer] = asyncio.run(asked(gate, long))
+    [answer] = run_loop(asked(gate, long))
     assert (answer.status_code, list(answer.json())) == (400, ["error"])
     service.close()
 
@@ -181,7 +190,7 @@ def test_a_load_counts_from_when_a_request_should_have_left() -> None:
         server.close()
         return report
 
-    report = asyncio.run(run())
+    report = run_loop(run())
     assert report.statuses.tolist() == [200] * 50
     # The first was due when the server stood still, the tenth a fifth of a second later.
     assert report.seconds[0] > report.seconds[10] > report.seconds[20] > 0

@@ -13,6 +13,7 @@ import math
 import time
 from collections import Counter
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
@@ -124,7 +125,9 @@ def run_load(
     """
     if not (paths and 0 < rate <= 1e5 and 0 < seconds <= 86_400):
         raise ServiceError("give paths, a rate up to 100,000 a second, and seconds above 0")
-    return asyncio.run(_run(url, list(paths), rate, seconds, timeout, key))
+    work = _run(url, list(paths), rate, seconds, timeout, key)
+    with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own in this one
+        return thread.submit(asyncio.run, work).result()
 
 
 async def _run(
