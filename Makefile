@@ -29,9 +29,9 @@ lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
 	$(BIN)/workbench info data/landmarks
 	$(BIN)/jupyter lab $(LAB_FLAGS) --LabApp.default_url=/lab/tree/$(NOTEBOOK)
 
-test: $(READY)  ## Set up, fetch what the tests need, run the whole suite
+test: $(READY)  ## Set up, fetch what the tests need, run the whole suite (WORKERS=2: in two processes)
 	@bash tests/real_parts.sh
-	$(BIN)/python -m pytest -n 2 --dist loadgroup
+	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .

@@ -26,17 +26,6 @@ settings.register_profile("busy", deadline=None, suppress_health_check=[HealthCh
 settings.load_profile("busy")
 
 
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """For `pytest -n 2 --dist loadgroup`: tests that share a JupyterLab or a cluster run in one
-    process, and so do those of a file, which share its fixtures."""
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    for item in items:
-        room = item.path.relative_to(ROOT / "tests").parts[0]
-        group = room if room in ("browser", "engines") else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-
-
 def need(found: bool, what: str, remedy: str) -> None:
     """Skip where a real part is missing; in CI (CI=true) its absence is a failure."""
     if found:

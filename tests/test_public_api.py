@@ -38,6 +38,7 @@ NAMES = [
     "index",
     "inspect",
     "list_profiles",
+    "merge",
     "open",
     "open_answer",
     "open_experiment",

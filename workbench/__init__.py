@@ -26,7 +26,7 @@ _ROOMS = {
     "workbench.evaluation.tuning.weight_search": "WeightSearch",
     "workbench.monitor.recording": "read_recording",
     "workbench.monitor.sampler": "Sampler",
-    "workbench.opening": "import_panel index open_corpus",
+    "workbench.opening": "import_panel index merge open_corpus",
     "workbench.profiles": "Profile list_profiles",
     "workbench.qa.answer": "Answer",
     "workbench.qa.assembling": "open_answer",
@@ -74,6 +74,7 @@ __all__ = [
     "index",
     "inspect",
     "list_profiles",
+    "merge",
     "open",
     "open_answer",
     "open_experiment",
@@ -97,7 +98,7 @@ if TYPE_CHECKING:
     from workbench.experiments.experiment import Experiment
     from workbench.monitor.recording import read_recording
     from workbench.monitor.sampler import Sampler
-    from workbench.opening import import_panel, index
+    from workbench.opening import import_panel, index, merge
     from workbench.opening import open_corpus as open
     from workbench.profiles import Profile, list_profiles
     from workbench.qa.answer import Answer

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from hashlib import file_digest
@@ -13,12 +13,13 @@ from typing import Any
 from workbench.corpus.faults import as_path, disk_faults, exists, is_folder
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.lock import write_lock
-from workbench.corpus.manifest import NAME, read_manifest, write_manifest
+from workbench.corpus.manifest import NAME, check_settings, read_manifest, write_manifest
 from workbench.corpus.notices import notice
 from workbench.corpus.readers import find_source
 from workbench.engines.elastic.keepers import Elasticsearch
 from workbench.engines.embedded.generation import problem_of
 from workbench.engines.embedded.indexing import Indexer
+from workbench.engines.embedded.shards import KnownVectors
 from workbench.engines.embedder import embedder_for
 from workbench.engines.keeper import EngineSpec
 from workbench.errors import (
@@ -27,6 +28,7 @@ from workbench.errors import (
     CorpusReadOnly,
     ProfileError,
     shown,
+    whole_number,
 )
 from workbench.experiments.store import FOLDER as EXPERIMENTS
 from workbench.models.embedders.base import LazyEmbedder
@@ -184,6 +186,7 @@ def index(
     runtime: str | None = None,
     strict: bool = False,
     columns: Mapping[str, str] | None = None,
+    shard: tuple[int, int] | None = None,
     progress: Progress = True,
 ) -> IngestReport:
     """Index papers as you have them into a corpus folder, new or existing.
@@ -197,13 +200,43 @@ def index(
     the folder's rejects.jsonl, or with `strict` the first one raises RecordError. `model` and
     `runtime` as in `open`. `into` may be `wb.Elasticsearch(...)` or the URL of a cluster: papers
     then go there alone, as they are read.
+
+    `shard` (i, n) indexes every n-th record, from the i-th, into a folder of its own: one of n jobs
+    on as many machines, whose folders `merge` makes one corpus.
     """
+    if shard is not None:
+        count = whole_number("the number of shards", shard[1], 1, 10_000, CorpusError)
+        shard = whole_number("shard", shard[0], 1, count, CorpusError), count
     if isinstance(into, EngineSpec) or _is_url(into):
+        if shard is not None:
+            raise CorpusError("shard: give a folder; a cluster takes many writers by itself")
         keeper, embedder = _spec(into).keeper(None), embedder_for(None, model, runtime)
         return keeper.add(source, embedder, strict=strict, columns=columns, progress=progress)
     folder = as_path(into)
     indexer = Indexer(folder, _embedder(folder, model, runtime), progress=progress)
-    return indexer.add(source, strict=strict, columns=columns)
+    return indexer.add(source, strict=strict, columns=columns, shard=shard)
+
+
+def merge(shards: Sequence[str | Path], into: str | Path, *, progress: bool = True) -> IngestReport:
+    """Make one corpus of several: the shards of a source, or any that were made with one model.
+
+    Their vectors are taken as they are; nothing is embedded again but what merging of duplicates
+    changed. Run it again after an interruption and it continues. Of records of one paper in two
+    shards one paper is made, as by `index`. Raises CorpusMismatch for shards of different models.
+    """
+    folders = [_index_in(as_path(shard)) for shard in shards]
+    if not folders:
+        raise CorpusNotFound("nothing to merge; give the folders of shards")
+    target = as_path(into)
+    first = read_manifest(folders[0])
+    for folder in folders[1:]:
+        check_settings(read_manifest(folder), first, folder)
+    known = KnownVectors(embedder_for(first), folders)
+    return Indexer(target, known, progress=progress).add(known.papers())
+
+
+def _index_in(folder: Path) -> Path:
+    return folder if exists(folder / NAME) else folder / INDEX
 
 
 def import_panel(into: str | Path) -> Any:

@@ -272,72 +272,44 @@ class Workbench:
         self, question: str, *, stream: bool, **options: Unpack[AskOptions]
     ) -> Answer | AnswerStream: ...
     def ask(
-        self,
-        question: str,
-        *,
-        writer: Writer | str | None = None,
-        words: int = 300,
-        stream: bool = False,
-        profile: Profile | str | None = None,
-        weights: Weights | None = None,
-        year: Years = None,
-        venue: Texts = None,
-        author: Texts = None,
-        field: Texts = None,
-        ids: Texts = None,
-        filters: Filters | None = None,
-        unsupported: Literal["drop", "mark"] = "drop",
-        seconds: float = 120.0,
-        insist: bool = False,
-        stages: Stages = Stages(),
-    ) -> Answer | AnswerStream:
+        self, question: str, *, writer: Writer | str | None = None, words: int = 300,
+        stream: bool = False, profile: Profile | str | None = None, weights: Weights | None = None,
+        year: Years = None, venue: Texts = None, author: Texts = None, field: Texts = None,
+        ids: Texts = None, filters: Filters | None = None,
+        unsupported: Literal["drop", "mark"] = "drop", seconds: float = 120.0,
+        insist: bool = False, stages: Stages = Stages(),
+    ) -> Answer | AnswerStream:  # fmt: skip
         """An answer made of the corpus's own sentences, each with its place in its paper, or the
         reason why there is none (`answer.declined`).
 
-        `words` is how much is quoted at most. `writer`: "extractive" (default, no model), "openai"
-        or a `Writer`; whatever it writes is checked against its quotes, and what they do not carry
-        is dropped or, with `unsupported="mark"`, marked. Writing takes at most `seconds`. With
-        `stream`, an iterator of events instead. `profile`, `weights` and filters as in `search`;
-        of the profile, `context_threshold` is the least relevance of a passage that is quoted.
-        `insist` answers from thin evidence too, and says so. `stages` replaces stages. Ctrl-C gives
-        what is finished.
-
-        Raises QueryError, WriterError (an unknown writer) and what `search` raises.
+        `words` is how much is quoted at most. `writer`: "extractive" (default, no model), "openai",
+        "local" or a `Writer`; what it writes is checked against its quotes, and what they do not
+        carry is dropped or, with `unsupported="mark"`, marked. Writing takes at most `seconds`.
+        With `stream`, an iterator of events instead. `profile`, `weights` and filters as in
+        `search`; the profile's `context_threshold` is the least relevance of a quoted passage.
+        `insist` answers from thin evidence too. `stages` replaces stages. Ctrl-C gives what is
+        finished. Raises QueryError, WriterError (an unknown writer) and what `search` raises.
         """
         chosen = self.chosen(profile, weights)
         given = make_filters(filters, year=year, venue=venue, author=author, field=field, ids=ids)
         request = Request(
-            question=question,
-            profile=chosen,
-            writer=make_writer(writer),
+            question=question, profile=chosen, writer=make_writer(writer),
             search=lambda: self.search(question, profile=chosen, filters=given),
-            key=f"{self.engine.fingerprint} {given}",
-            words=words,
-            seconds=seconds,
-            unsupported=unsupported,
-            insist=insist,
-            stages=stages,
-        )
+            key=f"{self.engine.fingerprint} {given}", words=words, seconds=seconds,
+            unsupported=unsupported, insist=insist, stages=stages,
+        )  # fmt: skip
         self._retriever.prepare(question)  # a question that cannot be searched fails here
         answers = AnswerStream(self._answers, request)
         return answers if stream else answers.finish()
 
     def review(
-        self,
-        answer: Answer,
-        *,
-        accept: Iterable[str] = (),
-        reject: Iterable[str] = (),
-        writer: Writer | str | None = None,
-        profile: Profile | str | None = None,
+        self, answer: Answer, *, accept: Iterable[str] = (), reject: Iterable[str] = (),
+        writer: Writer | str | None = None, profile: Profile | str | None = None,
         seconds: float = 120.0,
-    ) -> Answer:
-        """An answer under a person's verdicts on its quotes, by their ids. A rejected quote leaves
-        the answer, and the sections that it was in are written anew, by `writer`; all others stay.
-
-        The verdicts take the place of earlier ones: without a quote among `reject` it comes back.
-        Raises AnswerError for an id that no quote has, and what `ask` raises.
-        """
+    ) -> Answer:  # fmt: skip
+        """An answer under a person's verdicts on its quotes, by id, in place of earlier ones.
+        A rejected quote leaves it, and its sections alone are written anew, by `writer`. Raises
+        AnswerError for an id that no quote has, and what `ask` raises."""
         chosen = self.chosen(profile, None)
         by, drafts = make_writer(writer), self._answers.drafts
         return review(answer, accept, reject, self.engine, by, chosen, seconds, drafts)
@@ -536,9 +508,8 @@ class Workbench:
         return _widget("judging", "judge")(self, queries, judgments, **options)
 
     def ask_panel(self, question: str = "", **options: Any) -> Any:
-        """Ask in a notebook: stages as they come, quotes in their paragraphs, each to be accepted
-        or rejected; earlier questions, export. Options: `writer`, `profile`, `words`, as in
-        `ask`."""
+        """Ask in a notebook: stages as they come, quotes in their paragraphs, verdicts on them,
+        earlier questions, export. Options: `writer`, `profile`, `words`, as in `ask`."""
         return _widget("ask_panel", "AskPanel")(self, question, **options)
 
     def import_panel(self) -> Any:
@@ -554,6 +525,13 @@ class Workbench:
         """The profiles, what each changes and costs; picks one or saves one. `options` as in
         `widgets.profile_picker`."""
         return _widget("profile_picker", "profile_picker")(self, **options)
+
+    def serve(self, **options: Any) -> Any:
+        """Serve this corpus over HTTP in the background, with this session's profile: returns a
+        `RunningService` with `url` and `stop()`. `options` are those of `ServeOptions`: `port` (0,
+        any that is free), `workers`, `cache`, ... Raises ServiceError."""
+        served = import_module("workbench.serve.options").served(self, self._keeper, options)
+        return import_module("workbench.serve.background").RunningService(served)
 
     # The session itself
 

@@ -148,6 +148,11 @@ def test_what_is_exported_is_what_other_tools_read(
     assert header["method"]["retrieval"][0] == {
         "name": "bm25", "method": "BM25 (Lucene's form)", "weight": 0.2,
     }  # fmt: skip
+    start, *lines = (folder / "run.annotated.trec").read_text("utf-8").splitlines(keepends=True)
+    end = lines.index("# ir_metadata.end\n")
+    told = "".join(line.strip("#") for line in lines[:end])  # as repro_eval reads it
+    assert (start, YAML(typ="safe").load(told)) == ("# ir_metadata.start\n", header)
+    assert "".join(lines[end + 1 :]) == (folder / "run.trec").read_text("utf-8")
     nbformat.validate(nbformat.read(folder / "reproduce.ipynb", as_version=4))
     run = list(ir_measures.read_trec_run(str(folder / "run.trec")))
     qrels = list(ir_measures.read_trec_qrels(str(folder / "qrels.txt")))
@@ -179,3 +184,18 @@ def test_a_page_escapes_what_people_wrote(bench: Workbench, judged: Judged, tmp_
     assert "<script>alert" not in text
     assert "<img" not in text
     assert "&lt;i&gt;name&lt;/i&gt;" in text
+
+
+@pytest.mark.filterwarnings("ignore")  # of mlflow and what it imports
+def test_mlflow_gets_the_means_and_the_page(
+    bench: Workbench, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mlflow = pytest.importorskip("mlflow", reason="the extra [mlflow] is optional")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
+    found = measured(bench, judged).tag("sent")
+    run = mlflow.get_run(found.log_to_mlflow("papers"))
+    assert run.data.metrics["nDCG_at_10"] == found.metrics["nDCG@10"].mean
+    assert run.data.params["weights.dense"] == "0.3"
+    assert (run.data.tags["workbench.id"], run.data.tags["workbench.tags"]) == (found.id, "sent")
+    assert list((tmp_path / "mlruns").rglob("report.html"))

@@ -58,7 +58,8 @@ def test_searches_with_filters(scholar: SemanticScholar) -> None:
     assert opened.total
     assert all(paper.isOpenAccess for paper in opened)
     venues = {paper.venue for paper in scholar.search_paper("ranking", venue=["SIGIR", "CIKM"])}
-    assert venues == {"SIGIR", "CIKM"}
+    assert venues
+    assert all("SIGIR" in venue or "CIKM" in venue for venue in venues)
     for refused in ({"min_citation_count": 3}, {"publication_types": ["Review"]}):
         with pytest.raises(BadQueryParametersException, match="this corpus has no"):
             scholar.search_paper("retrieval", **refused)

@@ -9,11 +9,14 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
+from tests.conftest import ROOT
 from tests.experiments.test_rerun import command
 from workbench.errors import ExperimentError
+from workbench.experiments.store import ExperimentStore
 from workbench.session import Workbench
 from workbench.studies.notebooks import inject, parameter, run_notebook
 
+NOTEBOOK = ROOT / "notebooks" / "10_reproduce_an_experiment.ipynb"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
@@ -120,3 +123,18 @@ def test_typed_values_are_json_or_text() -> None:
     assert parameter("path=a=b") == ("path", "a=b")
     with pytest.raises(ExperimentError, match="NAME=VALUE"):
         parameter("k")
+
+
+def test_the_notebook_of_the_project_gives_the_same_records_twice(tmp_path: Path) -> None:
+    records = []
+    for name in ("one", "two"):
+        out = tmp_path / name
+        given = {"corpus": str(ROOT / "data" / "landmarks"), "out": str(out)}
+        done = run_notebook(NOTEBOOK, given, corpus=tmp_path / "runs")
+        assert done.ok, done.error
+        store = ExperimentStore(out / "corpus" / "experiments")
+        documents = [store.document(row.id) for row in store.summaries()]
+        records.append([{n: d.get(n) for n in ("kind", "metrics", "stages")} for d in documents])
+    assert records[0] == records[1]
+    assert {record["kind"] for record in records[0]} == {"evaluate", "block", "comparison"}
+    assert len(ExperimentStore(tmp_path / "runs" / "experiments").summaries()) == 2

@@ -12,6 +12,7 @@ from IPython.display import display
 from IPython.utils.capture import capture_output
 from ipywidgets.widgets.widget import _instances
 
+from workbench.opening import import_panel
 from workbench.session import Workbench
 from workbench.widgets.compare import ComparePanel
 from workbench.widgets.judging import judge
@@ -57,6 +58,7 @@ def lives(landmarks: Workbench, tmp_path: Path) -> list[tuple[Live, str]]:
         (judging, "the &lt;paper&gt; itself"),
         (memory_plot(), "models"),
         (profile_picker(landmarks), "n_retrieval"),
+        (import_panel(tmp_path / "new"), "Run the cell to choose files."),
     ]
 
 

@@ -29,6 +29,9 @@ def index(
     ] = None,
     strict: Annotated[bool, typer.Option(help="Stop at the first bad record.")] = False,
     column: Columns = None,
+    shard: Annotated[
+        str | None, typer.Option(help="I/N: every N-th record from the I-th, for `merge`.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Index papers as you have them into a corpus folder. Run it again to continue, or to add."""
@@ -44,6 +47,7 @@ def index(
             runtime=runtime,
             strict=strict,
             columns=_columns(column),
+            shard=_shard(shard),
             progress=not as_json,
         )
     except KeyboardInterrupt:
@@ -53,6 +57,32 @@ def index(
         print_json(asdict(report))
     else:
         say(f"{report}\nSearch it: workbench search {into} 'your query'")
+
+
+def _shard(text: str | None) -> tuple[int, int] | None:
+    if text is None:
+        return None
+    first, mark, count = text.partition("/")
+    if not (mark and first.isdecimal() and count.isdecimal()):
+        raise typer.BadParameter(f"--shard {text}: write I/N, like 2/8")
+    return int(first), int(count)
+
+
+def merge(
+    shards: Annotated[list[Path], typer.Argument(help="Folders of shards.", show_default=False)],
+    into: Annotated[Path, typer.Option("--into", help="Corpus folder, new or existing.")],
+    as_json: AsJson = False,
+) -> None:
+    """Make one corpus of several shards. Run it again to continue; nothing is embedded again."""
+    from dataclasses import asdict
+
+    from workbench.opening import merge as run
+
+    report = run(shards, into, progress=not as_json)
+    if as_json:
+        print_json(asdict(report))
+    else:
+        typer.echo(str(report))
 
 
 def inspect(

@@ -86,7 +86,7 @@ class _Stems(dict[str, str]):
         if len(self) > _MOST_STEMS:
             self.clear()
             self.update(dict.fromkeys(self._stop_words, ""))
-        (stem,) = _stem_words()([word])
+        stem: str = _stem_words()([word])[0]
         self[word] = stem
         return stem
 

@@ -52,8 +52,10 @@ class Intake(Ingestor):
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
+        shard: tuple[int, int] | None = None,
     ) -> None:
         super().__init__(store, analyser, counter, strict=strict)
+        self._shard = shard
         self._library = library
         self._columns = columns
         self._formats: Counter[str] = Counter()
@@ -72,6 +74,12 @@ class Intake(Ingestor):
         Each batch is final: a kill loses at most the one at hand, and the same call again goes on.
         """
         entries = read_source(source, self._columns)
+        if self._shard is not None:  # every n-th record; nothing to follow, a merge makes the whole
+            first, step = self._shard
+            self._library.begin()
+            self._take(islice(entries, first - 1, None, step), folder, progress)
+            self._library.commit()
+            return self._finished()
         stats = {file: _stat(file) for file in source_files(source)}
         self._library.begin()
         self._take(entries, folder, progress)

@@ -68,7 +68,9 @@ class ExperimentDatabase:
         """All rows of an answer; none where nothing was ever kept."""
         if not is_file(self.path):
             return []
-        with self._faults(), closing(self._connect("ro")) as db:
+        # Not "ro": what a killed writer left half-done could not be rolled back. Where the file
+        # may not be written, SQLite reads it all the same.
+        with self._faults(), closing(self._connect("rw")) as db:
             if not self._check(db, make=False):
                 return []
             return db.execute(statement, values).fetchall()

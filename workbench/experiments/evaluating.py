@@ -84,7 +84,7 @@ class Subject:
             "query_analyser": self.retriever.analyser.fingerprint,
             "engine": self.engine.fingerprint.partition("-")[0],
             "code": code_fingerprint(),
-            **self.digests,
+            **(self.digests or {"fingerprint": self.engine.fingerprint}),
         }
 
 
@@ -156,7 +156,8 @@ class Retrieval:
 
         retriever = self.subject.retriever
         ready = retriever.retrieve_all(self.queries, self.profile)
-        for query in tqdm(self.queries, desc="Queries", delay=2, disable=not self.progress):
+        hidden = not self.progress
+        for query in tqdm(self.queries, desc="Queries", unit="", delay=2, disable=hidden):
             with naming(query):
                 found = next(ready)
             for stage, spent in found.timings_ms.items():
@@ -181,15 +182,21 @@ class Evaluation:
         return f"Evaluation({self.report!r})"
 
 
-def prepare(subject: Subject, queries: Sequence[Query]) -> list[Query]:
+def prepare(subject: Subject, queries: Sequence[Query], *, progress: bool = False) -> list[Query]:
     """The queries with terms and vectors, in order. Raises QueryError with the query's id."""
+    from tqdm.auto import tqdm
 
     def one(query: Query) -> Query:
         with naming(query):
             return subject.retriever.prepare(query.text, query.id)
 
     with ThreadPoolExecutor(cores()) as pool:
-        return list(pool.map(one, queries))
+        ready = pool.map(one, queries)
+        bar = tqdm(
+            ready, total=len(queries), desc="Encoding queries", unit="", delay=2,
+            disable=not progress,
+        )  # fmt: skip
+        return list(bar)
 
 
 def retrieve(
@@ -202,7 +209,8 @@ def retrieve(
 ) -> Retrieval:
     """The candidates of the queries that have a judgment."""
     grades = collection.grades
-    judged = prepare(subject, [query for query in collection.queries if query.id in grades])
+    chosen = [query for query in collection.queries if query.id in grades]
+    judged = prepare(subject, chosen, progress=progress)
     return Retrieval(subject, judged, profile, cache, progress)
 
 

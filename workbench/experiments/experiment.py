@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from workbench.errors import ExperimentError, shown
 from workbench.evaluation.reports.comparison import Comparison
+from workbench.evaluation.reports.trec import falling
 from workbench.experiments.diff import ExperimentDiff, diff
 from workbench.experiments.evaluating import Subject
 from workbench.experiments.exporting import export, write_page
@@ -114,21 +115,25 @@ class Experiment(KeptExperiment):
         return log_to_mlflow(self, experiment_name)
 
     def to_ranx(self) -> dict[str, dict[str, float]]:
-        """query -> paper -> score, which `ranx.Run` and pytrec_eval take."""
+        """query -> paper -> score, which `ranx.Run` and pytrec_eval take; equal scores are a
+        step of float32 apart, so that they keep their order."""
         return {
-            query: dict(zip(papers, scores.tolist(), strict=True))
+            query: dict(zip(papers, map(float, falling(scores)), strict=True))
             for query, (papers, scores) in self.ranked.items()
         }
 
     def to_pyterrier(self) -> pd.DataFrame:
-        """PyTerrier's frame of results: qid, query, docno, score, rank from 0."""
+        """PyTerrier's frame of results: qid, query, docno, score, rank from 0; scores as in
+        `to_ranx`."""
         import pandas as pd
 
         texts = {query.id: query.text for query in self.queries}
         rows = [
             (query, texts[query], paper, score, rank)
             for query, (papers, scores) in self.ranked.items()
-            for rank, (paper, score) in enumerate(zip(papers, scores.tolist(), strict=True))
+            for rank, (paper, score) in enumerate(
+                zip(papers, map(float, falling(scores)), strict=True)
+            )
         ]
         return pd.DataFrame(rows, columns=["qid", "query", "docno", "score", "rank"])
 

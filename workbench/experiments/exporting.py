@@ -31,6 +31,7 @@ FILES = {
     "qrels.txt": "the judgments, TREC's form",
     "profile.toml": "the settings of the search",
     "run.trec": "the rankings, TREC's form",
+    "run.annotated.trec": "the rankings below their ir_metadata",
     "per_query.csv": "the metrics of each query",
     "report.html": "a page for people",
     "reproduce.ipynb": "a notebook that measures again and compares",
@@ -90,6 +91,9 @@ def _write(experiment: KeptExperiment, folder: Path) -> None:
     }
     for name, text in texts.items():
         (folder / name).write_text(text(), encoding="utf-8", newline="")
+    ranked = (folder / "run.trec").read_text("utf-8")
+    annotated = annotate(texts["ir_metadata.yaml"](), ranked)
+    (folder / "run.annotated.trec").write_text(annotated, encoding="utf-8", newline="")
     copy_record(experiment, folder)
     files = dict(FILES)
     files |= {
@@ -99,6 +103,12 @@ def _write(experiment: KeptExperiment, folder: Path) -> None:
     crate = ro_crate(experiment, files, who)
     content = json.dumps(crate, indent=1, ensure_ascii=False)
     (folder / "ro-crate-metadata.json").write_text(content, encoding="utf-8")
+
+
+def annotate(header: str, run: str) -> str:
+    """A TREC run below its ir_metadata, each line of which begins with "# "."""
+    marked = "".join(f"# {line}\n" for line in header.splitlines())
+    return f"# ir_metadata.start\n{marked}# ir_metadata.end\n{run}"
 
 
 def copy_record(experiment: KeptExperiment, folder: Path) -> None:

@@ -68,7 +68,7 @@ class ExperimentTable(Shown):
             return getattr(row, by) if by in fields else row.metrics[by]
 
         having = [row for row in self.rows if by in fields or by in row.metrics]
-        without = [row for row in self.rows if row not in having] if len(having) < len(self) else []
+        without = [row for row in self.rows if not (by in fields or by in row.metrics)]
         ordered = sorted(having, key=value, reverse=not ascending)
         metric = self.metric if by in fields else by
         return replace(self, rows=(*ordered, *without), metric=metric)

@@ -11,7 +11,7 @@ import numpy as np
 
 from workbench.errors import ExperimentError
 from workbench.evaluation.reports.metrics import per_query
-from workbench.experiments.causes import model_change, paper_changes, same_world
+from workbench.experiments.causes import model_change, paper_changes
 from workbench.experiments.evaluating import Ranked, Retrieval, Subject, prepare
 from workbench.experiments.kept import KeptExperiment
 from workbench.experiments.swapping import with_terms
@@ -210,8 +210,9 @@ def changes_since(experiment: KeptExperiment, subject: Subject) -> list[str]:
             said.append(f"{name} was {setting(then.get(name))}, is {setting(now.get(name))}")
     if then.get("query_model") != subject.embedder.fingerprint:
         said.append(model_change(str(then.get("query_model")), subject.embedder.fingerprint))
-    if not same_world(then, now) and "source" not in now:
-        said.append("this engine cannot tell whether its papers are the same")
+    if then.get("fingerprint") != now.get("fingerprint"):
+        before, after = then.get("fingerprint"), now.get("fingerprint")
+        said.append(f"the engine, which does not tell its papers, was {before}, is {after}")
     if then.get("code") != now.get("code"):
         said.append(f"the package's code was {then.get('code')}, is {now.get('code')}")
     return said

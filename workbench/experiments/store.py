@@ -71,8 +71,8 @@ class ExperimentStore:
         """Add a record; returns its id. `document` holds all of it in plain values, `summary` what
         tables show, `key` is equal for measurements of equal things."""
         name = str(document["id"])
-        text = json.dumps({**document, "format": FORMAT}, sort_keys=True, ensure_ascii=False)
-        short = json.dumps(summary, sort_keys=True, ensure_ascii=False)
+        text = json.dumps({**document, "format": FORMAT}, ensure_ascii=False)
+        short = json.dumps(summary, ensure_ascii=False)
         digest = sha256((short + text).encode("utf-8", "surrogatepass")).hexdigest()
         self._database.add(_ADD, (name, key, str(document.get("parent", "")), short, text, digest))
         return name
@@ -126,8 +126,9 @@ class ExperimentStore:
         rows = self._database.rows("SELECT summary FROM experiments ORDER BY no")
         found = []
         for said_of_it in json.loads(f"[{','.join(text for (text,) in rows)}]"):
-            # A newer version may say more of it.
-            values = {n: v for n, v in said_of_it.items() if n in _SHOWN}
+            values = said_of_it
+            if not values.keys() <= _SHOWN:  # a newer version says more of it
+                values = {n: v for n, v in said_of_it.items() if n in _SHOWN}
             about = said.get(values["id"], nothing)
             found.append(Summary(**values, tags=tuple(about.tags), notes=tuple(about.notes)))
         return found

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypedDict
 
 from workbench.corpus.analysis import Analyser
 from workbench.engines.filters import Texts, Years
-from workbench.errors import QueryError
+from workbench.errors import QueryError, shown
 from workbench.models.embedders.base import Embedder
 from workbench.profiles import Profile
 from workbench.qa.choose import choose
@@ -45,6 +45,9 @@ NEAREST = 3
 EARLIER = 50
 """Answers whose times the estimate of the next is made of."""
 
+
+LONGEST = 1e9
+"""Seconds that stand for any longer time."""
 
 WORDS = (10, 5000)
 """Limits of an answer's length."""
@@ -89,14 +92,25 @@ class Request:
     stages: Stages = field(default_factory=Stages)
 
     def __post_init__(self) -> None:
-        words, seconds = self.words, self.seconds
-        least, most = WORDS
-        if isinstance(words, bool) or not isinstance(words, int) or not least <= words <= most:
-            raise QueryError(f"words is {words!r}; give a whole number from {least} to {most}")
+        check_words(self.words)
+        check_seconds(self.seconds)
         if self.unsupported not in ("drop", "mark"):
             raise QueryError(f"unsupported is {self.unsupported!r}; give drop or mark")
-        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-            raise QueryError(f"seconds is {seconds!r}; give a number above 0")
+
+
+def check_words(words: int) -> int:
+    """The length of an answer; raises QueryError for one that is out of its limits."""
+    least, most = WORDS
+    if isinstance(words, bool) or not isinstance(words, int) or not least <= words <= most:
+        raise QueryError(f"words is {shown(words)}; give a whole number from {least} to {most}")
+    return words
+
+
+def check_seconds(seconds: float) -> float:
+    """The time that writing may take; raises QueryError for none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise QueryError(f"seconds is {shown(seconds)}; give a number above 0")
+    return min(float(min(seconds, LONGEST)), LONGEST)
 
 
 class AskOptions(TypedDict, total=False):
@@ -144,7 +158,12 @@ class Asking:
             **clock.now(),
         )
         stages, made = request.stages, self._known.made
-        key = request.key, request.question, profile.fingerprint, stages.retrieve
+        key: tuple[object, ...] = (
+            request.key,
+            request.question,
+            profile.fingerprint,
+            stages.retrieve,
+        )
         ranking: Ranking = made(("retrieve", *key), lambda: stages.retrieve(request.search))
         question = read_question(request.question, Analyser(), ranking.engine)
         key = *key, stages.keep

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -23,7 +24,9 @@ MOST_PASSAGES = 20
 """Passages that are read sentence by sentence."""
 
 BLOCK = 4
-"""Passages that are read at a time: the first quote then comes early."""
+"""Passages that are read at a time; first FIRST of them, so that a quote comes early."""
+
+FIRST = 2
 
 RELATIVE = 0.55
 """A passage of less than this share of the best one's relevance is not kept either."""
@@ -102,8 +105,9 @@ def read_sources(
 ) -> Iterator[list[Read]]:
     """The kept passages cut into sentences, block by block."""
     kept = [source for source in sources if source.kept]
-    for at in range(0, len(kept), BLOCK):
-        block = kept[at : at + BLOCK]
+    marks = [0, *range(FIRST, len(kept), BLOCK), len(kept)] if kept else []
+    for at, end in itertools.pairwise(marks):
+        block = kept[at:end]
         spans = [sentence_spans(source.text) for source in block]
         titled = [
             (papers[source.paper_id].title, source.text, cut)

@@ -7,9 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.engines.base import Engine
-from workbench.errors import AnswerError
+from workbench.errors import AnswerError, shown
 from workbench.profiles import Profile
 from workbench.qa.answer import Answer
+from workbench.qa.asking import check_seconds
 from workbench.qa.assembling import assemble, touched
 from workbench.qa.events import Closed, Outlined, Reviewed, Wrote
 from workbench.qa.outline import without
@@ -30,6 +31,9 @@ def review(
 ) -> Answer:
     """The answer under these verdicts, which take the place of earlier ones. Raises AnswerError for
     an id that no quote has, or one on both sides."""
+    if not isinstance(answer, Answer):
+        raise AnswerError(f"{shown(answer)} is no answer; give one of ask or open_answer")
+    seconds = check_seconds(seconds)
     start = time.perf_counter()
 
     def now() -> dict[str, Any]:
@@ -66,9 +70,14 @@ def review(
 
 def _named(what: str, given: Iterable[str], names: list[str]) -> tuple[str, ...]:
     """Ids in the order of the answer, each once."""
-    wanted = [given] if isinstance(given, str) else list(given)
-    unknown = next((name for name in wanted if name not in names), None)
-    if unknown is not None:
+    try:
+        wanted = [given] if isinstance(given, str) else list(given)
+    except TypeError:
+        raise AnswerError(f"{what} is {shown(given)}; give ids of quotes") from None
+    unknown = [name for name in wanted if name not in names]
+    if unknown:
         there = ", ".join(names) or "none"
-        raise AnswerError(f"{what} names {unknown!r}, which is no quote of this answer: {there}")
+        raise AnswerError(
+            f"{what} names {shown(unknown[0])}, which is no quote of this answer: {there}"
+        )
     return tuple(name for name in names if name in wanted)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import AnswerError
+from workbench.errors import AnswerError, shown
 from workbench.present.view import Shown, View
 from workbench.profiles import Profile
 from workbench.qa.aspects import LEAST, weigh_aspect
@@ -132,16 +132,16 @@ def paper_table(
         offers = [(cell, _offers(*job)) for cell, job in zip(plain, jobs, strict=True)]
         task = Task.of(question, {}, profile, seconds)
         with ThreadPoolExecutor(profile.workers) as pool:
-            plain = list(pool.map(lambda offer: _written(*offer, writer, task), offers))
+            plain = list(pool.map(lambda offer: _written(offer[0], offer[1], writer, task), offers))
     return PaperTable(question, tuple(facts for facts, _ in papers), wanted, tuple(plain))
 
 
 def _aspects(given: Sequence[str]) -> tuple[str, ...]:
-    wanted = [given] if isinstance(given, str) else list(given)
+    wanted = [given] if isinstance(given, str) or not isinstance(given, Iterable) else list(given)
     named = tuple(dict.fromkeys(" ".join(a.split()) for a in wanted if isinstance(a, str)))
     if not named or len(named) != len(wanted) or "" in named or len(named) > MOST_ASPECTS:
         raise AnswerError(
-            f"aspects are {wanted!r}; give 1 to {MOST_ASPECTS} different texts, like "
+            f"aspects are {shown(wanted)}; give 1 to {MOST_ASPECTS} different texts, like "
             '["method", "data", "result"]'
         )
     return named

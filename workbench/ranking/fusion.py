@@ -169,9 +169,10 @@ def rank_papers(
         return np.zeros(0, dtype=np.intp), 0
     best = np.maximum.reduceat(scores, starts)
     order = np.argsort(-best, kind="stable")[:k]
-    ends = np.append(starts[1:], len(scores))
-    rows = [starts[i] + int(np.argmax(scores[starts[i] : ends[i]])) for i in order]
-    return np.array(rows, dtype=np.intp), len(starts)
+    sizes = np.diff(np.append(starts, len(scores)))
+    level = np.flatnonzero(scores == np.repeat(best, sizes))
+    rows: NDArray[np.intp] = level[np.searchsorted(level, starts)]  # the first that is the best
+    return rows[order], len(starts)
 
 
 def _scale(values: Matrix, low: Vector, high: Vector) -> Matrix:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from workbench import __version__
 from workbench.errors import WorkbenchError
 from workbench.profiles import model_budget
 from workbench.serve.faults import Refused, body, refusal
@@ -24,6 +24,8 @@ from workbench.serve.own import add_own
 from workbench.serve.service import Service
 
 _log = logging.getLogger("workbench.serve")
+_VERSION = str(import_module("workbench").__version__)
+"""The package itself stands above all rooms; its number is all that is read of it."""
 
 ABOUT = """A corpus of papers: Semantic Scholar's Academic Graph API (`/graph/v1`), and the
 workbench's own search and answers. What the corpus does not know is null."""
@@ -39,14 +41,14 @@ def make_app(
     service = Service(options, meters, folder)
     app = FastAPI(
         title="Paper Search Workbench",
-        version=__version__,
+        version=_VERSION,
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
         separate_input_output_schemas=False,
     )
     facts: dict[str, Any] = {
-        "version": __version__,
+        "version": _VERSION,
         "workers": options.workers,
         "threads": options.many,
         "queue": options.queue,

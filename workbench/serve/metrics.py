@@ -77,17 +77,17 @@ class Meters:
         """A cache was asked."""
         self._add(_COUNTS + _TIMES + 2 * CACHES.index(cache) + (not hit))
 
-    def shared(self, count: int) -> None:
-        """Requests that waited for another's computation."""
-        self._add(_COUNTS + _TIMES + _CACHED, count)
+    def shared(self) -> None:
+        """A request that waits for another's computation."""
+        self._add(_COUNTS + _TIMES + _CACHED)
 
     def gauge(self, name: str, value: float) -> None:
         """What is so now."""
         self._row[_WIDTH - len(GAUGES) + GAUGES.index(name)] = value
 
-    def _add(self, place: int, count: float = 1) -> None:
+    def _add(self, place: int) -> None:
         with self._lock:
-            self._row[place] += count
+            self._row[place] += 1
 
 
 class Exposed:

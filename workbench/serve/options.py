@@ -5,10 +5,12 @@ from __future__ import annotations
 import ipaddress
 import json
 from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
 from typing import Any
 
+from workbench.corpus.manifest import NAME
 from workbench.errors import ServiceError, whole_number
-from workbench.profiles import Profile
+from workbench.profiles import Profile, serve_key
 
 LOCAL = "127.0.0.1"
 LIMITS = {
@@ -17,7 +19,7 @@ LIMITS = {
     "threads": (0, 256),
     "queue": (0, 10_000),
     "max_body": (1_000, 1 << 30),
-    "max_url": (1_000, 60_000),
+    "max_url": (1_000, 900_000),
 }
 
 
@@ -47,7 +49,7 @@ class ServeOptions:
     queue: int = 32
     seconds: float = 30.0
     max_body: int = 1 << 20
-    max_url: int = 16_384
+    max_url: int = 262_144
     cache: str = ""
     preload: bool = False
     api_key: str = field(default="", repr=False)
@@ -105,3 +107,26 @@ class ServeOptions:
     def read_profile(self) -> Profile:
         """The profile that is served. Raises ProfileError."""
         return Profile(**self.profile)
+
+
+def served(bench: Any, keeper: Any, options: dict[str, Any]) -> ServeOptions:
+    """The options of a service over a session's corpus, with its profile. Raises ServiceError for
+    an option that is none, and for an engine that another process cannot open."""
+    unknown = sorted(set(options) - {f.name for f in fields(ServeOptions)})
+    if unknown:
+        raise ServiceError(f"{', '.join(unknown)}: no option; see ServeOptions")
+    place: dict[str, Any] = {"folder": str(Path(bench.folder).absolute())}
+    spec = getattr(getattr(getattr(keeper, "corpus", None), "connection", None), "spec", None)
+    if spec is not None:
+        own = (Path(bench.folder) / NAME).exists()
+        place = {"engine": spec.url, "index": spec.index, "vectors": spec.vectors,
+                 "folder": place["folder"] if own else None}  # fmt: skip
+    elif not (Path(bench.folder) / NAME).exists():
+        raise ServiceError(
+            f"{keeper.name} cannot be opened by another process; serve a corpus folder, or an "
+            "index on a cluster that the workbench made"
+        )
+    given = {"port": 0, "log": False, "profile": bench.profile.to_dict(), **place, **options}
+    if "api_key" not in options:
+        given["api_key"] = serve_key()
+    return ServeOptions(**given)

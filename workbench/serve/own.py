@@ -78,7 +78,7 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
         )
 
     anything = {JSON: {"schema": {"type": "object"}}}
-    events = {"text/event-stream": {"schema": {"type": "string"}}, **anything}
+    events = {"text/event-stream": {}, **anything}
 
     async def search(request: Request) -> Response:
         values = read_parameters(request, SEARCH)

@@ -25,12 +25,15 @@ class _Flight:
 
 class Runner:
     """Runs functions in threads under a deadline. Requests with an equal key that come while one is
-    under way wait for it; it stops when its last one is gone, not before."""
+    under way wait for it; it stops when its last one is gone, not before. `joined` is told of each
+    that waits."""
 
-    def __init__(self, threads: int, seconds: float) -> None:
+    def __init__(
+        self, threads: int, seconds: float, joined: Callable[[], None] = lambda: None
+    ) -> None:
         self.threads = threads
         self.seconds = seconds
-        self.joined = 0
+        self._joined = joined
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="serve")
         self._flights: dict[Hashable, _Flight] = {}
 
@@ -40,7 +43,7 @@ class Runner:
         if flight is None or flight.deadline.left <= 0:
             flight = self._start(key, work)
         else:
-            self.joined += 1
+            self._joined()
             flight.deadline.extend(self.seconds)
         flight.waiting += 1
         try:

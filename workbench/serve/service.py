@@ -29,8 +29,8 @@ class Service:
         self.meters = meters
         redis = RedisCache(options.cache, options.api_key) if options.cache else None
         self.redis = redis
-        self.serving = Serving(options, redis)
-        self.runner = Runner(options.many, options.seconds)
+        self.serving = Serving(options, redis, meters.cached)
+        self.runner = Runner(options.many, options.seconds, meters.shared)
         self.pages = None if folder is None else OpenSearches(folder / "pages.sqlite")
         self._answers: Kept[bytes] = Kept(ANSWERS, ANSWER_BYTES, len)
 
@@ -50,9 +50,7 @@ class Service:
             self.meters.cached("answers", answer is not None)
             if answer is not None:
                 return answer
-        joined = self.runner.joined
         found: bytes = await self.runner.run(key, partial(self._computed, key, work, kept))
-        self.meters.shared(self.runner.joined - joined)
         return found
 
     async def compute(self, key: Hashable, work: Callable[[Opened], Any]) -> Any:

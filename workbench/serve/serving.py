@@ -28,12 +28,15 @@ RANKINGS = 256
 """Searches whose candidates are kept, some 50 kB each."""
 
 Value = TypeVar("Value")
+Cached = Callable[[str, bool], None]
+"""Told the name of a cache, and whether it had what was asked for."""
 
 
 class Opened:
     """One state of the corpus: all of an answer comes from one of these. Safe between threads."""
 
-    def __init__(self, bench: Workbench, redis: RedisCache | None) -> None:
+    def __init__(self, bench: Workbench, redis: RedisCache | None, cached: Cached) -> None:
+        self._cached = cached
         self.bench = bench
         self.engine = bench.engine
         self.fingerprint = bench.engine.fingerprint
@@ -67,8 +70,10 @@ class Opened:
         """What the session finds for a query, its candidates from a cache where they are known."""
         name = digest(self.fingerprint, profile.fingerprint, filters, query)
         known = self.rankings.get(name)
+        self._cached("candidates", known is not None)
         if known is None and self._redis is not None:
             packed = self._redis.get(f"candidates:{name}")
+            self._cached("redis", packed is not None)
             retrieved = None if packed is None else unpack(packed)
             if retrieved is not None:
                 known = Ranking(retrieved, profile, self.engine, 1)
@@ -122,7 +127,13 @@ class Serving:
     """Opens the corpus when the first request needs it, and again where its files were replaced
     before they were read."""
 
-    def __init__(self, options: ServeOptions, redis: RedisCache | None = None) -> None:
+    def __init__(
+        self,
+        options: ServeOptions,
+        redis: RedisCache | None = None,
+        cached: Cached = lambda cache, hit: None,
+    ) -> None:
+        self._cached = cached
         self.options = options
         self.profile = options.read_profile()
         self.redis = redis
@@ -138,7 +149,7 @@ class Serving:
         """The corpus, opened now where it is not yet. Raises what `wb.open` raises."""
         with self._lock:
             if self._opened is None:
-                self._opened = Opened(self._open(), self.redis)
+                self._opened = Opened(self._open(), self.redis, self._cached)
             return self._opened
 
     def with_corpus(self, work: Callable[[Opened], Value]) -> Value:
@@ -152,7 +163,7 @@ class Serving:
                 raise
             with self._lock:
                 if self._opened is state:
-                    self._opened = Opened(self._open(), self.redis)
+                    self._opened = Opened(self._open(), self.redis, self._cached)
             return work(self.opened())
 
     def close(self) -> None:

@@ -23,13 +23,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from workbench.corpus.manifest import NAME
-from workbench.errors import ServiceError
+from workbench.corpus.manifest import NAME, read_manifest
+from workbench.corpus.readers import find_source
+from workbench.errors import CorpusNotFound, ServiceError
 from workbench.opening import INDEX
 from workbench.profiles import model_budget, set_model_budget
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
 from workbench.serve.worker import DRAIN, run_worker, share_of_budget
+from workbench.system.children import run_module
 
 POLL = 0.25
 """Seconds between two looks at the corpus and at workers."""
@@ -69,8 +71,8 @@ class Supervisor:
         self._stop = False
         self._replace = False
         self._deaths: list[float] = []
-        self._manifest = _manifest_path(options)
-        self._seen = _stamp(self._manifest)
+        self._manifest: Path | None = None
+        self._seen: tuple[int, int, int] | None = None
         self._selector = selectors.DefaultSelector()
         self._announced = False
 
@@ -79,6 +81,9 @@ class Supervisor:
 
         Raises ServiceError where the port cannot be had or no worker becomes ready.
         """
+        _prepare(self._options)
+        self._manifest = _manifest_path(self._options)
+        self._seen = _stamp(self._manifest)
         listening = listen(self._options)
         folder = Path(tempfile.mkdtemp(prefix="workbench-serve-"))
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
@@ -282,6 +287,27 @@ def listen(options: ServeOptions) -> socket.socket:
             "end what is there, or give another --port (0 for any that is free)"
         ) from error
     return listening
+
+
+def _prepare(options: ServeOptions) -> None:
+    """See that there is an index; a folder that has but a source is indexed, in a process of its
+    own, since models have threads. Raises CorpusNotFound, CorpusDamaged, ServiceError."""
+    if options.folder is None:
+        return
+    folder = Path(options.folder)
+    path = _manifest_path(options)
+    if path is not None and path.exists():
+        read_manifest(path.parent)
+        return
+    if not folder.is_dir() or find_source(folder) is None:
+        raise CorpusNotFound(
+            f"{folder}: neither an index nor a source is there; run `workbench index SOURCE --into "
+            "DIR` first, or check the path"
+        )
+    done = run_module("workbench", ["info", str(folder.absolute())])
+    if done.returncode:
+        reason = (done.stderr.strip().splitlines() or ["it ended"])[-1]
+        raise ServiceError(f"{folder} could not be indexed: {reason}")
 
 
 def _manifest_path(options: ServeOptions) -> Path | None:

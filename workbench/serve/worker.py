@@ -120,7 +120,7 @@ def run_worker(
         timeout_graceful_shutdown=int(options.seconds) + 1,
         server_header=False,
         http="h11",
-        h11_max_incomplete_event_size=options.max_url + 32_768,
+        h11_max_incomplete_event_size=1 << 20,  # so that the gate refuses it, as JSON
         loop="asyncio",
     )
     server = _Server(config, gate, ready)

@@ -190,9 +190,13 @@ class _Shared:
             parts = [normalise(candidates, profile.normaliser) for _, candidates in found]
             self.normalised = profile.normaliser, parts
         ranked = {}
+        weights: dict[tuple[str, ...], Any] = {}
         for (query, candidates), part in zip(found, self.normalised[1], strict=True):
+            signals = candidates.signals
             with naming(query):
-                scores = fuse(part, weight_vector(profile.weights, candidates.signals))
+                if signals not in weights:
+                    weights[signals] = weight_vector(profile.weights, signals)
+                scores = fuse(part, weights[signals])
             rows, _ = rank_papers(candidates, scores, self.k)
             ranked[query.id] = candidates.paper_ids[rows].tolist(), scores[rows]
         return ranked

@@ -38,6 +38,22 @@ def run_module(
     )
 
 
+def start_module(module: str) -> subprocess.Popen[str]:
+    """The same, without waiting for its end: it reads from a pipe and writes errors to one. Nothing
+    else of this process comes along, and its own group keeps Ctrl-C here."""
+    python = [sys.executable, "-P", "-c", _START, _ROOT, module]
+    return subprocess.Popen(
+        python,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+        errors="replace",
+        env=_environment(),
+        start_new_session=True,
+    )
+
+
 def _environment() -> dict[str, str]:
     """This process's own; its children's children keep the safe path too."""
     places = os.environ.get("PYTHONPATH", "").split(os.pathsep)

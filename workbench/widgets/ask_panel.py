@@ -15,9 +15,11 @@ from uuid import uuid4
 import anywidget
 import traitlets
 
+from workbench.errors import QueryError, shown
 from workbench.present.view import render
 from workbench.profiles import Profile, as_profile, list_profiles
 from workbench.qa.answer import Answer
+from workbench.qa.asking import check_words
 from workbench.qa.events import Closed, Declined, Found, Outlined, Quoted
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import WRITERS, make_writer
@@ -53,7 +55,7 @@ class AskView(anywidget.AnyWidget):
     settings = traitlets.Dict().tag(sync=True)
     answer = traitlets.Dict().tag(sync=True)
     progress = traitlets.Dict().tag(sync=True)
-    history = traitlets.List().tag(sync=True)
+    history: Any = traitlets.List().tag(sync=True)
     message = traitlets.Dict().tag(sync=True)
 
 
@@ -85,6 +87,9 @@ class AskPanel:
     ) -> None:
         self.bench = bench
         self.answer: Answer | None = None
+        if not isinstance(question, str):
+            raise QueryError(f"question is {shown(question)}; give a text")
+        words = check_words(words)
         self._base = bench.profile if profile is None else as_profile(profile)
         made = make_writer(writer)
         chosen = writer if isinstance(writer, str) else made.name

@@ -138,7 +138,7 @@ def test_copied_code_names_the_runtime(tiny_folder: Path, tmp_path: Path) -> Non
     for runtime, said in (("onnx-int8", ", runtime='onnx-int8')"), (None, f"{str(tmp_path)!r})")):
         with wb.open(tmp_path, runtime=runtime, profile=profile) as bench:
             ranking = bench.search("kelp")
-            code = code_of(PanelState("kelp"), ranking, profile, tmp_path, "")
+            code = code_of(PanelState("kelp", profile=profile), ranking, tmp_path, "")
             assert f"bench = wb.open({str(tmp_path)!r}" in code
             assert said in code.splitlines()[2]
             names: dict[str, Any] = {}

@@ -9,7 +9,7 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS stored(
     paper TEXT PRIMARY KEY, digest BLOB NOT NULL, run INTEGER NOT NULL, fate TEXT NOT NULL,
     covered INTEGER NOT NULL) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS planned(paper TEXT PRIMARY KEY) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS planned(no INTEGER PRIMARY KEY, paper TEXT NOT NULL);
 """
 
 _KEEP = """
@@ -38,11 +38,12 @@ class StoredPapers:
 
     def plan(self, papers: Iterable[str]) -> None:
         """These are about to be written or deleted; commit before, `done` after."""
-        self._db.executemany("REPLACE INTO planned VALUES (?)", ((name,) for name in papers))
+        self._db.executemany("INSERT INTO planned(paper) VALUES (?)", ((n,) for n in papers))
 
     def planned(self) -> list[str]:
-        """What an interrupted run planned, and may not have done."""
-        return [name for (name,) in self._db.execute("SELECT paper FROM planned")]
+        """What an interrupted run planned, and may not have done, in its order."""
+        query = "SELECT paper FROM planned ORDER BY no"
+        return list(dict.fromkeys(name for (name,) in self._db.execute(query)))
 
     def done(self) -> None:
         """All that was planned is in the store."""

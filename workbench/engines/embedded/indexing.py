@@ -92,10 +92,12 @@ class Indexer:
         *,
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
+        shard: tuple[int, int] | None = None,
     ) -> IngestReport:
         """Add a source's papers, replacing those that changed.
 
-        `columns` says which column of a table is what, {"title": "Paper name"}.
+        `columns` says which column of a table is what, {"title": "Paper name"}. `shard` (i, n) adds
+        every n-th record alone, from the i-th.
 
         Raises CorpusLocked, CorpusMismatch, CorpusDamaged, DiskFull, RecordError (strict), and
         what the reader raises.
@@ -105,7 +107,7 @@ class Indexer:
         if isinstance(source, str | Path | list | tuple):  # what may be read twice
             read_source(source, columns)  # a wrong path is told before there is a folder
         with self._writing() as (store, settings), self._library() as library:
-            intake = self._intake(store, library, strict=strict, columns=columns)
+            intake = self._intake(store, library, strict=strict, columns=columns, shard=shard)
             self._adopt(intake, store)
             report = intake.ingest(source, self.folder, progress=self._progress)
             self._publish(store, settings, None)

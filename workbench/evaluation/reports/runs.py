@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -71,7 +72,10 @@ def ranking_of(query_id: str, ranked: Any) -> Scored:
         raise EvaluationError(
             f"the ranking of query {query_id!r} is {kind:.100}, not a list of paper ids; {_FORMS}"
         )
-    papers = [_scored(query_id, hit) for hit in ranked]
+    papers = [
+        (hit, None) if type(hit) is str and _is_identifier(hit) else _scored(query_id, hit)
+        for hit in ranked
+    ]
     _check_once(query_id, papers)
     return papers
 
@@ -83,6 +87,15 @@ def _scored(query_id: str, hit: Any) -> tuple[str, float | None]:
         paper, score = hit
         return _paper(query_id, paper), None if score is None else _score(query_id, paper, score)
     return _paper(query_id, hit), None
+
+
+@lru_cache(maxsize=2**17)
+def _is_identifier(text: str) -> bool:
+    """Whether a text is an id as it is; most papers are in the rankings of many queries."""
+    try:
+        return identifier("", text) == text
+    except EvaluationError:
+        return False
 
 
 def _paper(query_id: str, paper: Any) -> str:

@@ -88,12 +88,20 @@ def write_qrels(path: str | Path, judgments: Iterable[Judgment]) -> None:
 
 def _run_lines(query_id: str, ranked: Scored, tag: str) -> Iterator[str]:
     _check_id("query id", query_id)
-    last = np.float32(np.inf)
-    for rank, (paper_id, given) in enumerate(ranked, start=1):
+    given = [len(ranked) - i if score is None else score for i, (_, score) in enumerate(ranked)]
+    both = zip(ranked, falling(given), strict=True)
+    for rank, ((paper_id, _), score) in enumerate(both, start=1):
         _check_id("paper id", paper_id)
-        score = len(ranked) - rank + 1 if given is None else given
+        yield f"{query_id} Q0 {paper_id} {rank} {score!s} {tag}\n"
+
+
+def falling(scores: Iterable[float]) -> Iterator[np.float32]:
+    """The scores as float32, each that does not fall one step below the one before, so that tools
+    which order by score, and equal scores by falling id, see the same order."""
+    last = np.float32(np.inf)
+    for score in scores:
         last = min(np.float32(score), np.nextafter(last, np.float32(-np.inf)))
-        yield f"{query_id} Q0 {paper_id} {rank} {last!s} {tag}\n"
+        yield last
 
 
 def _score(text: str, where: str) -> float:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from workbench.errors import WriterError
+from workbench.errors import WriterError, shown
 from workbench.qa.writers.base import Writer
 from workbench.qa.writers.extractive import Extractive
 
@@ -27,4 +27,9 @@ def make_writer(writer: Writer | str | None) -> Writer:
         return Local()
     if isinstance(writer, str):
         raise WriterError(f"no writer {writer!r}; there are {', '.join(WRITERS)}")
+    if not all(hasattr(writer, part) for part in ("name", "fingerprint", "write")):
+        raise WriterError(
+            f"writer is {shown(writer)}; give one of {', '.join(WRITERS)}, or an object with name, "
+            "fingerprint and write"
+        )
     return writer

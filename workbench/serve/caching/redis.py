@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from concurrent.futures import Future, ThreadPoolExecutor
 from hashlib import blake2b
 from hmac import compare_digest
@@ -22,6 +23,9 @@ SECONDS = 0.02
 
 PATIENCE = 0.04
 """Seconds that a request waits for an answer in all, however slowly its bytes come."""
+
+LAST = 0.5
+"""Seconds at the end."""
 
 THREADS = 2
 WAITING = 64
@@ -63,8 +67,7 @@ class RedisCache:
                 retry_on_timeout=False,
                 health_check_interval=0,
                 protocol=2,
-                lib_name=None,
-                lib_version=None,
+                driver_info=None,
             )
         except ValueError as error:
             raise ServiceError(f"cache is no Redis URL ({error})") from error
@@ -84,7 +87,10 @@ class RedisCache:
             self._send("SET", name, self._mark(name, value) + value, "EX", LIVES)
 
     def close(self) -> None:
-        """Let go of the connections."""
+        """Let go of the connections; what is being put has a moment to arrive."""
+        end = time.monotonic() + LAST
+        while self._under_way and time.monotonic() < end:
+            time.sleep(0.002)
         self._pool.shutdown(wait=False, cancel_futures=True)
         self._redis.close()
 

@@ -10,7 +10,6 @@ import base64
 import json
 import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -33,7 +32,7 @@ CREATE TABLE papers (no INTEGER PRIMARY KEY, id TEXT, year INTEGER, open INTEGER
                      fields TEXT);
 CREATE VIRTUAL TABLE texts USING fts5(title, abstract, content='',
                                       tokenize="porter unicode61 remove_diacritics 2");
-CREATE VIRTUAL TABLE words USING fts5vocab(texts, 'row');
+CREATE TABLE spellings (word TEXT PRIMARY KEY) WITHOUT ROWID;
 """
 
 
@@ -111,13 +110,13 @@ class Matches:
         return parts, [value for _, values in found for value in values]
 
     def _spellings(self, term: Term) -> str:
-        stem, edits = _stem(term.words[0]), term.edits
+        [asked], edits = term.words, term.edits
         rows = self._db.rows(
-            "SELECT term FROM words WHERE length(term) BETWEEN ? AND ? ORDER BY doc DESC",
-            (len(stem) - edits, len(stem) + edits),
+            "SELECT word FROM spellings WHERE length(word) BETWEEN ? AND ?",
+            (len(asked) - edits, len(asked) + edits),
         )
-        near = [word for (word,) in rows if within(stem, word, edits)][:MOST_SPELLINGS]
-        return " OR ".join(f'"{word}"' for word in [term.words[0], *near])
+        near = [word for (word,) in rows if within(asked, word, edits)][:MOST_SPELLINGS]
+        return " OR ".join(f'"{word}"' for word in [asked, *near])
 
 
 def _conditions(filters: Filters, open_access: bool) -> tuple[list[str], list[Any]]:
@@ -135,16 +134,6 @@ def _conditions(filters: Filters, open_access: bool) -> tuple[list[str], list[An
     if open_access:
         where.append("open")
     return where, values
-
-
-def _stem(word: str) -> str:
-    """The word as the index has it."""
-    with closing(sqlite3.connect(":memory:")) as db:
-        db.execute("CREATE VIRTUAL TABLE t USING fts5(w, tokenize='porter unicode61')")
-        db.execute("CREATE VIRTUAL TABLE v USING fts5vocab(t, 'row')")
-        db.execute("INSERT INTO t VALUES (?)", (word,))
-        found = db.execute("SELECT term FROM v").fetchone()
-    return str(found[0]) if found else word
 
 
 def open_matches(engine: Engine, folder: Path) -> Matches:
@@ -169,6 +158,8 @@ def _fill(db: sqlite3.Connection, engine: Engine) -> None:
         db.execute("INSERT INTO papers VALUES (?, ?, ?, ?, ?, ?)", row)
         text = no, paper.title, paper.abstract
         db.execute("INSERT INTO texts(rowid, title, abstract) VALUES (?, ?, ?)", text)
+        words = set(fold_name(f"{paper.title} {paper.abstract}").split())
+        db.executemany("INSERT OR IGNORE INTO spellings VALUES (?)", [(word,) for word in words])
 
 
 def _folded(names: Sequence[str]) -> str:

@@ -21,6 +21,13 @@ def author_entry(name: str) -> dict[str, Any]:
     return {"authorId": author_id(name), "name": name}
 
 
+@lru_cache(maxsize=1 << 14)
+def _authors(names: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The authors of a paper. Lists are shared, or the garbage collector would count thousands of
+    new ones in every answer."""
+    return [author_entry(name) for name in names]
+
+
 def _unknown(papers: Sequence[Paper]) -> Column:
     return [None] * len(papers)
 
@@ -52,8 +59,9 @@ def open_access(paper: Paper) -> dict[str, Any] | None:
     return {"url": url, "status": "GREEN", "license": None, "disclaimer": None}
 
 
-def _studies(paper: Paper) -> list[dict[str, str]]:
-    return [{"category": field, "source": "external"} for field in paper.fields]
+@lru_cache(maxsize=1 << 12)
+def _studies(names: tuple[str, ...]) -> list[dict[str, str]]:
+    return [{"category": name, "source": "external"} for name in names]
 
 
 def _availability(paper: Paper) -> str:
@@ -79,8 +87,8 @@ COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
     "influentialCitationCount": _unknown,
     "isOpenAccess": lambda papers: [True if paper.arxiv_id else None for paper in papers],
     "openAccessPdf": _each(open_access),
-    "fieldsOfStudy": lambda papers: [list(paper.fields) or None for paper in papers],
-    "s2FieldsOfStudy": _each(_studies),
+    "fieldsOfStudy": lambda papers: [paper.fields or None for paper in papers],
+    "s2FieldsOfStudy": lambda papers: [_studies(paper.fields) for paper in papers],
     "publicationTypes": _unknown,
     "publicationDate": _unknown,
     "journal": lambda papers: [{"name": p.venue} if p.venue else None for p in papers],
@@ -88,7 +96,7 @@ COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
     "textAvailability": _each(_availability),
     "embedding": _unknown,
     "tldr": _unknown,
-    "authors": lambda papers: [[author_entry(n) for n in paper.authors] for paper in papers],
+    "authors": lambda papers: [_authors(paper.authors) for paper in papers],
     "citations": _unknown,
     "references": _unknown,
 }
@@ -115,4 +123,5 @@ def papers_as(
                 values = [pick(value, keep) for value in values]
         columns.append(values)
     names = tuple(wanted)
-    return [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+    # Without strict, which costs as much as the rest: each column has a value a paper.
+    return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905

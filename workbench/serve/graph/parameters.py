@@ -13,6 +13,9 @@ from workbench.serve.faults import Refused
 MOST_QUERY = 10_000
 """Characters of a search; a longer text is a document."""
 
+MOST_TEXT = 2_000
+"""Characters of another parameter."""
+
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
@@ -40,14 +43,18 @@ class Parameter:
                     f"{self.most}",
                 )
             return number
-        if len(text) > MOST_QUERY:
+        if len(text) > self._longest:
             raise Refused(
                 400,
-                f"{self.name} has {len(text):,} characters, the limit is {MOST_QUERY:,}",
+                f"{self.name} has {len(text):,} characters, the limit is {self._longest:,}",
             )
         if self.required and not text.strip():
             raise Refused(400, f"{self.name} is empty; give at least one word")
         return text
+
+    @property
+    def _longest(self) -> int:
+        return MOST_QUERY if self.required else MOST_TEXT
 
     def openapi(self) -> dict[str, Any]:
         """The parameter as OpenAPI describes it."""
@@ -57,7 +64,7 @@ class Parameter:
             if self.default is not None:
                 schema["default"] = self.default
         elif self.kind == "text":
-            schema["maxLength"] = MOST_QUERY
+            schema["maxLength"] = self._longest
             if self.required:
                 schema["minLength"] = 1
         elif self.kind == "flag":

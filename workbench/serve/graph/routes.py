@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ from starlette.responses import Response
 from workbench.serve.faults import Refused
 from workbench.serve.graph.asked import Asked
 from workbench.serve.graph.datasets import DATASETS
+from workbench.serve.graph.identity import MOST_ID
 from workbench.serve.graph.parameters import read_parameters
 from workbench.serve.graph.paths import PATHS, Path
 from workbench.serve.graph.schemas import FAULTS, Body
@@ -20,13 +22,17 @@ from workbench.serve.service import Service
 from workbench.serve.serving import Opened
 
 JSON = "application/json"
+_NAMES = re.compile(r"\{(\w+)")
 
 
 def add_graph(app: FastAPI, service: Service) -> None:
     """Every path of the API, with its OpenAPI description."""
     for path in (*PATHS, *DATASETS):
         body = path.body
-        extra: dict[str, Any] = {"parameters": [known.openapi() for known in path.parameters]}
+        named = [_in_path(name) for name in _NAMES.findall(path.path)]
+        extra: dict[str, Any] = {
+            "parameters": [*named, *(known.openapi() for known in path.parameters)]
+        }
         if body is not None:
             schema = body.model_json_schema()
             content = {JSON: {"schema": schema}}
@@ -44,6 +50,12 @@ def add_graph(app: FastAPI, service: Service) -> None:
             operation_id=path.work.__name__ + path.path.replace("/", "_"),
             tags=[path.path.split("/")[1]],
         )
+
+
+def _in_path(name: str) -> dict[str, Any]:
+    """A part of the path as OpenAPI describes it."""
+    schema = {"type": "string", "minLength": 1, "maxLength": MOST_ID}
+    return {"name": name, "in": "path", "required": True, "schema": schema}
 
 
 def _handler(service: Service, path: Path) -> Callable[[Request], Awaitable[Response]]:
