@@ -125,8 +125,8 @@ def still(figure: Figure, width: int = 640, height: int = 240) -> str:
     names = [str(part.name) for part in (*figure.data, *shapes)]
     axes = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
     return render(
-        "still.html", bands=bands, lines=drawn, marks=marks, names=names, axes=axes, low=low, high=high,
-        width=width, height=height,
+        "still.html", bands=bands, lines=drawn, marks=marks, names=names, axes=axes, low=low,
+        high=high, width=width, height=height,
     )  # fmt: skip
 
 
