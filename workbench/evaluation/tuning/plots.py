@@ -117,11 +117,16 @@ def still(figure: Figure, width: int = 640, height: int = 240) -> str:
         for trace in figure.data
         if trace.mode == "markers"
     ]
-    names = [str(trace.name) for trace in figure.data]
+    shapes = [shape for shape in figure.layout.shapes if shape.name]
+    bands = [
+        (shape.x0 * width, (shape.x1 - shape.x0) * width, shape.fillcolor, shape.opacity)
+        for shape in shapes
+    ]
+    names = [str(part.name) for part in (*figure.data, *shapes)]
     axes = figure.layout.xaxis.title.text, figure.layout.yaxis.title.text
     return render(
-        "still.html", lines=drawn, marks=marks, names=names, axes=axes, low=low, high=high,
-        width=width, height=height,
+        "still.html", bands=bands, lines=drawn, marks=marks, names=names, axes=axes, low=low,
+        high=high, width=width, height=height,
     )  # fmt: skip
 
 
