@@ -72,6 +72,7 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     _reached_by_tab(panel)
     canvas = panel.locator("canvas")
     canvas.focus()
+    page.keyboard.press("Escape")  # whatever the mouse lies on
     for _ in range(3):
         page.keyboard.press("ArrowRight")
     third = panel.locator(".wb-card").nth(2)

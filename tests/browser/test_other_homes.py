@@ -1,4 +1,4 @@
-"""The panel outside JupyterLab: in Notebook 7, and alone in a browser (`workbench app`)."""
+"""The panel outside JupyterLab: alone in a browser (`workbench app`)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab import free_port, running_lab
-from tests.browser.notebooks import OPEN, READY, move, order, settled
+from tests.browser.lab import free_port
+from tests.browser.notebooks import READY, move, order, settled
 from tests.conftest import ROOT, hear_ctrl_c, need
 
 LANDMARKS = ROOT / "data" / "landmarks"
@@ -47,26 +47,6 @@ def use(page: Page) -> None:
     assert order(panel) == before
     expect(page.locator(".wb-static")).to_be_hidden()
     assert panel.get_attribute("data-mismatches") is None
-
-
-def test_notebook_7(page: Page, root: Path) -> None:
-    need(importlib.util.find_spec("notebook") is not None, "Notebook 7", "pip install notebook")
-    with running_lab(root, "notebook") as server:
-        server.write("seven.ipynb", f"{OPEN}\nbench.panel(query='late interaction')", "1")
-        page.goto(f"{server.url}/notebooks/seven.ipynb?token={server.token}")
-        page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell", timeout=60_000)
-        expect(
-            page.locator(".jp-NotebookKernelStatus-info, .jp-NotebookKernelStatus")
-        ).to_be_attached()
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
-        use(page)
-        cells = page.locator(".jp-Cell").count()
-        page.locator(".wb-status").click()
-        for key in ("b", "d", "d", "0", "0", "x"):
-            page.keyboard.press(key)
-        assert page.locator(".jp-Cell").count() == cells
-        expect(page.get_by_role("dialog")).to_have_count(0)
 
 
 def test_the_panel_alone(page: Page, root: Path) -> None:

@@ -95,25 +95,26 @@ function render({ model, el }) {
         h("div", { class: "wb-frame" }, app.list), foot, code.code), side));
   loadCurve();
 
+  // Not from here: refused, undone, a profile chosen, code that set the panel, another view of it.
+  // Before the order that goes with them, or that would be compared with one at other weights.
+  function adopt() {
+    const settings = model.get("settings");
+    if (settings === app.settings || settings.seq < app.settings.seq) return;
+    app.settings = settings;
+    app.showSettings();
+    if (app.result) chips.show(app.result);
+    app.showOrder();
+  }
   const listeners = {
-    "change:result": () => app.take(model.get("result")),
-    "change:order": () => app.confirm(model.get("order")),
+    "change:result": () => { adopt(); app.take(model.get("result")); },
+    "change:order": () => { adopt(); app.confirm(model.get("order")); },
     "change:more": () => app.takeCards(model.get("more")),
     "change:message": () => app.showMessage(model.get("message")),
     "change:judged": loadCurve,
     "change:steps": () => { steps.show(model.get("steps")); query.offer(model.get("steps").steps || []); },
     "change:pinned": () => steps.showPin(model.get("pinned")),
     "change:answered": () => app.answered(model.get("answered")),
-    "change:settings": () => {
-      // Not from here: refused, a profile chosen, code that set the panel, another view of it.
-      const settings = model.get("settings");
-      if (settings !== app.settings && settings.seq >= app.settings.seq) {
-        app.settings = settings;
-        app.showSettings();
-        if (app.result) chips.show(app.result);
-        app.showOrder();
-      }
-    },
+    "change:settings": adopt,
     "msg:custom": (message) => {
       const heard = {
         details: app.takeDetails, code: (said) => code.take(said.code), regrets: (said) => app.curve?.take(said),
