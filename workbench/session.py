@@ -240,18 +240,13 @@ class Workbench:
         self, paper: Hit | str, start: int | None = None, end: int | None = None
     ) -> list[tuple[str, int, Box]]:
         """Where characters of a paper from a PDF stand: [(file, page from 1, box)], the box as
-        (left, bottom, right, top) in points from the page's lower left corner.
-
-        A hit means its passage; else `start` and `end` count in the paper's text. Empty where the
-        text came from no PDF.
-        """
+        (left, bottom, right, top) in points from the page's lower left corner. A hit means its
+        passage; else `start` and `end` count in the paper's text. Empty where there is no PDF."""
         return locate(self.engine, self.folder, paper, start, end)
 
     def export(self, what: Any, path: str | Path) -> int:
         """Write papers to a file that other tools read; its ending says how: .bib, .ris, .csv or
-        .json (CSL-JSON). Returns how many.
-
-        `what` is a Ranking (with rank and score), judgments (with query and grade), an answer
+        .json (CSL-JSON). Returns how many. `what` is a Ranking (with rank and score), judgments (with query and grade), an answer
         (the papers that it quotes, with the quotes), papers or their ids. Raises UnsupportedSource
         for another ending, CorpusNotFound for ids that the corpus lacks.
         """
@@ -374,26 +369,15 @@ class Workbench:
 
     @overload
     def tune(
-        self,
-        queries: QueryInput,
-        judgments: JudgmentInput,
-        metric: str = "nDCG@10",
-        *,
-        signals: tuple[str, str] = ("bm25", "dense"),
-        profile: Profile | str | None = None,
+        self, queries: QueryInput, judgments: JudgmentInput, metric: str = "nDCG@10", *,
+        signals: tuple[str, str] = ("bm25", "dense"), profile: Profile | str | None = None,
         progress: bool = True,
-    ) -> WeightCurve: ...
+    ) -> WeightCurve: ...  # fmt: skip
     @overload
     def tune(
-        self,
-        queries: QueryInput,
-        judgments: JudgmentInput,
-        metric: str = "nDCG@10",
-        *,
-        signals: str | Sequence[str],
-        profile: Profile | str | None = None,
-        progress: bool = True,
-    ) -> WeightCurve | WeightSearch: ...
+        self, queries: QueryInput, judgments: JudgmentInput, metric: str = "nDCG@10", *,
+        signals: str | Sequence[str], profile: Profile | str | None = None, progress: bool = True,
+    ) -> WeightCurve | WeightSearch: ...  # fmt: skip
     def tune(
         self,
         queries: QueryInput,
@@ -498,9 +482,7 @@ class Workbench:
     def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
         """Memory by model over time, live, with buttons to release; or a recording, played. `pool`
         is a ModelPool, by default the one of this session's models."""
-        if pool is None:
-            pool = getattr(self._embedder, "pool", None)
-        return _widget("memory_plot", "memory_plot")(pool, recording=recording)
+        return _widget("memory_plot", "memory_plot")(pool or self._pool, recording=recording)
 
     def judge(self, queries: QueryInput, judgments: Any, **options: Any) -> Any:
         """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
@@ -527,9 +509,9 @@ class Workbench:
         return _widget("profile_picker", "profile_picker")(self, **options)
 
     def serve(self, **options: Any) -> Any:
-        """Serve this corpus over HTTP in the background, with this session's profile: returns a
-        `RunningService` with `url` and `stop()`. `options` are those of `ServeOptions`: `port` (0,
-        any that is free), `workers`, `cache`, ... Raises ServiceError."""
+        """Serve this corpus over HTTP in the background, with this session's profile: a
+        `RunningService` with `url` and `stop()`. `options` as in `ServeOptions`. Raises
+        ServiceError."""
         served = import_module("workbench.serve.options").served(self, self._keeper, options)
         return import_module("workbench.serve.background").RunningService(served)
 
@@ -542,12 +524,16 @@ class Workbench:
 
     def loaded(self) -> dict[str, int]:
         """Bytes of each model that is in memory now, by "name on device"."""
-        pool = getattr(self._embedder, "pool", None)
+        pool = self._pool
         usage = {} if pool is None else pool.ledger.usage()
         return {
             f"{key} on {device}": use.weights + use.activations
             for (key, device), use in usage.items()
         }
+
+    @property
+    def _pool(self) -> Any:
+        return getattr(self._embedder, "pool", None)
 
     def close(self) -> None:
         """Let go of the files."""
