@@ -246,9 +246,10 @@ class Workbench:
 
     def export(self, what: Any, path: str | Path) -> int:
         """Write papers to a file that other tools read; its ending says how: .bib, .ris, .csv or
-        .json (CSL-JSON). Returns how many. `what` is a Ranking (with rank and score), judgments (with query and grade), an answer
-        (the papers that it quotes, with the quotes), papers or their ids. Raises UnsupportedSource
-        for another ending, CorpusNotFound for ids that the corpus lacks.
+        .json (CSL-JSON). Returns how many. `what` is a Ranking (with rank and score), judgments
+        (with query and grade), an answer (the papers that it quotes, with the quotes), papers or
+        their ids. Raises UnsupportedSource for another ending, CorpusNotFound for ids that the
+        corpus lacks.
         """
         return export_from(self.engine, what, path)
 
