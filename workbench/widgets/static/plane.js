@@ -201,14 +201,17 @@ function createPlane(app) {
   }
   canvas.addEventListener("mousemove", (event) => point(nearest(event)));
   // By keyboard: the hits in their order; Enter goes to the card.
+  let keyed = -1;
+  canvas.addEventListener("focus", () => { keyed = -1; });
   canvas.addEventListener("keydown", (event) => {
     const way = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
-    const at = app.shown.indexOf(app.linked);
-    if (event.key === "Enter" && at >= 0) { app.reveal(app.linked); event.preventDefault(); }
+    const at = keyed; // not what the mouse happens to lie on
+    if (event.key === "Enter" && at >= 0) { app.reveal(app.shown[at]); event.preventDefault(); }
     if (event.key === "Escape") point(null);
     if (!way || !app.shown.length) return;
     event.preventDefault();
     const next = at < 0 ? 0 : Math.min(Math.max(at + way, 0), app.shown.length - 1);
+    keyed = next;
     point(app.shown[next]);
     setText(spoken, `${next + 1}: ${tip.textContent}`);
   });
