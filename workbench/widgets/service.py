@@ -12,7 +12,7 @@ def show(service: Any) -> None:
     """Display the service with its button."""
     from IPython.display import display
 
-    display(controls(service))  # type: ignore[no-untyped-call] # IPython has no types there
+    display(controls(service))
 
 
 def controls(service: Any) -> Any:
