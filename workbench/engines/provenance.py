@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from workbench.corpus.identifiers import identifier
 from workbench.corpus.manifest import LIBRARY
 from workbench.engines.base import Engine
 from workbench.engines.keeper import Keeper, KeepsRecords
-from workbench.errors import CorpusError, CorpusNotFound
+from workbench.errors import CorpusError, CorpusNotFound, RecordError
 from workbench.records import Hit
 
 if TYPE_CHECKING:
@@ -47,7 +48,8 @@ def check_followed(folder: Path) -> None:
 
 
 def records_of(folder: Path, paper_id: str) -> list[tuple[str, Mapping[str, Any]]]:
-    """[(file and line, the record as the file has it)] of a paper."""
+    """[(file and line, the record as the file has it)] of a paper. Raises RecordError."""
+    paper_id = identifier("paper_id", paper_id, RecordError)
     with library(folder) as records:
         return [(member.where, raw) for member, raw in records.raw(paper_id)]
 
@@ -62,7 +64,9 @@ def locate(
     if isinstance(paper, Hit):
         start = paper.passage.start if start is None else start
         end = paper.passage.end if end is None else end
-    name = paper.paper.id if isinstance(paper, Hit) else paper
+    name = paper.paper.id if isinstance(paper, Hit) else identifier("paper", paper, RecordError)
+    if name not in engine.known([name]):
+        raise CorpusNotFound(f"{name!r} is not in this corpus; give the id of one of its papers")
     [stored] = engine.papers([name])
     first, last = start or 0, len(stored.text) if end is None else end
     for where, raw in records_of(folder, name):

@@ -156,7 +156,9 @@ class ExperimentTable(Shown):
 
 
 def experiment_table(rows: Sequence[Summary], metric: str, opener: Open) -> ExperimentTable:
-    """Newest first. Without a metric the one of the newest measurement."""
+    """Newest first. Without a metric the one of the newest measurement. Raises ExperimentError."""
+    if not isinstance(metric, str):
+        raise ExperimentError(f"metric is {shown(metric)}; give the name of one, like nDCG@10")
     newest = tuple(reversed(rows))
     chosen = metric or next((next(iter(_main(row))) for row in newest if row.metrics), "")
     return ExperimentTable(newest, chosen, opener)

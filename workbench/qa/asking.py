@@ -93,9 +93,11 @@ class Request:
 
     def __post_init__(self) -> None:
         check_words(self.words)
-        check_seconds(self.seconds)
-        if self.unsupported not in ("drop", "mark"):
-            raise QueryError(f"unsupported is {self.unsupported!r}; give drop or mark")
+        object.__setattr__(self, "seconds", check_seconds(self.seconds))  # frozen
+        if not isinstance(self.unsupported, str) or self.unsupported not in ("drop", "mark"):
+            raise QueryError(f"unsupported is {shown(self.unsupported)}; give drop or mark")
+        if not isinstance(self.stages, Stages):
+            raise QueryError(f"stages is {shown(self.stages)}; give a Stages")
 
 
 def check_words(words: int) -> int:
@@ -110,7 +112,7 @@ def check_seconds(seconds: float) -> float:
     """The time that writing may take; raises QueryError for none."""
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
         raise QueryError(f"seconds is {shown(seconds)}; give a number above 0")
-    return min(float(min(seconds, LONGEST)), LONGEST)
+    return float(min(seconds, LONGEST))
 
 
 class AskOptions(TypedDict, total=False):

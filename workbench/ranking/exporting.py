@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.cleaning.names import PARTICLES
+from workbench.corpus.faults import as_path, disk_faults
 from workbench.engines.base import Engine
-from workbench.errors import CorpusNotFound, UnsupportedSource
+from workbench.errors import CorpusNotFound, UnsupportedSource, shown
 from workbench.ranking.bibtex import bibtex_entry, bibtex_key
 from workbench.records import Hit, Judgment, Paper
 from workbench.system.files import replacing
@@ -20,6 +21,7 @@ from workbench.system.files import replacing
 Extra = Mapping[str, Any]
 """What stands beside a paper: its rank and score, or a query and a grade."""
 
+_GIVE = "give a Ranking, judgments, an answer, papers or their ids"
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _SUFFIX = re.compile(r"(?:Jr|Sr)\.?|II|III|IV")
 COLUMNS = (
@@ -44,11 +46,12 @@ def export_papers(
     `extras`, one a paper, are columns of the CSV and notes elsewhere. An earlier file is replaced
     when all is written. Returns how many papers. Raises UnsupportedSource for another ending.
     """
-    ending = Path(path).suffix.lower()
+    path = as_path(path)
+    ending = path.suffix.lower()
     if ending not in _WRITERS:
         raise UnsupportedSource(f"{path}: no format for {ending!r}; use {', '.join(_WRITERS)}")
     text = _WRITERS[ending](papers, extras or [{}] * len(papers))
-    with replacing(path) as stream:
+    with disk_faults(path), replacing(path) as stream:
         stream.write(text)
     return len(papers)
 
@@ -70,17 +73,22 @@ def export_from(engine: Engine, what: Any, path: str | Path) -> int:
 
 def _rows(what: Any) -> Iterable[tuple[Paper | str, Mapping[str, Any]]]:
     """(paper or its id, what stands beside it) of anything with papers."""
-    if isinstance(what, str):
+    if isinstance(what, str | Paper | Hit):
         what = [what]
-    for item in getattr(what, "quotes", what):
+    items = getattr(what, "quotes", what)
+    if isinstance(items, Mapping) or not isinstance(items, Iterable):
+        raise UnsupportedSource(f"{shown(what)}: no papers; {_GIVE}")
+    for item in items:
         if isinstance(item, Hit):
             yield item.paper, {"rank": item.rank, "score": item.score}
         elif isinstance(item, Judgment):
             yield item.paper_id, {"query": item.query_id, "grade": item.grade}
         elif isinstance(item, Paper | str):
             yield item, {}
+        elif isinstance(name := getattr(item, "paper_id", None), str):
+            yield name, {"quote": getattr(item, "text", "")}
         else:
-            yield item.paper_id, {"quote": item.text}
+            raise UnsupportedSource(f"{shown(item)}: no paper; {_GIVE}")
 
 
 def _bibtex(papers: Sequence[Paper], extras: Sequence[Extra]) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench.corpus.readers import read_entries
-from workbench.errors import EvaluationError
+from workbench.errors import EvaluationError, shown
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,12 @@ def read_questions(source: Questions) -> list[JudgedQuestion]:
     if isinstance(source, str | Path):
         found = [_question(Path(source), entry) for entry in read_entries(Path(source))]
     else:
-        found = list(source)
+        found = list(source) if isinstance(source, Iterable) else [source]
+        others = [item for item in found if not isinstance(item, JudgedQuestion)]
+        if others:
+            raise EvaluationError(
+                f"{shown(others[0])} is no JudgedQuestion; give these, or the path of a JSONL file"
+            )
     ids = [question.id for question in found]
     twice = next((name for name in ids if ids.count(name) > 1), None)
     if twice is not None:

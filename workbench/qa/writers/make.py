@@ -15,17 +15,19 @@ def make_writer(writer: Writer | str | None) -> Writer:
     Raises WriterError for an unknown name, for "openai" where no server or model is named, and for
     "local" where no model is; what `Local` raises.
     """
-    if writer is None or writer == "extractive":
+    if writer is None:
         return Extractive()
-    if writer == "openai":
-        from workbench.qa.writers.server import Server
-
-        return Server()
-    if writer == "local":
-        from workbench.qa.writers.local import Local
-
-        return Local()
     if isinstance(writer, str):
+        if writer == "extractive":
+            return Extractive()
+        if writer == "openai":
+            from workbench.qa.writers.server import Server
+
+            return Server()
+        if writer == "local":
+            from workbench.qa.writers.local import Local
+
+            return Local()
         raise WriterError(f"no writer {writer!r}; there are {', '.join(WRITERS)}")
     if not all(hasattr(writer, part) for part in ("name", "fingerprint", "write")):
         raise WriterError(
