@@ -483,7 +483,8 @@ class Workbench:
     def memory_plot(self, pool: Any = None, *, recording: str | Path | None = None) -> Any:
         """Memory by model over time, live, with buttons to release; or a recording, played. `pool`
         is a ModelPool, by default the one of this session's models."""
-        return _widget("memory_plot", "memory_plot")(pool or self._pool, recording=recording)
+        pool = self._pool if pool is None else pool
+        return _widget("memory_plot", "memory_plot")(pool, recording=recording)
 
     def judge(self, queries: QueryInput, judgments: Any, **options: Any) -> Any:
         """Grade papers for queries with the keys 0 to 3 into a file of judgments. `options` as in
