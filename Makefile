@@ -1,6 +1,7 @@
 # Two commands do all the set-up: `make lab` runs the workbench, `make test` passes the tests.
 
 PYTHON ?= python3
+WORKERS ?= 2
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
@@ -29,9 +30,9 @@ lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
 	$(BIN)/workbench info data/landmarks
 	$(BIN)/jupyter lab $(LAB_FLAGS) --LabApp.default_url=/lab/tree/$(NOTEBOOK)
 
-test: $(READY)  ## Set up, fetch what the tests need, run the whole suite (WORKERS=2: in two processes)
+test: $(READY)  ## Set up, fetch what the tests need, run the whole suite, in WORKERS processes
 	@bash tests/real_parts.sh
-	$(BIN)/python -m pytest $(if $(WORKERS),-n $(WORKERS) --dist loadfile)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .

@@ -122,7 +122,7 @@ def other_stop_words(patch: pytest.MonkeyPatch) -> None:
 
 
 def other_k1(patch: pytest.MonkeyPatch) -> None:
-    patch.setattr("workbench.engines.embedded.indexing.K1", 3.0)
+    patch.setattr("workbench.engines.embedder.K1", 3.0)
 
 
 @pytest.mark.parametrize(

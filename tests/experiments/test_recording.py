@@ -44,7 +44,7 @@ def test_a_record_gives_back_what_was_measured(bench: Workbench, judged: Judged)
     assert machine["versions"]["numpy"] == np.__version__
     assert found.document["models"]["weights_sha256"].startswith("53aa5117")
     assert len(found.document["models"]["tokenizer_sha256"]) == 64
-    assert "pytest" in found.document["origin"]["command"]
+    assert found.document["origin"]["command"]
     assert set(found.stages) == {
         "source", "passages", "vectors", "queries", "candidates", "ranking", "metric",
     }  # fmt: skip

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import importlib.util
 import json
-import subprocess
-import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -13,6 +11,7 @@ from typing import Annotated
 import typer
 
 from workbench.errors import EvaluationError, MissingDependency
+from workbench.system.children import attach_module
 
 Folder = Annotated[str, typer.Argument(help="The corpus: a folder with an index or with papers.")]
 Queries = Annotated[Path | None, typer.Option(help="Queries, as JSONL or TSV.")]
@@ -44,11 +43,11 @@ def serve(
     with TemporaryDirectory(prefix="workbench-") as place:
         page = Path(place) / "panel.ipynb"
         write_notebook(page, folder, queries, qrels, grades)
-        command = [sys.executable, "-m", "voila", str(page), f"--port={port}", "--token"]
-        command += ["--Voila.ip=127.0.0.1", "--show_tracebacks=False", "--Voila.log_level=20"]
-        command += [] if browser else ["--no-browser"]
+        options = [str(page), f"--port={port}", "--token"]
+        options += ["--Voila.ip=127.0.0.1", "--show_tracebacks=False", "--Voila.log_level=20"]
+        options += [] if browser else ["--no-browser"]
         try:
-            raise typer.Exit(subprocess.run(command, check=False).returncode)
+            raise typer.Exit(attach_module("voila", options))
         except KeyboardInterrupt:  # voila heard it too
             typer.echo("Closed.", err=True)
 

@@ -60,6 +60,7 @@ class Intake(Ingestor):
         self._columns = columns
         self._formats: Counter[str] = Counter()
         self._unreadable: Counter[str] = Counter()
+        self._finished_first: set[str] = set()
         self._noted = 0
         self._notes: list[str] = []
 
@@ -127,6 +128,7 @@ class Intake(Ingestor):
         self._library.begin()
         planned = self._library.stored.planned()
         alive = [name for name in planned if self._library.members(name)]
+        self._finished_first = set(alive) - self._store.digests(alive).keys()
         self._bring(alive, set(planned) - set(alive))
         found = iter(list(self._library.stored.differences(living())))
         while part := list(islice(found, BATCH)):
@@ -271,15 +273,16 @@ class Intake(Ingestor):
             self._note(f"and {self._noted - SHOWN:,} more like these")
         stored, run = self._library.stored, self._library.run
         fates, masks = stored.fates(run), stored.covered(run)
+        late = len(self._finished_first & stored.names(run))  # added now, before they were read
         coverage = {
             name: sum(number for mask, number in masks if mask >> bit & 1)
             for bit, name in enumerate(COVERED)
         }
         return replace(
             self._report,
-            added=fates.get("added", 0),
+            added=fates.get("added", 0) + late,
             replaced=fates.get("replaced", 0),
-            unchanged=fates.get("unchanged", 0),
+            unchanged=fates.get("unchanged", 0) - late,
             formats=dict(self._formats.most_common()),
             coverage=coverage if masks else {},
             flagged=len(self._library.flagged()),

@@ -38,6 +38,13 @@ def run_module(
     )
 
 
+def attach_module(module: str, arguments: Sequence[str] = ()) -> int:
+    """Run a module in front of the person, on the same terminal, and return its exit code; with the
+    same safe path."""
+    python = [sys.executable, "-P", "-c", _START, _ROOT, module]
+    return subprocess.run([*python, *arguments], check=False, env=_environment()).returncode
+
+
 def start_module(module: str) -> subprocess.Popen[str]:
     """The same, without waiting for its end: it reads from a pipe and writes errors to one. Nothing
     else of this process comes along, and its own group keeps Ctrl-C here."""

@@ -22,7 +22,7 @@ from workbench.models.embedders.torch_embedder import TorchEmbedder
 @pytest.mark.parametrize(
     ("settings", "kind", "label"),
     [
-        ({}, OnnxEmbedder, "mean-int8-2"),
+        ({}, OnnxEmbedder, "mean-int8-3"),
         ({"runtime": "onnx-fp32"}, OnnxEmbedder, "mean-onnx-fp32-1"),
         ({"runtime": "torch", "device": "cpu"}, TorchEmbedder, "mean-torch-fp32"),
         ({"runtime": "torch", "device": "cuda:0"}, TorchEmbedder, "mean-torch-bf16"),

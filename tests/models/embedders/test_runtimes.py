@@ -121,15 +121,15 @@ def test_an_index_opens_in_another_runtime_and_says_how_alike(
             with wb.open(index, runtime="onnx-int8") as bench:
                 found = bench.info()["agreement"]
                 ranking = bench.search("kelp forests")
-                assert repr(bench).endswith("100 papers, queries by onnx-int8-2)")
-    assert caplog.text.count("vectors made with torch-fp32, queries encoded with onnx-int8-2") == 1
+                assert repr(bench).endswith("100 papers, queries by onnx-int8-3)")
+    assert caplog.text.count("vectors made with torch-fp32, queries encoded with onnx-int8-3") == 1
     assert found["passages"] >= 50
     assert 0.9 < found["lowest"] <= found["cosine"] < 1
     assert 0.5 < found["overlap"] <= 1
     assert any("cosine" in note for note in ranking.notes)
     assert not any("cosine" in note for note in own.notes)
     assert ranking.fingerprint != own.fingerprint
-    assert ranking.candidates.fingerprint == f"{own.candidates.fingerprint}+onnx-int8-2"
+    assert ranking.candidates.fingerprint == f"{own.candidates.fingerprint}+onnx-int8-3"
 
 
 def test_copied_code_names_the_runtime(tiny_folder: Path, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_older_exports_and_gpus_make_indexes_that_open_here(
     Indexer(tmp_path, made_as(tiny_folder, label)).add(papers(0, 20))
     with wb.open(tmp_path) as bench:
         found = bench.info()
-        assert found["agreement"]["here"] == "onnx-int8-2"
+        assert found["agreement"]["here"] == "onnx-int8-3"
         assert found["agreement"]["cosine"] == pytest.approx(1, abs=1e-5)  # in truth they are one
         assert found["agreement"]["overlap"] == 1
         assert bench.search("kelp").paper_ids
@@ -171,8 +171,8 @@ def test_added_papers_are_encoded_here_and_counted(
         assert "runtimes" not in bench.info()
         bench.add(papers(20, 22))
         bench.add(papers(22, 25))
-        assert caplog.text.count("what is new is encoded with onnx-int8-2") == 1
-        assert bench.info()["runtimes"] == {"onnx-int8-1": 20, "onnx-int8-2": 5}
+        assert caplog.text.count("what is new is encoded with onnx-int8-3") == 1
+        assert bench.info()["runtimes"] == {"onnx-int8-1": 20, "onnx-int8-3": 5}
         assert bench.manifest.model_fingerprint == first["model_fingerprint"]
         mixed = bench.manifest.fingerprint
     pure = tmp_path / "pure"
@@ -193,7 +193,7 @@ def test_an_unfinished_build_goes_on_in_another_runtime(tiny_folder: Path, tmp_p
     report = wb.index(papers(0, 22), tmp_path, model=str(tiny_folder), progress=False)
     assert (report.added, report.unchanged) == (2, 20)
     with wb.open(tmp_path) as bench:
-        assert bench.info()["runtimes"] == {"onnx-int8-1": 20, "onnx-int8-2": 2}
+        assert bench.info()["runtimes"] == {"onnx-int8-1": 20, "onnx-int8-3": 2}
 
 
 def test_what_does_not_agree_is_refused(

@@ -59,7 +59,7 @@ def test_describing_a_model_loads_no_runtime() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     described, loaded = done.stdout.splitlines()
-    assert described.endswith("int8, not loaded) 53aa51172d142c89-mean-int8-2 384 256")
+    assert described.endswith("int8, not loaded) 53aa51172d142c89-mean-int8-3 384 256")
     assert loaded == "[]"
 
 

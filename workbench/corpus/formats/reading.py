@@ -140,9 +140,12 @@ def folder_files(folder: Path) -> list[Path]:
 
 
 def _is_corpus(path: Path) -> bool:
-    """A folder `corpus`, or a table of that name: `corpus.parquet`, `corpus-00000-of-2.parquet`."""
+    """A folder `corpus` that is none of ours, or a table of that name: `corpus.parquet`,
+    `corpus-00000-of-2.parquet`."""
+    if path.is_dir():
+        return path.name == "corpus" and not (path / STORE).exists()
     ending = path.name.lower().rpartition(".")[2]
-    return path.name == "corpus" if path.is_dir() else ending in ("parquet", "csv", "tsv", "jsonl")
+    return ending in ("parquet", "csv", "tsv", "jsonl")
 
 
 def _read_inside(path: Path, columns: Columns) -> Iterator[Entry]:

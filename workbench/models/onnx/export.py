@@ -101,7 +101,7 @@ def export(folder: Path, output: Path, kind: str) -> None:
     if kind == "int8":
         from workbench.models.onnx.smoothing import smooth
 
-        smooth(model, tokenizer, min(tokenizer.model_max_length, MOST_TOKENS))
+        smooth(model, tokenizer, min(model.config.max_position_embeddings - 2, MOST_TOKENS))
     result = "logits" if pairs else "token_vectors"
     full = output if kind == "fp32" else output.with_name("full.onnx")
     torch.onnx.export(

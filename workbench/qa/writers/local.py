@@ -146,13 +146,15 @@ class Local(LazyModel):
 
         folder = self.path.parent if self._gguf else self.path
         file = {"gguf_file": self.path.name} if self._gguf else {"use_safetensors": True}
-        safe = {"trust_remote_code": False, "local_files_only": True}
         try:
             tokenizer = AutoTokenizer.from_pretrained(
-                folder, **safe, **({"gguf_file": self.path.name} if self._gguf else {})
+                folder,
+                trust_remote_code=False,
+                local_files_only=True,
+                **({"gguf_file": self.path.name} if self._gguf else {}),
             )
             model = AutoModelForCausalLM.from_pretrained(
-                folder, dtype=torch.float32, **safe, **file
+                folder, trust_remote_code=False, local_files_only=True, dtype=torch.float32, **file
             )
         except (OSError, ValueError, KeyError, RuntimeError, TypeError) as error:
             lines = [line for line in str(error).splitlines() if line.strip()]

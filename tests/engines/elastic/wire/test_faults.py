@@ -268,9 +268,9 @@ def test_rejected_documents_are_sent_again_until_all_are_there(
     retried: list[int] = []
     pause = bulk.BulkWriter._pause
 
-    def counted(self: bulk.BulkWriter, attempt: int, count: int) -> None:
-        retried.append(count)
-        pause(self, attempt, count)
+    def counted(self: bulk.BulkWriter, attempt: int) -> None:
+        retried.append(attempt)
+        pause(self, attempt)
 
     monkeypatch.setattr(bulk.BulkWriter, "_pause", counted)
     corpus = corpus_on(crowded.url)
