@@ -33,7 +33,7 @@ def test_another_runtime_opens_adds_and_is_named(spec: wb.Elasticsearch) -> None
     with wb.Workbench(Path("x"), embedder=SECOND, keeper=keeper) as bench:
         agreement = bench.info()["agreement"]
         assert 10 < agreement["passages"] <= 64
-        assert (agreement["here"], agreement["overlap"]) == ("onnx-int8-3", 1.0)
+        assert (agreement["here"], agreement["overlap"]) == ("onnx-int8-2", 1.0)
         keys = bench.engine.sample(8)
         assert len(set(keys)) == 8
         assert keys == bench.engine.sample(8)
@@ -42,10 +42,10 @@ def test_another_runtime_opens_adds_and_is_named(spec: wb.Elasticsearch) -> None
         assert "runtimes" not in bench.info()
         assert bench.engine.fingerprint == before
         bench.add(records[10:])
-        assert set(bench.info()["runtimes"]) == {"onnx-int8-1", "onnx-int8-3"}
+        assert set(bench.info()["runtimes"]) == {"onnx-int8-1", "onnx-int8-2"}
         assert bench.engine.fingerprint != before
         assert bench.delete("long0003") == 1  # which leaves them named
-        assert set(bench.info()["runtimes"]) == {"onnx-int8-1", "onnx-int8-3"}
+        assert set(bench.info()["runtimes"]) == {"onnx-int8-1", "onnx-int8-2"}
     with pytest.raises(CorpusMismatch, match="model_fingerprint 'ab-mean-int8-1', but 'ab-cls"):
         keeper.add(records, FakeEmbedder(fingerprint="ab-cls-int8-1"))
 
@@ -57,4 +57,4 @@ def test_a_mirror_names_the_runtimes_of_its_folder(spec: wb.Elasticsearch, tmp_p
         assert "runtimes" not in bench.info()
     build(tmp_path, [long_record(10)], SECOND)
     with wb.Workbench(tmp_path, embedder=FIRST, keeper=keeper) as bench:
-        assert set(bench.info()["runtimes"]) == {"onnx-int8-1", "onnx-int8-3"}
+        assert set(bench.info()["runtimes"]) == {"onnx-int8-1", "onnx-int8-2"}
