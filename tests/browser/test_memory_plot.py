@@ -35,10 +35,10 @@ class Block(LazyModel):
         self.weights = np.ones(self.size * MIB, dtype=np.uint8)
     def _close(self):
         self.weights = None
-    def encode(self, activations, seconds=0.4):
+    def encode(self, activations, seconds=0.4, over=None):
         with self.pool.lease(self):
             self.pool.note("batch", self, activations * MIB, "512 texts")
-            time.sleep(seconds)
+            time.sleep(seconds) if over is None else over.wait()
             self.pool.settle(self)
 
 pool = ModelPool(budget="300MiB")
@@ -108,11 +108,14 @@ def release(page: Page, plot: Locator, output: Locator) -> None:
     expect(plot.locator(".wb-models")).to_contain_text("No model is loaded")
     run_cell(page, "print('FREE', first.loaded, pool.ledger.usage())")
     expect(output.filter(has_text="FREE False {}")).to_be_visible()
-    use = "import threading; t = threading.Thread(target=second.encode, args=(20, 2)); t.start()"
+    use = "import threading\nover = threading.Event()\n"
+    use += "threading.Thread(target=second.encode, args=(20, 0, over)).start()\nprint('IN USE')"
     run_cell(page, use)
+    expect(output.filter(has_text="IN USE")).to_be_visible()
     plot.get_by_role("button", name="Release minilm <b>").click()
     expect(plot.locator(".wb-message")).to_contain_text("is in use; it is released when")
     plot.screenshot(path=SCREENSHOTS / "memory-in-use-1600.png")
+    run_cell(page, "over.set()")
     expect(plot.locator(".wb-models")).to_contain_text("No model is loaded")
     expect(plot.locator(".wb-message")).to_have_count(0)  # it is released, so that is past
 

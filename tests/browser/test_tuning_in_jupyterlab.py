@@ -30,7 +30,7 @@ def test_a_curve_its_plot_and_its_regret_are_shown(run_notebook: Run) -> None:
     plot = page.locator(".jp-OutputArea-output.js-plotly-plot")
     expect(plot).to_be_visible()
     expect(plot).to_contain_text("weight of dense (the rest is bm25)")
-    expect(plot).to_contain_text("default 0.7")
+    expect(plot).to_contain_text("default, with further signals 0.7")
     expect(page.locator(".wb-view.wb-table tbody tr")).to_have_count(10)
     screenshot(page, "tuning")
 
