@@ -225,7 +225,7 @@ def _plain_documents(folder: Path) -> Iterator[dict[str, Any]]:
     manifest = read_manifest(folder)
     blocks = read_blocks(folder / VECTORS, manifest.passage_rows, manifest.dimension)
     rows = (row for block in blocks for row in block)
-    for _, papers in folder_documents(folder, manifest, _Empty()):  # type: ignore[arg-type]
+    for _, papers in folder_documents(folder, manifest, _Empty()):  # type: ignore[arg-type]  # stands for a writer
         for paper in papers:
             for number in range(len(paper.spans)):
                 name, body = paper.document(number)
