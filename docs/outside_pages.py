@@ -48,6 +48,7 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
         uri: at_home((ROOT / name).read_text(encoding="utf-8"), name, uri)
         for name, uri in DOCUMENTS.items()
     }
+    pages["index.md"] = f"---\nhide: [navigation]\n---\n{pages['index.md']}"
     for path in sorted((ROOT / "notebooks").glob("*.ipynb")):
         name, uri = f"notebooks/{path.name}", f"notebooks/{path.stem}.md"
         pages[uri] = at_home("\n\n".join(_notebook(path, uri)), name, uri)
@@ -87,7 +88,7 @@ def _notebook(path: Path, uri: str) -> Iterator[str]:
             yield f"```python\n{cell.source}\n```"
             for shown in filter(None, map(_shown, cell.outputs)):
                 yield f'<div id="output-{len(outputs)}"></div>'
-                outputs.append(f'<div class="wb-output">{shown}</div>')
+                outputs.append(f'<div class="wb-output" tabindex="0">{shown}</div>')
         if number == 0 and run is notebook:
             yield NOT_RUN
 
