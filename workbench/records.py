@@ -23,8 +23,9 @@ class Paper:
     """One paper. Character offsets anywhere in the package refer to `text`.
 
     `id` is the corpus's own. `title`, `abstract` and `body` are plain text, "" where there is none;
-    `authors` full names in order, `fields` of study or keywords; `year` None where it is not
-    known. `doi` and `arxiv_id` stand without a prefix, `url` leads to the paper.
+    `authors` full names in order, `venue` a journal or conference, `fields` of study or keywords;
+    `year` None where it is not known. `doi` and `arxiv_id` stand without a prefix, `url` leads to
+    the paper.
     """
 
     id: str
