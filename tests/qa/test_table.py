@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import workbench as wb
-from workbench.errors import AnswerError
+from workbench.errors import AnswerError, ProfileError, QueryError, WriterError
 from workbench.qa.aspects import LEAST, weigh_aspect
 from workbench.qa.records import Draft, Section, Sentence
 from workbench.qa.table import NOT_FOUND
@@ -110,3 +110,16 @@ def test_aspects_are_found_better_than_by_their_place(
             by_place += labels[int(place * len(labels))] == aspect
         assert taken > len(abstracts) / 2
         assert right / taken > by_place / len(abstracts) + 0.05, aspect
+
+
+def test_settings_are_given_as_in_ask(answer: wb.Answer) -> None:
+    plain = answer.table("result")
+    assert answer.table("result", writer="extractive", profile="fast").cells == plain.cells
+    with pytest.raises(ProfileError, match="slow"):
+        answer.table("result", profile="slow")
+    with pytest.raises(ProfileError, match="give a Profile"):
+        answer.table("result", profile=7)  # type: ignore[arg-type]  # on purpose
+    with pytest.raises(WriterError, match="poet"):
+        answer.table("result", writer="poet")
+    with pytest.raises(QueryError, match="above 0"):
+        answer.table("result", seconds=0)
