@@ -27,7 +27,7 @@ PIECES = (
 TEXTS = st.lists(st.sampled_from(PIECES) | st.text(max_size=30), max_size=8).map(" ".join)
 QUESTIONS = st.builds(
     "{} {}".format, st.sampled_from(["kelp", "What feeds urchins?", *PIECES]), st.text(max_size=20)
-)
+).filter(str.strip)
 
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
