@@ -3,8 +3,7 @@
 Each question is asked once, cold: no stage of it is known before. Hostile papers are real abstracts
 with instructions, broken Unicode and quotes in quotes in them, two of 200,000 characters, and
 sentences that stand in two papers. The judged questions are those of data/landmarks; other ways to
-choose sentences answer them from the same evidence. 500 questions in parts: --questions 200 --part
-1/4 to 4/4.
+choose sentences answer them from the same evidence.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ from __future__ import annotations
 import random
 import sys
 import tempfile
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -43,6 +41,11 @@ WHOLE_MS = {"scifact": 1000.0, "arxiv": 1500.0}
 REQUIRED, DECLINED, REFUSED = 0.8, 5, 1
 WARM_UP = 5
 """Questions of each collection that are not timed."""
+
+PARTS = ("scifact", "arxiv", "judged", "hostile")
+
+EVERY = 40
+"""Each so many-th title of arXiv is asked."""
 
 HOSTILE = 40
 """Hostile papers, besides the two long ones."""
@@ -92,32 +95,31 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--questions", type=int, default=250, help="of each collection")
     parser.add_argument("--arxiv", action="store_true", help="index arXiv too, where it is not yet")
-    parser.add_argument(
-        "--hostile", action="store_true", help="ask hostile papers too, and time nothing"
-    )
+    parser.add_argument("--only", choices=PARTS, help="one of them; hostile papers only so")
     parser.add_argument("--part", default="1/1", help="I/N: each N-th question, from the I-th on")
     given = parser.parse_args()
     part, parts = map(int, given.part.split("/"))
+    wanted = (given.only,) if given.only else PARTS[:3]
     heading("Answers")
     figures: list[Figure] = []
-    rows = []
-    for name, index, texts in _collections(given.data, given.questions, given.arxiv):
-        asked = _ask(index, texts[part - 1 :: parts])
-        figures += _row(name, asked, rows, timed=not given.hostile)
-    if given.hostile:
-        with tempfile.TemporaryDirectory() as folder:
-            papers, texts = _hostile(given.data, given.questions)
-            wb.index(papers, into=folder)
-            asked = _ask(Path(folder), texts[part - 1 :: parts])
-            figures += _row("hostile", asked, rows, timed=False)
+    rows: list[tuple[str, ...]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in (name for name in wanted if name != "judged"):
+            found = _questions(name, given.data, given.questions, given.arxiv, Path(folder))
+            if found is None:
+                note("arXiv is not indexed here (--arxiv does it): its figures are left out.")
+            else:
+                index, texts = found
+                figures += _row(name, _ask(index, texts[part - 1 :: parts]), rows)
     columns = ("collection", "questions", "first quote ms", "answer ms", "p95", "real", "failed")
-    table("Extractive, 300 words, thin evidence answered too", columns, rows)
-    if not given.hostile:
+    if rows:
+        table("Extractive, 300 words, thin evidence answered too", columns, rows)
+    if "judged" in wanted:
         figures += _judged()
     targets(figures)
 
 
-def _row(name: str, asked: Asked, rows: list[tuple[str, ...]], *, timed: bool) -> list[Figure]:
+def _row(name: str, asked: Asked, rows: list[tuple[str, ...]]) -> list[Figure]:
     """The figures of a collection; its row is added."""
     for failure in asked.failures[:3]:
         print(failure, file=sys.stderr)
@@ -129,7 +131,7 @@ def _row(name: str, asked: Asked, rows: list[tuple[str, ...]], *, timed: bool) -
         Figure(f"{name}: quotes unlike their span", asked.false, 1),
         Figure(f"{name}: exceptions", len(asked.failures), 1),
     ]
-    if timed:
+    if name in WHOLE_MS:
         figures += [
             Figure(f"{name}: first quote, p50", first, FIRST_QUOTE_MS, "ms"),
             Figure(f"{name}: whole answer, p50", whole, WHOLE_MS[name], "ms"),
@@ -137,16 +139,21 @@ def _row(name: str, asked: Asked, rows: list[tuple[str, ...]], *, timed: bool) -
     return figures
 
 
-def _collections(data: Path, count: int, arxiv: bool) -> Iterator[tuple[str, Path, list[str]]]:
-    queries, _ = queries_of(data, "test")
-    yield "scifact", index_of("scifact", data), [query.text for query in queries][:count]
-    if arxiv or (INDEXES / SOURCES["arxiv"].index / "manifest.json").is_file():
-        entries = read_entries(data / SOURCES["arxiv"].file)
-        titles = [str(e.record["title"]) for e in entries if e.record]
-        every = max(1, len(titles) // count)
-        yield "arxiv", index_of("arxiv", data), titles[::every][:count]
-    else:
-        note("arXiv is not indexed here (--arxiv does it): its figures are left out.")
+def _questions(
+    name: str, data: Path, count: int, arxiv: bool, folder: Path
+) -> tuple[Path, list[str]] | None:
+    """A collection's index and its questions; None where arXiv is not indexed."""
+    if name == "scifact":
+        queries, _ = queries_of(data, "test")
+        return index_of(name, data), [query.text for query in queries][:count]
+    if name == "hostile":
+        papers, texts = _hostile(data, count)
+        wb.index(papers, into=folder)
+        return folder, texts
+    if not arxiv and not (INDEXES / SOURCES[name].index / "manifest.json").is_file():
+        return None
+    entries = islice(read_entries(data / SOURCES[name].file), 0, EVERY * count, EVERY)
+    return index_of(name, data), [str(e.record["title"]) for e in entries if e.record]
 
 
 def _hostile(data: Path, count: int) -> tuple[list[dict[str, str]], list[str]]:
@@ -227,10 +234,11 @@ def _judged() -> list[Figure]:
             f"{row.citation_recall:.3f} ({row.shuffled_recall:.3f})",
             f"{row.citation_precision:.3f}",
             f"{row.redundancy:.3f}",
+            "" if row.method == OWN else f"{row.p:.3f}",
         )
         for row in report.rows
     ]
-    columns = ("way", "words", "said", "in one sentence", "papers", "precision", "redundancy")
+    columns = ("way", "words", "said", "in one sentence", "papers", "precision", "redundancy", "p")
     table("Judged questions; in brackets the answer of another question", columns, rows)
     others = [row for row in report.rows if row.method != OWN]
     ahead = {

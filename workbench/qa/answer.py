@@ -18,6 +18,7 @@ from workbench.profiles import Profile, as_profile
 from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
+from workbench.qa.stored import papers_of, unlike
 from workbench.qa.table import PaperTable, paper_table
 from workbench.qa.writers.base import Writer, check_seconds
 from workbench.qa.writers.extractive import Extractive
@@ -104,11 +105,9 @@ class Answer(Shown):
 
     def check(self, papers: Any) -> list[str]:
         """Ids of quotes that are not the text at their place in `papers`: anything with
-        `papers(ids)`, as an engine has, or a mapping of papers by id. Empty where all are."""
-        ids = [quote.paper_id for quote in self.quotes]
-        found = [papers[i] for i in ids] if isinstance(papers, Mapping) else papers.papers(ids)
-        pairs = zip(self.quotes, found, strict=True)
-        return [q.id for q, paper in pairs if paper.text[q.start : q.end] != q.text]
+        `papers(ids)`, as an engine has, or a mapping of papers by id. Empty where all are. Raises
+        AnswerError for papers that are none of these, or lack one."""
+        return [quote.id for quote in unlike(self.quotes, papers)]
 
     def to_dict(self) -> dict[str, Any]:
         """What `workbench ask --json` prints; a contract: fields are only added."""
@@ -211,7 +210,7 @@ class Answer(Shown):
         if papers is None:
             own = [s for s in self.sources if s.paper_id == paper_id]
             return [(s.number, s.start, s.text) for s in sorted(own, key=lambda s: s.start)]
-        found = papers[paper_id] if isinstance(papers, Mapping) else papers.papers([paper_id])[0]
+        (found,) = papers_of(papers, [paper_id])
         return [(-1, 0, found.text)]
 
     def save(self, path: str | Path, *, replace: bool = False) -> Path:

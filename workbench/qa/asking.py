@@ -302,6 +302,8 @@ def _too_thin(
     """Why there is no answer; empty where there is one."""
     if not sources:
         return "no paper was found"
+    if not question.weights:
+        return "the question has no word that papers could be about; name what is asked for"
     kept = [source for source in sources if source.kept]
     if not kept:
         best = max(source.relevance for source in sources)
