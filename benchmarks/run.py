@@ -22,6 +22,7 @@ NAMES = (
     "signals",
     "tuning",
     "ask",
+    "roles",
     "indexing_memory",
     "ingest",
     "panel_latency",
