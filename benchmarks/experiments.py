@@ -36,10 +36,11 @@ import workbench as wb
 from workbench.experiments.evaluating import Collection, retrieve
 from workbench.experiments.experiment import list_experiments
 from workbench.experiments.store import ExperimentStore
+from workbench.studies import systems
 
 Judged = tuple[list[wb.Query], list[wb.Judgment]]
 LANDMARKS = ROOT / "data" / "landmarks"
-PARTS = ("recording", "grid", "reruns", "writers", "table")
+PARTS = ("recording", "grid", "compare", "reruns", "writers", "table")
 
 WRITER = """
 import sys
@@ -84,6 +85,7 @@ def main() -> None:
         parts: dict[str, Callable[[], Iterator[Figure]]] = {
             "recording": lambda: _recording(folder, judged),
             "grid": lambda: _grid(folder, judged, given.settings, given.alone),
+            "compare": lambda: _side_by_side(folder, judged),
             "reruns": lambda: _reruns(Path(work), given.reruns),
             "writers": lambda: _writers(Path(work), given.records),
             "table": lambda: _table(Path(work), given.rows),
@@ -144,6 +146,25 @@ def _grid(folder: Path, judged: Judged, settings: int, few: int) -> Iterator[Fig
     yield Figure(
         "points of the grid with the same numbers", float(sum(alone)), float(len(alone)), least=True
     )
+
+
+def _side_by_side(folder: Path, judged: Judged) -> Iterator[Figure]:
+    """Four systems that retrieve differently, one after the other and side by side."""
+    asked = [wb.Profile(n_retrieval=n) for n in (40, 60, 100, 120)]
+    usual, rows, means = systems.SIDE_BY_SIDE, [], []
+    with wb.open(folder, progress=False) as bench:
+        bench.search(judged[0][0].text)
+        for at_once in (1, usual, usual, 1):
+            shutil.rmtree(folder / "experiments", ignore_errors=True)
+            systems.SIDE_BY_SIDE = at_once
+            started = time.perf_counter()
+            found = wb.compare(asked, *judged, bench=bench, progress=False)
+            rows.append((f"{at_once} at once", f"{time.perf_counter() - started:.1f} s"))
+            means.append({label: report.metrics for label, report in found.reports.items()})
+    systems.SIDE_BY_SIDE = usual
+    table("Four systems that retrieve differently, 300 SciFact queries", ("", "time"), rows)
+    same = sum(each == means[0] for each in means)
+    yield Figure("comparisons with the same numbers", float(same), float(len(means)), least=True)
 
 
 def _ranx(

@@ -209,8 +209,9 @@ def _measured(
     measures: Sequence[Any],
 ) -> dict[tuple[str, Any], float]:
     """(query id, measure) -> value, for every query in `qrels`."""
-    # Without what lies below every cutoff, which is most of a run.
-    cut = [measure for measure in measures if "cutoff" in measure.params]
+    # Without what lies below every cutoff, which is most of a run. Among the judged alone, the
+    # first may lie anywhere.
+    cut = [m for m in measures if "cutoff" in m.params and not m.params.get("judged_only")]
     depth = max((measure.params["cutoff"] for measure in cut), default=0)
     groups = ((cut, depth), ([measure for measure in measures if measure not in cut], None))
     by_rank = cache(lambda papers: {str(rank): -float(rank) for rank in range(papers)})
