@@ -140,7 +140,7 @@ def measure(
 ) -> list[Outcome]:
     """Measure each system, in order; equal retrieval is done once, for as long as its systems are
     measured. An error of one is its outcome; Ctrl-C ends all, and what was measured stays."""
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     groups: dict[Any, list[int]] = {}
     for place, system in enumerate(systems):

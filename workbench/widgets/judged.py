@@ -286,7 +286,7 @@ class Judged:
         return self._retrieved[key]
 
     def _retrieve(self, profile: Profile) -> Iterator[_Retrieved]:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         first = not self._retrieved
         for query in tqdm(self.queries, "queries", disable=not first, delay=2, leave=False):
