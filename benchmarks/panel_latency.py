@@ -168,10 +168,11 @@ def main() -> None:
 
 def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> dict[str, Any]:
     """Everything in one browser; the grades in a notebook of their own."""
-    from playwright.sync_api import sync_playwright
+    from playwright.sync_api import expect, sync_playwright
 
     from tests.browser.lab import FLAGS, open_and_run, running_lab
 
+    expect.set_options(timeout=120_000)
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
         print("Chromium is not here: install it")
