@@ -159,7 +159,7 @@ class Retrieval:
         return self.cache.get(self.key, self.queries)
 
     def _retrieve(self) -> Iterator[tuple[Query, Candidates]]:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         retriever = self.subject.retriever
         ready = retriever.retrieve_all(self.queries, self.profile)
@@ -191,7 +191,7 @@ class Evaluation:
 
 def prepare(subject: Subject, queries: Sequence[Query], *, progress: bool = False) -> list[Query]:
     """The queries with terms and vectors, in order. Raises QueryError with the query's id."""
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     def one(query: Query) -> Query:
         with naming(query):

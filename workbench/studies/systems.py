@@ -178,7 +178,7 @@ def measure(
     as its systems are measured; what retrieves differently runs side by side, so that one is
     ranked while another waits for its engine or model. An error of one is its outcome; Ctrl-C ends
     all, and what was measured stays."""
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     groups: dict[Any, list[int]] = {}
     for place, system in enumerate(systems):

@@ -190,7 +190,7 @@ class BatchEmbedder(LazyEmbedder):
         """Raises ModelRejected for a folder that this runtime does not run."""
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         vectors = np.empty((len(texts), self.dimension), np.float32)
         if not len(texts):

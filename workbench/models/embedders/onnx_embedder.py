@@ -83,7 +83,7 @@ class OnnxEmbedder(LazyEmbedder):
             self._for_queries()
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         rows = self.tokenizer.encode_batch(self._prompted(texts, "document"))
         vectors = np.empty((len(rows), self.dimension), dtype=np.float32)

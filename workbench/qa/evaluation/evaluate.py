@@ -54,7 +54,7 @@ def evaluate_answers(
     that the corpus cannot answer count for abstention alone, and a declined one counts as an empty
     answer.
     """
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     answerable = [question for question in questions if question.answerable]
     bar = tqdm(questions, desc="Questions", unit="", delay=2, disable=not progress)
