@@ -20,10 +20,10 @@ Rows = NDArray[np.intp]
 Scores = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SCAN_FROM = 32_768
+SCAN_FROM = 4_096
 """Rows from which the scan pays; fewer are scored outright."""
 
-SAMPLE = 4096
+SAMPLE = 1024
 
 FLOAT_ERROR = 1e-5
 """Bound on rounding in float32 products of unit vectors."""
@@ -173,12 +173,37 @@ def nth_best(scores: NDArray[np.floating[Any]], n: int) -> Any:
     A sample tells where to cut, so that only few values have to be ordered (a tenth of the time
     for 1,000 of 124,245); where the sample misled, all are.
     """
-    sample = scores[:: max(1, len(scores) // SAMPLE)]
-    place = min(len(sample), 3 * n * len(sample) // len(scores) + 8)
-    high = scores[scores >= np.partition(sample, len(sample) - place)[len(sample) - place]]
+    high = scores[scores >= _cut(scores, n)]
     if len(high) < n:
         high = scores
     return np.partition(high, len(high) - n)[len(high) - n]
+
+
+def _cut(scores: NDArray[np.floating[Any]], n: int, mask: Mask | None = None) -> Any:
+    """A value that probably more than `n` scores under the mask reach, and not many more."""
+    step = max(1, len(scores) // SAMPLE)
+    sample = scores[::step]
+    place = min(len(sample), 3 * n * len(sample) // len(scores) + 8)
+    if mask is not None:
+        sample = np.where(mask[::step], sample, sample.dtype.type(-np.inf))
+    return np.partition(sample, len(sample) - place)[len(sample) - place]
+
+
+def best_matching(
+    scores: NDArray[np.floating[Any]],
+    n: int,
+    mask: Mask | None,
+    order: Callable[[Rows], NDArray[Any]],
+) -> Rows:
+    """Rows of the `n` best scores over 0 that the mask lets through, ascending; of equal ones at
+    the end, those with the least `order(rows)`."""
+    cut = _cut(scores, n, mask) if len(scores) else 0
+    matching = np.flatnonzero(scores >= cut) if cut > 0 else np.zeros(0, dtype=np.intp)
+    if mask is not None:
+        matching = matching[mask[matching]]
+    if len(matching) < n:
+        matching = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
+    return matching[best_places(scores[matching], n, lambda places: order(matching[places]))]
 
 
 def best_places(
