@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.engines.base import Engine
-from workbench.errors import CorpusError, CorpusMismatch, FilterError
+from workbench.engines.embedded.engine import EmbeddedEngine
+from workbench.errors import CorpusError, CorpusMismatch, FilterError, ProfileError
 from workbench.ranking.fusion import rank_papers
 from workbench.records import Candidates, Filters, Paper, Query
 
@@ -195,6 +196,20 @@ def test_arrays_have_the_contracts_types(engine: Engine, ask: Ask) -> None:
     assert found.values.shape == (len(found), 3)
     assert found.paper_ids.dtype.kind == "U"
     assert found.numbers.dtype == np.int32
+
+
+def test_an_exact_dense_arm_is_had_or_refused(
+    engine: Engine, papers: Papers, ask: Ask, true_values: TrueValues
+) -> None:
+    if not engine.exact and not isinstance(engine, EmbeddedEngine):
+        with pytest.raises(ProfileError, match="give dense='auto'"):
+            engine.exactly()
+        return
+    query, exactly = ask(QUERIES[0], arms="dense"), engine.exactly()
+    assert exactly.exact
+    assert (exactly.fingerprint == engine.fingerprint) == engine.exact
+    dense = {key: values[2] for key, values in true_values(papers, query).items()}
+    assert best(dense, 3) <= set(keys(exactly.candidates(query, 3)))
 
 
 def test_candidates_carry_their_query_and_engine(engine: Engine, ask: Ask) -> None:

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from workbench.engines.embedded import dense
-from workbench.engines.embedded.dense import DenseIndex, quantise, write_codes
+from workbench.engines.embedded.codes import quantise
+from workbench.engines.embedded.dense import DenseIndex, write_dense
 
 Vectors = NDArray[np.float32]
 
@@ -31,8 +32,10 @@ def always_scan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def index_of(vectors: Vectors, folder: Path) -> DenseIndex:
-    halves = (part for part in np.array_split(vectors, 2) if len(part))
-    write_codes(halves, *vectors.shape, folder / "dense")
+    def halves() -> list[Vectors]:
+        return [part for part in np.array_split(vectors, 2) if len(part)]
+
+    write_dense(halves, vectors, folder / "dense")
     return DenseIndex.load(vectors, folder / "dense")
 
 
@@ -80,7 +83,7 @@ def test_the_bound_holds_for_queries_of_any_length(
     vectors = unit_rows(seed, 200, 24)
     index = index_of(vectors, tmp_path_factory.mktemp("codes"))
     query = unit_rows(seed + 1, 1, 24)[0] * np.float32(scale)
-    approximate, bound = index.ask(query).scan()
+    approximate, bound = index.codes.products(query)
     assert np.abs(approximate - vectors @ query).max() <= bound * max(1, scale)
 
 

@@ -1,9 +1,10 @@
-"""The embedded engine: SQLite, memory-mapped BM25 scores and vectors, exact in every signal."""
+"""The embedded engine: SQLite, memory-mapped BM25 scores and vectors; every value is a true one."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from workbench.engines.embedded.generation import Generation, RowArrays, check_c
 from workbench.engines.embedded.lexical import field_size
 from workbench.engines.embedded.masks import PassageMasks
 from workbench.engines.embedded.paper_digests import read_paper_digests
+from workbench.engines.embedded.projection import BEST, QUERIES
 from workbench.engines.embedded.stored_papers import StoredPapers, TermNumbers
 from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusMismatch
@@ -43,6 +45,7 @@ class EmbeddedEngine(Engine):
         check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        self._always_exact = False
         self._digests: PaperDigests | None = None
         self._field_size = lru_cache(maxsize=2)(self._read_size)
         self._papers = StoredPapers(self._store, self._generation, self.folder)
@@ -54,7 +57,27 @@ class EmbeddedEngine(Engine):
 
     @property
     def fingerprint(self) -> str:
-        return f"embedded-{self.manifest.fingerprint}"
+        projected = None if self.exact else self._generation.dense.projection
+        reads = "" if projected is None else f"+projection-{projected.digest}"
+        return f"embedded-{self.manifest.fingerprint}{reads}"
+
+    @property
+    def exact(self) -> bool:
+        return self._always_exact or self._generation.dense.projection is None
+
+    def exactly(self) -> EmbeddedEngine:
+        if self.exact:
+            return self
+        twin = copy(self)  # the same files and memory
+        twin._always_exact, twin._last = True, threading.local()
+        return twin
+
+    def facts(self) -> dict[str, Any]:
+        projected = self._generation.dense.projection
+        if projected is None or self.exact:
+            return super().facts()
+        recall = {f"recall@{BEST}": projected.recall, "depth": projected.depth}
+        return {"dense": {"search": "approximate", **recall, "queries": QUERIES}}
 
     def paper_digests(self) -> PaperDigests:
         """Read once a generation: all spans and all vectors."""
@@ -185,7 +208,7 @@ class EmbeddedEngine(Engine):
                 f"query vector has shape {vector.shape}, the index has "
                 f"{self.manifest.dimension} dimensions; use the model {self.manifest.model!r}"
             )
-        return self._generation.dense.ask(vector)
+        return self._generation.dense.ask(vector, exact=self._always_exact)
 
     def _title_arm(self, scores: Scores, n: int, mask: Mask | None) -> Rows:
         """The first passage of each of the papers with the best titles."""

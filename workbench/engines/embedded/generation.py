@@ -18,7 +18,7 @@ from workbench.corpus.faults import damaged, disk_error, disk_faults
 from workbench.corpus.manifest import VECTORS, Manifest
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
-from workbench.engines.embedded.dense import DenseIndex, write_codes
+from workbench.engines.embedded.dense import DenseIndex, write_dense
 from workbench.engines.embedded.lexical import FieldIndex, build_field
 from workbench.engines.embedded.seal import Blocks, Shape, broken, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
@@ -50,7 +50,8 @@ def _write(store: Store, folder: Path, manifest: Manifest, partial: Path) -> Non
     build_field(store, "body", manifest.passage_rows, partial / "body", manifest.k1, manifest.b)
     build_field(store, "title", manifest.paper_rows, partial / "title", manifest.k1, manifest.b)
     shape = manifest.passage_rows, manifest.dimension
-    write_codes(read_blocks(folder / VECTORS, *shape), *shape, partial / "dense")
+    vectors = np.asarray(map_vectors(folder / VECTORS, *shape))
+    write_dense(lambda: read_blocks(folder / VECTORS, *shape), vectors, partial / "dense")
     _write_rows(store, partial)
 
 
