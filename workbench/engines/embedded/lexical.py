@@ -33,10 +33,10 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     terms = store.term_count
     frequency = np.zeros(terms, dtype=np.int64)
     documents = length = 0
-    for _, numbers, counts in _blocks(store, field, rows, terms):
+    for living, _, numbers, counts in _blocks(store, field, rows, terms):
         frequency += np.bincount(numbers, minlength=terms)
         length += int(counts.sum())
-    documents = _living(store, field, rows)
+        documents += living
     rarity = idf(documents, frequency)
     average = length / max(documents, 1) or 1.0
     pointers = np.concatenate([[0], np.cumsum(frequency)])
@@ -44,7 +44,9 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     data = _new_array(folder / "data.csc.index.npy", np.float32, shape)
     indices = _new_array(folder / "indices.csc.index.npy", np.int32, shape)
     free = pointers[:-1].copy()
-    for row_of, numbers, counts in _blocks(store, field, rows, terms):
+    for _, row_of, numbers, counts in _blocks(store, field, rows, terms):
+        if not len(row_of):
+            continue
         lengths = np.bincount(row_of - row_of[0], weights=counts)[row_of - row_of[0]]
         scores = rarity[numbers] * saturation(counts, lengths, average, k1, b)
         _scatter(numbers, row_of, scores, free, data, indices)
@@ -108,33 +110,33 @@ def _in_order(terms: Mapping[int, float]) -> list[int]:
 def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
     """(documents, terms in all of them) of the first `rows` rows of a field, as `build_field`
     counts them."""
-    total = sum(int(counts.sum()) for _, _, counts in _blocks(store, field, rows, store.term_count))
-    return _living(store, field, rows), total
+    documents = length = 0
+    for living, _, _, counts in _blocks(store, field, rows, store.term_count):
+        documents += living
+        length += int(counts.sum())
+    return documents, length
 
 
 def _blocks(
     store: Store, field: str, rows: int, terms_known: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
-    """(row, term, count) of every posting, a block of rows at a time, rows ascending."""
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
+    """How many rows live, and row, term and count of every posting of theirs, a block of rows at a
+    time, rows ascending."""
     for start in range(0, rows, BLOCK):
         found = store.postings(field, start, min(start + BLOCK, rows))
-        if not any(terms for _, terms, _ in found):
-            continue
         try:
             numbers = np.frombuffer(b"".join(terms for _, terms, _ in found), dtype=np.int32)
             counts = np.frombuffer(b"".join(counts for _, _, counts in found), dtype=np.int32)
         except (ValueError, TypeError) as error:
             raise damaged(store.path, f"postings: {error}") from error
-        known = len(numbers) == len(counts) and 0 <= numbers.min() <= numbers.max() < terms_known
-        if not known or counts.min() < 1:
+        known = len(numbers) == len(counts)
+        if known and len(numbers):
+            known = 0 <= numbers.min() <= numbers.max() < terms_known and counts.min() >= 1
+        if not known:
             raise damaged(store.path, f"postings of the {field} rows from {start}")
-        row_of = np.repeat([row for row, _, _ in found], [len(terms) // 4 for _, terms, _ in found])
-        yield row_of, numbers, counts
-
-
-def _living(store: Store, field: str, rows: int) -> int:
-    blocks = range(0, rows, BLOCK)
-    return sum(len(store.postings(field, start, min(start + BLOCK, rows))) for start in blocks)
+        living = np.array([row for row, _, _ in found], dtype=np.int64)
+        sizes = np.array([len(terms) // 4 for _, terms, _ in found], dtype=np.int64)
+        yield len(found), np.repeat(living, sizes), numbers, counts
 
 
 def _scatter(
