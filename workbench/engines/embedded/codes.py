@@ -24,11 +24,14 @@ FLOAT_ERROR = 1e-5
 """Bound on rounding in float32 products of unit vectors."""
 
 
-def write_codes(blocks: Iterable[Vectors], rows: int, dimension: int, folder: Path) -> None:
+def write_codes(
+    blocks: Iterable[Vectors], rows: int, dimension: int, folder: Path, known: Codes | None = None
+) -> None:
     """Quantise rows to int8, each by its own scale: `codes`, `scales` and the largest `error`.
 
     Takes the rows block by block and writes through plain files: mapped pages would stay counted
-    as this process's memory, and grow with the corpus.
+    as this process's memory, and grow with the corpus. Of rows that are `known`, the first ones,
+    the codes are taken over; `blocks` are those behind.
     """
     folder.mkdir(parents=True)
     scales = np.zeros(rows, dtype=np.float32)
@@ -36,6 +39,11 @@ def write_codes(blocks: Iterable[Vectors], rows: int, dimension: int, folder: Pa
     with open(folder / "codes.npy", "wb") as stream:
         header = {"descr": "|i1", "fortran_order": False, "shape": (rows, dimension)}
         np.lib.format.write_array_header_1_0(stream, header)
+        if known is not None:
+            error, done = known.error, len(known.codes)
+            scales[:done] = known.scales
+            for start in range(0, done, PART):
+                stream.write(known.codes[start : start + PART].tobytes())
         for block in blocks:
             codes, scale = quantise(block)
             stream.write(codes.tobytes())

@@ -35,18 +35,35 @@ Mask = NDArray[np.bool_]
 SCAN_FROM = 4_096
 """Rows from which the scan pays; fewer are scored outright."""
 
+KEPT = 0.8
+"""Share of the rows from which a projection was made, down to which it is kept."""
+
 SAMPLE = 1024
 
 
-def write_dense(read: Callable[[], Iterable[Vectors]], vectors: Vectors, folder: Path) -> None:
-    """Codes of all vectors, which `read` gives block by block; in a large corpus their projection
-    too, where it finds what it should on the vectors themselves."""
+def write_dense(
+    read: Callable[[int], Iterable[Vectors]],
+    vectors: Vectors,
+    folder: Path,
+    before: Path | None = None,
+) -> None:
+    """Codes of all vectors, which `read(first)` gives block by block from a row on; in a large
+    corpus their projection too, where it finds what it should on the vectors themselves.
+
+    `before` is what was written of the first of these vectors: their codes are taken over, and
+    the projection, its measure included, until a fifth of the rows are new.
+    """
     rows, dimension = vectors.shape
-    write_codes(read(), rows, dimension, folder)
+    known = None if before is None else DenseIndex.load(vectors, before)
+    done = 0 if known is None else len(known.codes.codes)
+    write_codes(read(done), rows, dimension, folder, known.codes if known else None)
     if rows < projection.FROM:
         return
     there = folder / "projection"
-    write_projection(read, rows, dimension, there)
+    if known and known.projection and done >= KEPT * rows:
+        known.projection.write(read(done), rows, there)
+        return
+    write_projection(lambda: read(0), rows, dimension, there)
     index = DenseIndex(vectors, Codes.load(folder))
     projected = Projection(np.load(there / "axes.npy"), Codes.load(there), rows, 1.0)
     places = np.concatenate([_places(index, projected, q) for q in queries_between(vectors)])

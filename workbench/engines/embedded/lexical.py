@@ -33,7 +33,7 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     terms = store.term_count
     frequency = np.zeros(terms, dtype=np.int64)
     documents = length = 0
-    for living, _, numbers, counts in _blocks(store, field, rows, terms):
+    for living, _, numbers, counts in postings_from(store, field, 0, rows, terms):
         frequency += np.bincount(numbers, minlength=terms)
         length += int(counts.sum())
         documents += living
@@ -41,19 +41,34 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     average = length / max(documents, 1) or 1.0
     pointers = np.concatenate([[0], np.cumsum(frequency)])
     shape = (max(int(pointers[-1]), 1),)
-    data = _new_array(folder / "data.csc.index.npy", np.float32, shape)
-    indices = _new_array(folder / "indices.csc.index.npy", np.int32, shape)
+    data, indices, counted = new_postings(folder, shape)
+    lengths = np.zeros(rows, dtype=np.int32)
     free = pointers[:-1].copy()
-    for _, row_of, numbers, counts in _blocks(store, field, rows, terms):
+    for _, row_of, numbers, counts in postings_from(store, field, 0, rows, terms):
         if not len(row_of):
             continue
-        lengths = np.bincount(row_of - row_of[0], weights=counts)[row_of - row_of[0]]
-        scores = rarity[numbers] * saturation(counts, lengths, average, k1, b)
-        _scatter(numbers, row_of, scores, free, data, indices)
-    data.flush()
-    indices.flush()
+        np.add.at(lengths, row_of, counts)
+        scores = rarity[numbers] * saturation(counts, lengths[row_of], average, k1, b)
+        _scatter(numbers, free, ((data, scores), (indices, row_of), (counted, counts)))
+    for array in (data, indices, counted):
+        array.flush()
+    save_rest(folder, pointers, lengths, k1, b)
+
+
+def new_postings(folder: Path, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Mapped arrays for each posting's score, row and count. Raises DiskFull."""
+    data = _new_array(folder / "data.csc.index.npy", np.float32, shape)
+    indices = _new_array(folder / "indices.csc.index.npy", np.int32, shape)
+    return data, indices, _new_array(folder / "counts.npy", np.int32, shape)
+
+
+def save_rest(
+    folder: Path, pointers: NDArray[np.int64], lengths: NDArray[np.int32], k1: float, b: float
+) -> None:
+    """What belongs to the postings: where each term's begin, and the length of each row."""
     np.save(folder / "indptr.csc.index.npy", pointers)
-    _save_parameters(folder, rows, k1, b)
+    np.save(folder / "lengths.npy", lengths)
+    _save_parameters(folder, len(lengths), k1, b)
 
 
 class FieldIndex:
@@ -111,18 +126,18 @@ def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
     """(documents, terms in all of them) of the first `rows` rows of a field, as `build_field`
     counts them."""
     documents = length = 0
-    for living, _, _, counts in _blocks(store, field, rows, store.term_count):
+    for living, _, _, counts in postings_from(store, field, 0, rows, store.term_count):
         documents += living
         length += int(counts.sum())
     return documents, length
 
 
-def _blocks(
-    store: Store, field: str, rows: int, terms_known: int
+def postings_from(
+    store: Store, field: str, first: int, rows: int, terms_known: int
 ) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
     """How many rows live, and row, term and count of every posting of theirs, a block of rows at a
-    time, rows ascending."""
-    for start in range(0, rows, BLOCK):
+    time, from the `first` row to the last of `rows`."""
+    for start in range(first, rows, BLOCK):
         found = store.postings(field, start, min(start + BLOCK, rows))
         try:
             numbers = np.frombuffer(b"".join(terms for _, terms, _ in found), dtype=np.int32)
@@ -140,21 +155,17 @@ def _blocks(
 
 
 def _scatter(
-    numbers: NDArray[np.int32],
-    row_of: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    free: NDArray[np.int64],
-    data: NDArray[np.float32],
-    indices: NDArray[np.int32],
+    numbers: NDArray[np.int32], free: NDArray[np.int64], values: Sequence[tuple[Any, Any]]
 ) -> None:
-    """Put a block's postings behind those of earlier blocks, term by term, rows ascending."""
+    """Put a block's values, each into its array, behind those of earlier blocks, term by term, rows
+    ascending."""
     order = np.argsort(numbers, kind="stable")
     grouped = numbers[order]
     starts = np.flatnonzero(np.append(True, grouped[1:] != grouped[:-1]))
     sizes = np.diff(np.append(starts, len(grouped)))
     places = np.repeat(free[grouped[starts]] - starts, sizes) + np.arange(len(grouped))
-    data[places] = scores[order]
-    indices[places] = row_of[order]
+    for array, block in values:
+        array[places] = block[order]
     free[grouped[starts]] += sizes
 
 

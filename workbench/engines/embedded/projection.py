@@ -60,6 +60,13 @@ class Projection:
         depth, recall = int(measured["depth"]), float(measured["recall"])
         return Projection(np.load(folder / "axes.npy"), Codes.load(folder), depth, recall)
 
+    def write(self, blocks: Iterable[Vectors], rows: int, folder: Path) -> None:
+        """The same for `rows` rows into a new folder; `blocks` are the rows that it lacks."""
+        projected = (block @ self.axes for block in blocks)
+        write_codes(projected, rows, self.axes.shape[1], folder, self.codes)
+        np.save(folder / "axes.npy", self.axes)
+        self.save(folder)
+
     def save(self, folder: Path) -> None:
         """Write down depth and recall beside the codes."""
         measured = {"depth": self.depth, "recall": self.recall, "best": BEST, "queries": QUERIES}
