@@ -35,6 +35,9 @@ Mask = NDArray[np.bool_]
 SCAN_FROM = 4_096
 """Rows from which the scan pays; fewer are scored outright."""
 
+PROJECTION = "projection"
+"""Folder of the projection beside the codes."""
+
 KEPT = 0.8
 """Share of the rows from which a projection was made, down to which it is kept."""
 
@@ -59,7 +62,7 @@ def write_dense(
     write_codes(read(done), rows, dimension, folder, known.codes if known else None)
     if rows < projection.FROM:
         return
-    there = folder / "projection"
+    there = folder / PROJECTION
     if known and known.projection and done >= KEPT * rows:
         known.projection.write(read(done), rows, there)
         return
@@ -94,7 +97,7 @@ class DenseIndex:
     @staticmethod
     def load(vectors: Vectors, folder: Path) -> DenseIndex:
         """Map what `write_dense` wrote."""
-        return DenseIndex(vectors, Codes.load(folder), Projection.load(folder / "projection"))
+        return DenseIndex(vectors, Codes.load(folder), Projection.load(folder / PROJECTION))
 
     def ask(self, query: Vectors, *, exact: bool = False) -> DenseQuery:
         """One query's view of the index, `exact` whatever its size; the shape of the query must be

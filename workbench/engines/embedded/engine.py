@@ -63,7 +63,7 @@ class EmbeddedEngine(Engine):
 
     @property
     def exact(self) -> bool:
-        return self._always_exact or self._generation.dense.projection is None
+        return self._always_exact or not self._generation.projected
 
     def exactly(self) -> EmbeddedEngine:
         if self.exact:
@@ -73,8 +73,8 @@ class EmbeddedEngine(Engine):
         return twin
 
     def facts(self) -> dict[str, Any]:
-        projected = self._generation.dense.projection
-        if projected is None or self.exact:
+        projected = None if self.exact else self._generation.dense.projection
+        if projected is None:
             return super().facts()
         recall = {f"recall@{BEST}": projected.recall, "depth": projected.depth}
         return {"dense": {"search": "approximate", **recall, "queries": QUERIES}}

@@ -19,9 +19,10 @@ from workbench.corpus.faults import damaged, disk_error, disk_faults
 from workbench.corpus.manifest import VECTORS, Manifest
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
-from workbench.engines.embedded.dense import DenseIndex, write_dense
+from workbench.engines.embedded.dense import PROJECTION, DenseIndex, write_dense
 from workbench.engines.embedded.lexical import FieldIndex, build_field
 from workbench.engines.embedded.lexical_update import can_update, update_field
+from workbench.engines.embedded.projection import has_projection
 from workbench.engines.embedded.seal import Blocks, Shape, broken, sealed_before, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 from workbench.system.files import sync_folder
@@ -75,7 +76,10 @@ def _carried(folder: Path, manifest: Manifest, blocks: Blocks) -> Path | None:
     if not 0 < number < manifest.generation:
         return None
     shape = sealed_before(before, blocks)
-    return before if shape and shape.get("dimension") == manifest.dimension else None
+    if shape is None or shape.get("dimension") != manifest.dimension:
+        return None
+    grown = all(shape.get(name, 0) <= count for name, count in _shape(manifest).items())
+    return before if grown else None
 
 
 def newest_generation(folder: Path) -> int:
@@ -180,6 +184,13 @@ class Generation:
     def all_alive(self) -> bool:
         """Whether no row is of a replaced or deleted paper."""
         return bool(self._once("all_alive", self.rows.alive.all))
+
+    @property
+    def projected(self) -> bool:
+        """Whether vectors are found approximately; told without opening them."""
+        return bool(
+            self._once("projected", lambda: has_projection(self._arrays / "dense" / PROJECTION))
+        )
 
     @property
     def dense(self) -> DenseIndex:

@@ -14,6 +14,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from hashlib import blake2b
 from pathlib import Path
 
@@ -42,7 +43,7 @@ DEEPEST = 16
 """The depth is at most this part of the rows; deeper, an exact scan costs no more."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Projection:
     """int8 codes of all rows on `axes` (dimension, components), and how deep to read in them."""
 
@@ -54,7 +55,7 @@ class Projection:
     @staticmethod
     def load(folder: Path) -> Projection | None:
         """Map what `write_projection` and `Projection.save` wrote; None where there is none."""
-        if not (folder / "recall.json").is_file():
+        if not has_projection(folder):
             return None
         measured = json.loads((folder / "recall.json").read_text("utf-8"))
         depth, recall = int(measured["depth"]), float(measured["recall"])
@@ -72,7 +73,7 @@ class Projection:
         measured = {"depth": self.depth, "recall": self.recall, "best": BEST, "queries": QUERIES}
         (folder / "recall.json").write_text(json.dumps(measured), "utf-8")
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """8 hex digits that tell two projections apart that may read other rows."""
         content = self.axes.tobytes() + repr(self.depth).encode()
@@ -85,6 +86,11 @@ class Projection:
     def scores(self, query: Vectors) -> Vectors:
         """Products of all rows' projections with that of a query, float32 (rows,)."""
         return self.codes.products(query @ self.axes)[0]
+
+
+def has_projection(folder: Path) -> bool:
+    """Whether there is one in a folder; told without opening it."""
+    return (folder / "recall.json").is_file()
 
 
 def write_projection(
