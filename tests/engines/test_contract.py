@@ -47,6 +47,12 @@ def keys(candidates: Candidates) -> list[Key]:
     return [(str(name), n) for name, n in zip(candidates.paper_ids, numbers, strict=True)]
 
 
+def papers_of(fingerprint: str) -> str:
+    """What papers and settings decide of it; which rows an approximate arm reads follows a "+",
+    and hangs on the order in which they came."""
+    return fingerprint.partition("+")[0]
+
+
 def found_papers(engine: Engine, query: Query, n: int = ALL, **filters: object) -> set[str]:
     return {name for name, _ in keys(engine.candidates(query, n, Filters(**filters)))}
 
@@ -444,7 +450,7 @@ def test_a_changed_corpus_scores_as_if_made_anew(
     one, other = (engine.candidates(query, ALL) for engine in (changed, make(fresh)))
     assert keys(one) == keys(other)
     assert one.values == pytest.approx(other.values, **CLOSE)
-    assert one.fingerprint == other.fingerprint
+    assert papers_of(one.fingerprint) == papers_of(other.fingerprint)
 
 
 def test_a_corpus_without_papers_finds_nothing(
@@ -456,7 +462,7 @@ def test_a_corpus_without_papers_finds_nothing(
 
 def test_fingerprints_tell_corpora_apart(make: Make, small: Papers) -> None:
     first, again = make(small), make(small[::-1])
-    assert first.fingerprint == again.fingerprint
+    assert papers_of(first.fingerprint) == papers_of(again.fingerprint)
     other_text = make((*small[:3], replace(small[3], abstract="Changed.")))
     fewer = make(small[:3])
     assert len({first.fingerprint, other_text.fingerprint, fewer.fingerprint}) == 3

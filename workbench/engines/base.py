@@ -75,7 +75,8 @@ class Engine(Protocol):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Equal for two engines that give the same candidates."""
+        """Equal for two exact engines over the same papers and settings; that of an approximate one
+        may say behind a "+" which rows it reads. Engines with equal ones give equal candidates."""
         ...
 
     @property
