@@ -13,6 +13,7 @@ NAMES = (
     "startup",
     "cli_search",
     "search_latency",
+    "scale",
     "indexing",
     "quality",
     "judging",

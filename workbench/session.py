@@ -522,7 +522,8 @@ class Workbench:
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
         place = {"folder": str(self.folder), **self._keeper.facts()}
-        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
+        made = self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
+        return place | made | self.engine.facts()
 
     def loaded(self) -> dict[str, int]:
         """Bytes of each model that is in memory now, by "name on device"."""

@@ -22,6 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.ingest import IngestReport
+from workbench.engines.embedded import projection
 from workbench.engines.embedded.indexing import Indexer
 from workbench.session import Workbench
 
@@ -156,6 +157,9 @@ def _index(folder: str, source: str, log: str, number: int, at: int, calls: int)
 
 
 def _serve() -> None:
+    # Kills meet the projection of a large corpus too.
+    projection.FROM, projection.LEAST = 1, 0.0
+    projection.SHALLOWEST = projection.DEEPEST = 1
     for line in sys.stdin:
         reading, writing = os.pipe()
         child = os.fork()

@@ -78,11 +78,14 @@ class Subject:
         """All but queries and profile that candidates are made of, as plain values."""
         manifest = self.engine.manifest
         names = ("analyser", "chunking", "model", "model_fingerprint", "k1", "b", "dimension")
+        made, _, reads = self.engine.fingerprint.partition(
+            "+"
+        )  # which rows an approximate one reads
         return {
             **{name: getattr(manifest, name) for name in names},
             "query_model": self.embedder.fingerprint,
             "query_analyser": self.retriever.analyser.fingerprint,
-            "engine": self.engine.fingerprint.partition("-")[0],
+            "engine": made.partition("-")[0] + (f"+{reads}" if reads else ""),
             "code": code_fingerprint(),
             **(self.digests or {"fingerprint": self.engine.fingerprint}),
         }
