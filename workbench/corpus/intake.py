@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
@@ -143,7 +143,7 @@ class Intake(Ingestor):
         """The place of a stored paper among the records."""
         if self._library.members(paper.id) and self._paper_of(paper.id) == paper:
             return Placed(paper.id, "unchanged")  # its records are known and say the same
-        record = {name: value for name, value in asdict(paper).items() if value}
+        record = _values(paper)
         return self._library.place(Entry(where, 0, record, format=OWN), record, authoritative=True)
 
     def regroup(self, change: Callable[[Library], set[str]]) -> None:
@@ -170,15 +170,18 @@ class Intake(Ingestor):
         """Place the records, then bring the papers that they changed to the store."""
         remake: dict[str, None] = {}
         gone: set[str] = set()
+        checked = list(self._checked(entries))
+        placing = self._library.place_all(
+            [(entry, found, _own(entry)) for entry, found in checked if isinstance(found, dict)]
+        )
         try:
-            for entry in entries:
+            for entry, found in checked:
                 if entry.note:
                     self._noted += 1
                     self._notes += [entry.note] * (self._noted <= SHOWN)
-                try:
-                    placed = self._place(entry)
-                except RecordError as error:
-                    self._reject(entry, error, report)
+                placed = found if isinstance(found, RecordError) else next(placing)
+                if isinstance(placed, RecordError):
+                    self._reject(entry, placed, report)
                     continue
                 self._formats[entry.format or "records"] += 1
                 if placed.kind == "duplicate":
@@ -186,12 +189,20 @@ class Intake(Ingestor):
                 remake |= dict.fromkeys((placed.paper, *placed.remake))
                 gone |= set(placed.gone)
         finally:  # where `strict` stops, what came before the bad record is kept
+            placing.close()
             self._bring([name for name in remake if name not in gone], gone)
 
-    def _place(self, entry: Entry) -> Placed:
-        record = checked_record(entry)
-        own = entry.format == OWN and "id" in record
-        return self._library.place(entry, record, authoritative=own)
+    def _checked(
+        self, entries: Iterable[Entry]
+    ) -> Iterator[tuple[Entry, dict[str, Any] | RecordError]]:
+        """Each entry with its record's fields, or with what is wrong with it."""
+        for entry in entries:
+            try:
+                yield entry, checked_record(entry)
+            except RecordError as error:
+                yield entry, error
+                if self._strict:  # nothing behind it is looked at
+                    return
 
     def _reject(self, entry: Entry, error: RecordError, report: IO[str]) -> None:
         if self._strict:
@@ -214,7 +225,8 @@ class Intake(Ingestor):
         """
         papers = [self._paper_of(name) for name in remake]
         known = self._store.digests([paper.id for paper in papers])
-        changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
+        digests = [digest(paper) for paper in papers]
+        changed = [p for p, now in zip(papers, digests, strict=True) if known.get(p.id) != now]
         run, stored = self._library.run, self._library.stored
         stored.plan([*(paper.id for paper in changed), *gone])
         self._library.commit()
@@ -224,7 +236,8 @@ class Intake(Ingestor):
             self._store.delete(sorted(gone))
             stored.forget(gone)
         stored.keep(
-            (paper.id, digest(paper), run, _fate(paper, known), _covered(paper)) for paper in papers
+            (paper.id, now, run, _fate(known.get(paper.id), now), _covered(paper))
+            for paper, now in zip(papers, digests, strict=True)
         )
         stored.done()
         self._library.commit()
@@ -295,6 +308,8 @@ SHOWN = 5
 MOST_REMOVED = 0.2
 """The share of a file's records that may go from it without being asked for."""
 
+_FIELDS = tuple(one.name for one in fields(Paper))
+
 _OWN_IDS = ("id", "_id", "paper_id", "paperId", "corpusid", "docno")
 
 
@@ -311,7 +326,7 @@ def checked_record(entry: Entry) -> dict[str, Any]:
         return record
     named = has_id(record)
     paper = parse_paper(record if named else {**record, "id": "none"})
-    record = {name: value for name, value in asdict(paper).items() if value}
+    record = _values(paper)
     if not named:
         del record["id"]
     if status := status_of(paper.title):
@@ -319,15 +334,25 @@ def checked_record(entry: Entry) -> dict[str, Any]:
     return record
 
 
+def _values(paper: Paper) -> dict[str, Any]:
+    """The fields that a paper has."""
+    return {name: value for name in _FIELDS if (value := getattr(paper, name))}
+
+
+def _own(entry: Entry) -> bool:
+    """Whether it is one of the workbench's own records with an id, which holds in all files."""
+    return entry.format == OWN and entry.record is not None and has_id(entry.record)
+
+
 def has_id(record: Mapping[str, Any]) -> bool:
     """Whether a record names itself, well or badly."""
     return any(record.get(name) is not None for name in _OWN_IDS)
 
 
-def _fate(paper: Paper, known: Mapping[str, bytes]) -> str:
-    if paper.id not in known:
+def _fate(before: bytes | None, now: bytes) -> str:
+    if before is None:
         return "added"
-    return "unchanged" if known[paper.id] == digest(paper) else "replaced"
+    return "unchanged" if before == now else "replaced"
 
 
 def _covered(paper: Paper) -> int:
