@@ -7,7 +7,7 @@ Records of the same paper carry the same paper id. Nothing here is needed for se
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -70,7 +70,7 @@ class Library:
 
     def place_all(
         self, batch: Sequence[tuple[Entry, Mapping[str, Any], bool]]
-    ) -> Iterator[Placed | RecordError]:
+    ) -> Generator[Placed | RecordError, None, None]:
         """`place` for (entry, record, authoritative) of each, in order; where it would raise, the
         error. Those that are new are stored together, all of them once the iterator is closed."""
         sources = {name: _absolute(name) for name in {entry.file for entry, *_ in batch}}

@@ -1,4 +1,4 @@
-"""Where a text's tokens begin, without tokenising the words that came before.
+"""Where a text's tokens begin and which they are, without tokenising words that came before.
 
 A BERT tokenizer never lets a token cross a blank, and treats each word by itself. So a word's
 tokens are known once it was seen, and a text of known words costs a look-up a word; the places are
@@ -8,9 +8,12 @@ then counted for all texts together.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain, count, pairwise
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +21,8 @@ from numpy.typing import NDArray
 from workbench.system.fork import Lock
 
 Numbers = NDArray[np.int64]
+Ids = NDArray[np.int32]
+Result = TypeVar("Result")
 
 MOST_WORDS = 2**18
 """Words that are remembered, some 40 MB; then the memory starts anew."""
@@ -33,7 +38,7 @@ BLANKS = " \t\n\r"
 
 
 class TokenStarts:
-    """Starts of tokens by one tokenizer; safe to share between threads.
+    """Starts and ids of tokens by one tokenizer; safe to share between threads.
 
     Other tokenizers than BERT's, and texts with a special token such as "[SEP]" in them, go
     through the tokenizer as a whole.
@@ -55,86 +60,166 @@ class TokenStarts:
 
     def __call__(self, texts: Sequence[str]) -> list[Numbers]:
         """First character of each token of each text, ascending, without special tokens."""
-        found: list[Numbers | None] = [None] * len(texts)
+        found, rest = self._by_words(texts, _Found.starts)
+        whole = (starts for starts, _ in self._tokenised([texts[n] for n in rest]))
+        return _filled(found, rest, (np.array(starts, np.int64) for starts in whole))
+
+    def ids(self, texts: Sequence[str]) -> list[Ids]:
+        """Ids of each text's tokens, int32, with special tokens, cut off at the window."""
+        found, rest = self._by_words(texts, _Found.ids)
+        before, after, most = self._frame
+        framed = [
+            None if ids is None else np.concatenate((before, ids[:most], after)) for ids in found
+        ]
+        encodings = self._tokenizer.encode_batch_fast([texts[n] for n in rest])
+        return _filled(framed, rest, (np.array(one.ids, np.int32) for one in encodings))
+
+    @cached_property
+    def _frame(self) -> tuple[Ids, Ids, int]:
+        """Special tokens before and after a text, and how many tokens it may have between them."""
+        one = self._tokenizer.encode("a")
+        special = np.array(one.special_tokens_mask, bool)
+        ids, own = np.array(one.ids, np.int32), np.flatnonzero(~special)
+        before, after = ids[: own[0]], ids[own[-1] + 1 :]
+        truncation = self._tokenizer.truncation
+        most = truncation["max_length"] if truncation else sys.maxsize
+        return before, after, most - len(before) - len(after)
+
+    def _by_words(
+        self, texts: Sequence[str], column: Callable[[_Found], list[Result]]
+    ) -> tuple[list[Result | None], list[int]]:
+        """What can be told of the texts by their words, and the numbers of the other texts."""
+        found: list[Result | None] = [None] * len(texts)
         if self._by_word:
             plain = [n for n, text in enumerate(texts) if not self._has_special(text)]
-            for n, starts in zip(plain, self._counted([texts[n] for n in plain]), strict=True):
-                found[n] = starts
-        whole = self._tokenised([t for t, some in zip(texts, found, strict=True) if some is None])
-        return [np.array(next(whole), np.int64) if some is None else some for some in found]
+            while plain:
+                looked = self._looked_up([texts[n] for n in plain])
+                if not isinstance(looked, set):
+                    for n, result in zip(plain, column(looked), strict=True):
+                        found[n] = result
+                    break
+                plain = [n for place, n in enumerate(plain) if place not in looked]
+        return found, [n for n, result in enumerate(found) if result is None]
 
     def _has_special(self, text: str) -> bool:
         if self._firsts is not None and not any(first in text for first in self._firsts):
             return False
         return self._special.search(text) is not None
 
-    def _counted(self, texts: Sequence[str]) -> list[Numbers | None]:
-        """By words; None for a text with a word that is too long."""
+    def _looked_up(self, texts: Sequence[str]) -> _Found | set[int]:
+        """The tokens of the texts; or which of them have a word that is too long."""
         joined = " ".join(texts)
         begins, ends = _word_places(joined)
         stops = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
         firsts = np.concatenate([[0], stops])
         long = begins[ends - begins > LONGEST]
         if len(long):
-            odd = set((np.searchsorted(firsts, long, "right") - 1).tolist())
-            rest = iter(self._counted([text for n, text in enumerate(texts) if n not in odd]))
-            return [None if n in odd else next(rest) for n in range(len(texts))]
+            return set((np.searchsorted(firsts, long, "right") - 1).tolist())
+        words = _split(joined)
         with self._lock:
-            known, numbers = self._numbered(_split(joined))
-            counts, places, inside = known.counts[numbers], known.places[numbers], known.starts
-        before = np.cumsum(counts) - counts
-        shift = np.repeat(places - before, counts)  # from a token's number to its entry in `inside`
-        tokens = np.repeat(begins, counts) + inside[shift + np.arange(len(shift))]
-        bounds = np.searchsorted(tokens, firsts).tolist()
-        parts = zip(pairwise(bounds), firsts.tolist(), strict=False)
-        return [tokens[low:high] - first for (low, high), first in parts]
+            known, numbers = self._numbered(words)
+            counts, places = known.counts[numbers], known.places[numbers]
+            starts, ids = known.starts, known.ids
+        before = np.cumsum(counts)
+        shift = np.repeat(places - before + counts, counts)
+        entries = shift + np.arange(len(shift))  # of each token, in `starts` and `ids`
+        bounds = np.concatenate([[0], before])[np.searchsorted(begins, firsts)]
+        return _Found(firsts, begins, counts, entries, bounds, starts, ids)
 
     def _numbered(self, words: list[str]) -> tuple[_KnownWords, Numbers]:
         """The words by their numbers, after learning those that are new."""
         known = self._known
-        new = list(set(words).difference(known.numbers))
+        try:
+            return known, known.of(words)
+        except KeyError:
+            new = list(set(words).difference(known.numbers))
         if len(known.numbers) + len(new) > MOST_WORDS:
             known, new = _KnownWords(), list(set(words))
             self._known = known
-        if new:
-            known.learn(new, *self._learned(new))
-        return known, np.fromiter(map(known.numbers.__getitem__, words), np.int64, len(words))
+        known.learn(new, *self._learned(new))
+        return known, known.of(words)
 
-    def _learned(self, words: list[str]) -> tuple[Numbers, Numbers]:
-        """How many tokens each word has, and where they start in it, one word after the other.
-
-        Many words in one text: an encoding costs more than its tokens."""
+    def _learned(self, words: list[str]) -> tuple[Numbers, Numbers, Ids]:
+        """How many tokens each word has; where they start in it and their ids, one word after the
+        other. Many words in one text: an encoding costs more than its tokens."""
         texts = [" ".join(words[n : n + TOGETHER]) for n in range(0, len(words), TOGETHER)]
         sizes = np.fromiter(map(len, words), np.int64, len(words)) + 1
         begins = np.cumsum(sizes) - sizes
         stops = np.cumsum(np.fromiter(map(len, texts), np.int64, len(texts)) + 1)
         parts = list(self._tokenised(texts))
-        first = np.repeat(np.concatenate([[0], stops[:-1]]), list(map(len, parts)))
-        starts = first + np.fromiter(chain.from_iterable(parts), np.int64, len(first))
+        first = np.repeat(np.concatenate([[0], stops[:-1]]), [len(starts) for starts, _ in parts])
+        chained = chain.from_iterable(starts for starts, _ in parts)
+        starts = first + np.fromiter(chained, np.int64, len(first))
+        ids = np.fromiter(chain.from_iterable(ids for _, ids in parts), np.int32, len(first))
         word = np.searchsorted(begins, starts, "right") - 1
-        return np.bincount(word, minlength=len(words)), starts - begins[word]
+        return np.bincount(word, minlength=len(words)), starts - begins[word], ids
 
-    def _tokenised(self, texts: Sequence[str]) -> Iterator[list[int]]:
+    def _tokenised(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
+        """(starts, ids) of the tokens of each text, by the tokenizer, however many there are."""
         for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False):
             parts = (encoding, *encoding.overflowing)
-            yield [start for part in parts for start, _ in part.offsets]
+            yield (
+                [start for part in parts for start, _ in part.offsets],
+                [number for part in parts for number in part.ids],
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """Tokens of several texts that were joined by a blank. `firsts` is where each text begins,
+    `begins` each word, with `counts` tokens; `entries` are the tokens in the tables `known_starts`
+    and `known_ids`, and `bounds` the first token of each text, with the end."""
+
+    firsts: Numbers
+    begins: Numbers
+    counts: Numbers
+    entries: Numbers
+    bounds: Numbers
+    known_starts: Numbers
+    known_ids: Ids
+
+    def starts(self) -> list[Numbers]:
+        """Of each text's tokens, in characters of the text."""
+        places = np.repeat(self.begins, self.counts) + self.known_starts[self.entries]
+        parts = zip(pairwise(self.bounds.tolist()), self.firsts.tolist(), strict=False)
+        return [places[low:high] - first for (low, high), first in parts]
+
+    def ids(self) -> list[Ids]:
+        """Of each text's tokens."""
+        every = self.known_ids[self.entries]
+        return [every[low:high] for low, high in pairwise(self.bounds.tolist())]
 
 
 class _KnownWords:
-    """Words by number, and of each number how many tokens it `counts`: the first begins at
-    `starts[places]` characters from the begin of the word, the others follow."""
+    """Words by number, and of each number how many tokens it `counts`. `starts` and `ids` have
+    those of all words: from `places` on the word's own, starts in characters from its begin."""
 
     def __init__(self) -> None:
         self.numbers: dict[str, int] = {}
         self.counts = self.places = self.starts = np.zeros(0, np.int64)
+        self.ids = np.zeros(0, np.int32)
 
-    def learn(self, words: Sequence[str], counts: Numbers, starts: Numbers) -> None:
-        """New words, with the starts of their tokens one word after the other."""
+    def of(self, words: Sequence[str]) -> Numbers:
+        """Their numbers. Raises KeyError for one that is not known."""
+        return np.fromiter(map(self.numbers.__getitem__, words), np.int64, len(words))
+
+    def learn(self, words: Sequence[str], counts: Numbers, starts: Numbers, ids: Ids) -> None:
+        """New words, with the starts and ids of their tokens one word after the other."""
         places = len(self.starts) + np.cumsum(counts) - counts
         self.counts = np.concatenate([self.counts, counts])
         self.places = np.concatenate([self.places, places])
         self.starts = np.concatenate([self.starts, starts])
+        self.ids = np.concatenate([self.ids, ids])
         self.numbers.update(zip(words, count(len(self.numbers)), strict=False))
+
+
+def _filled(
+    found: list[Result | None], rest: Sequence[int], others: Iterable[Result]
+) -> list[Result]:
+    """The found ones, with the others in the places of the rest."""
+    for n, other in zip(rest, others, strict=True):
+        found[n] = other
+    return cast("list[Result]", found)
 
 
 def _word_places(text: str) -> tuple[Numbers, Numbers]:
