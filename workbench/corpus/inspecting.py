@@ -107,7 +107,8 @@ def inspect_source(
 ) -> Inspection:
     """Look at the first 1,000 records of anything that `index` takes; nothing is written.
 
-    `n` papers and rejects are shown. Raises CorpusNotFound, UnsupportedSource.
+    `source` and `columns` as in `index`; `n` papers and rejects are shown. Raises
+    CorpusNotFound, UnsupportedSource.
     """
     entries = list(islice(read_source(source, columns), LIMIT + 1))
     return inspect_entries(source, entries, LIMIT, columns=columns, n=n)

@@ -45,8 +45,9 @@ class Experiment(KeptExperiment):
         other: KeptExperiment | Block,
         baselines: tuple[KeptExperiment, KeptExperiment] | None = None,
     ) -> Reproduction:
-        """How close another experiment comes to this one: KTU, RBO, RMSE; with the `baseline` of
-        each, (this one's, the other's), also effect ratio and delta RI."""
+        """How close another experiment comes to this one: KTU, RBO, RMSE; with the `baselines`
+        of each, (this one's, the other's), also effect ratio and delta RI. Raises ExperimentError
+        where the two share no query or no metric."""
         there = _measured(other)
         both = [q for q in self.per_query.index if q in set(there.per_query.index)]
         names = [name for name in self.metrics if name in there.metrics]

@@ -46,6 +46,13 @@ class Answer(Shown):
     `paper.text[start:end] == text`. `dropped` is what is not here, and why. `accepted` (ids) and
     `rejected` (quotes) are a person's verdicts, see `Workbench.review`. `stages` holds each stage's
     value; it is empty for an answer that was opened from a file.
+
+    `question` is as it was asked, for at most `words` words, with the settings of `profile` (its
+    name), written by `writer`. `sources` are the passages found, `nearest` the sentences that came
+    closest where it is declined, `papers` the facts of the cited ones by id. `notes` say what a
+    reader should know first; `usage` by stage is what a language model took, `timings_ms` by stage
+    how long it took. `complete` is false for an answer that was interrupted. `trace` holds the
+    events that it was made of.
     """
 
     question: str

@@ -106,7 +106,7 @@ class Ranking(Shown, Sequence[Hit]):
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """Each hit's row among the candidates: the best passage of its paper."""
+        """Each hit's row among the candidates, shape (hits,): the best passage of its paper."""
         return self._rows
 
     @property

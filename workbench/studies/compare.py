@@ -155,7 +155,8 @@ def compare_systems(
 
     A system is a Workbench (an engine, a model: what it was opened with); a Profile, the name of
     one, weights, or an engine over `bench`; (Workbench, profile); or a run of another system: a
-    TREC file, {query: {paper: score}}, a ranx.Run, or PyTerrier's frame. A dict gives labels.
+    TREC file, {query: {paper: score}}, a ranx.Run, or PyTerrier's frame. A dict gives labels. Runs
+    have `k` papers; `queries`, `judgments` and `metrics` as in `Workbench.evaluate`.
 
     What systems share is computed once, equal measurements made before are taken from their
     records, so it may be killed and run again. A system that fails is recorded with its traceback,

@@ -152,7 +152,8 @@ def sweep(
     costs: bool = False,
     progress: bool = True,
 ) -> Sweep:
-    """Every combination of a grid, from a profile (None: the session's).
+    """Every combination of a grid over `bench`, from a profile (None: the session's), measured as
+    by `Workbench.evaluate`.
 
     `grid` maps settings of a Profile to the values to try; `weights.SIGNAL` means that weight, the
     others sharing what is left to 1. Points with the same retrieval settings share one retrieval,

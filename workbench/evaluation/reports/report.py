@@ -52,8 +52,9 @@ class Interval:
 class Report(Shown):
     """The metrics of one run. In a notebook it shows as a table; `str()` gives plain text.
 
-    `per_query` is float64 (queries, metrics), its index the evaluated query ids. `judged_at_10`
-    is the mean share of judged papers among the first 10: where it is low, the metrics are too.
+    `metrics` has each mean with its interval, `label` is the name in comparisons. `per_query` is
+    float64 (queries, metrics), its index the evaluated query ids. `judged_at_10` is the mean share
+    of judged papers among the first 10: where it is low, the metrics are too.
     Nothing is left out silently; ids stand in the order of the queries:
 
     - `without_judgments`: nobody judged a paper for them; left out of every mean
