@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.qa.choose import SHARPNESS, SPREAD, choose
+from workbench.qa.choose import NOTHING, SHARPNESS, SPREAD, choose
 from workbench.qa.evaluation.baselines import BASELINES
 from workbench.qa.joining import LONGEST, NEGATION, excerpt_text, excerpts
 from workbench.qa.outline import make_outline
@@ -51,7 +51,7 @@ def evidences(draw: st.DrawFn) -> tuple[Evidence, dict[str, Paper]]:
 def value(evidence: Evidence, rows: list[int]) -> float:
     """The value of a set as the docstring of `choose` has it, sentence by sentence."""
     weights = [quote.score**SHARPNESS for quote in evidence.quotes]
-    if not any(weights):
+    if max(weights) < NOTHING:
         weights = [1.0] * len(weights)
     papers = [quote.paper_id for quote in evidence.quotes]
     cover = spread = whole = 0.0
@@ -118,6 +118,12 @@ def test_every_chosen_quote_is_in_one_section_and_every_excerpt_is_honest(
             assert not any(NEGATION.search(gap) for gap in gaps)
             assert excerpt_text(group, papers).count("…") == sum(bool(g.strip()) for g in gaps)
             assert len(group) == 1 or sum(q.words for q in group) <= LONGEST
+
+
+@pytest.mark.parametrize("score", [0.0, 5e-324, 1e-81, 1e-60, 1.0])
+def test_a_sentence_of_any_score_is_chosen(score: float) -> None:
+    quote = Quote("", "p", 0, 0, 25, SENTENCES[0], score)
+    assert choose(Evidence("q", (quote,), np.ones((1, 1), np.float32)), 10) == [0]
 
 
 def test_nothing_gives_nothing() -> None:

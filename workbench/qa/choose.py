@@ -23,6 +23,9 @@ SPREAD = 0.1
 SHARPNESS = 4.0
 """Scores count to this power: weak sentences need no coverage."""
 
+NOTHING = 1e-200
+"""Where no weight reaches this, numbers end: all sentences then weigh the same."""
+
 Vector = NDArray[np.float64]
 
 
@@ -39,7 +42,7 @@ def choose(evidence: Evidence, words: int, most_a_paper: int = MOST_A_PAPER) -> 
         return []
     value = _Value(evidence)
     lengths = np.array([quote.words for quote in evidence.quotes])
-    fair = _first_of_its_wording(evidence)
+    fair = _best_of_its_wording(evidence)
     chosen: list[int] = []
     left = words
     taken = np.zeros(value.papers.max() + 1, dtype=int)
@@ -57,15 +60,17 @@ def choose(evidence: Evidence, words: int, most_a_paper: int = MOST_A_PAPER) -> 
         taken[value.papers[best]] += 1
 
 
-def _first_of_its_wording(evidence: Evidence) -> NDArray[np.bool_]:
-    """Within one paper the same wording is quoted once; in two papers it belongs to each."""
+def _best_of_its_wording(evidence: Evidence) -> NDArray[np.bool_]:
+    """Within one paper the same wording is quoted once, where it answers best; in two papers it
+    belongs to each."""
+    quotes = evidence.quotes
     seen: set[tuple[str, str]] = set()
-    first = np.zeros(len(evidence.quotes), dtype=bool)
-    for row, quote in enumerate(evidence.quotes):
-        key = quote.paper_id, " ".join(quote.text.split())
-        first[row] = key not in seen
+    best = np.zeros(len(quotes), dtype=bool)
+    for row in sorted(range(len(quotes)), key=lambda row: -quotes[row].score):
+        key = quotes[row].paper_id, " ".join(quotes[row].text.split())
+        best[row] = key not in seen
         seen.add(key)
-    return first
+    return best
 
 
 class _Value:
@@ -74,7 +79,7 @@ class _Value:
     def __init__(self, evidence: Evidence) -> None:
         quotes = evidence.quotes
         self.weights: Vector = np.array([q.score for q in quotes]) ** SHARPNESS
-        if not self.weights.any():
+        if self.weights.max() < NOTHING:
             self.weights = np.ones(len(quotes))
         self.likeness: Vector = np.maximum(products(evidence.vectors, evidence.vectors), 0)
         self.papers = np.unique([q.paper_id for q in quotes], return_inverse=True)[1]
