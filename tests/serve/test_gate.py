@@ -38,7 +38,7 @@ def made(bench: Workbench, **options: Any) -> tuple[Gate, Service]:
 
 async def asked(gate: Gate, *paths: str, **headers: str) -> list[httpx.Response]:
     transport = httpx.ASGITransport(gate)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return list(await asyncio.gather(*(client.get(path, headers=headers) for path in paths)))
 
 
@@ -158,6 +158,31 @@ def test_other_hosts_need_a_key() -> None:
     for wrong in ({"port": -1}, {"workers": 0}, {"seconds": 0}, {"cache": "http://x"}):
         with pytest.raises(ServiceError):
             ServeOptions(folder="x", **wrong)
+
+
+def test_a_page_elsewhere_is_no_caller(landmarks: Workbench) -> None:
+    """DNS rebinding: the browser sends its page's name as Host, though it leads here."""
+    gate, service = made(landmarks, names=("Papers.example",))
+    paths = "/health/live", "/openapi.json", "/", "/graph/v1/paper/none"
+    for host in (
+        "evil.example",
+        "localhost.evil.example:8000",
+        "127.0.0.1.evil.example",
+        "10.0.0.1",
+    ):
+        answers = run_loop(asked(gate, *paths, host=host))
+        assert [answer.status_code for answer in answers] == [403] * 4
+        assert all("--name" in answer.json()["message"] for answer in answers)
+    for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LocalHost:1", "papers.example:443"):
+        [answer] = run_loop(asked(gate, "/health/live", host=host))
+        assert answer.status_code == 200, host
+    service.close()
+    # A key keeps such pages out, and behind a proxy they are the proxy's to know.
+    assert ServeOptions(folder="x", api_key="k").is_own("any.example")
+    assert ServeOptions(folder="x", host="0.0.0.0", insecure=True).is_own("any.example")
+    named = ServeOptions(folder="x", host="0.0.0.0", insecure=True, names=("a.example",))
+    assert named.is_own("a.example")
+    assert not ServeOptions.from_json(named.to_json()).is_own("b.example")
 
 
 def test_too_long_and_too_large(landmarks: Workbench) -> None:

@@ -31,6 +31,9 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Another host without a key, behind a proxy.")
     ] = False,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Of this service to others, behind a proxy.")
+    ] = None,
     log: Annotated[bool, typer.Option(help="A line of JSON a request on stderr.")] = True,
     log_queries: Annotated[
         bool, typer.Option("--log-queries", help="With what was asked.")
@@ -63,6 +66,7 @@ def serve(
         preload=preload,
         api_key=serve_key(),
         insecure=insecure,
+        names=tuple(name or ()),
         log=log,
         log_queries=log_queries,
         writer=writer,

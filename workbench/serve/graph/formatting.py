@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
+import orjson
+
 from workbench.ranking.bibtex import to_bibtex
 from workbench.records import Paper
 from workbench.serve.graph.fields import Tree, pick
@@ -21,11 +23,14 @@ def author_entry(name: str) -> dict[str, Any]:
     return {"authorId": author_id(name), "name": name}
 
 
-@lru_cache(maxsize=1 << 14)
 def _authors(names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The authors of a paper. Lists are shared, or the garbage collector would count thousands of
-    new ones in every answer."""
     return [author_entry(name) for name in names]
+
+
+@lru_cache(maxsize=1 << 14)
+def _packed_authors(names: tuple[str, ...]) -> orjson.Fragment:
+    """The authors of a paper, as JSON already: written once, however often they are answered."""
+    return orjson.Fragment(orjson.dumps(_authors(names)))
 
 
 def _unknown(papers: Sequence[Paper]) -> Column:
@@ -38,7 +43,7 @@ def _external_ids(paper: Paper) -> dict[str, Any]:
         ids["DOI"] = paper.doi
     if paper.arxiv_id:
         ids["ArXiv"] = paper.arxiv_id
-    if (paper.url or paper.doi) and (acl := acl_id(paper)):
+    if acl := acl_id(paper):
         ids["ACL"] = acl
     return ids
 
@@ -59,9 +64,13 @@ def open_access(paper: Paper) -> dict[str, Any] | None:
     return {"url": url, "status": "GREEN", "license": None, "disclaimer": None}
 
 
-@lru_cache(maxsize=1 << 12)
 def _studies(names: tuple[str, ...]) -> list[dict[str, str]]:
     return [{"category": name, "source": "external"} for name in names]
+
+
+@lru_cache(maxsize=1 << 12)
+def _packed_studies(names: tuple[str, ...]) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(_studies(names)))
 
 
 def _availability(paper: Paper) -> str:
@@ -102,12 +111,18 @@ COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
 }
 """Each field's values for papers. What a corpus cannot know is null: never 0, never a guess."""
 
+PACKED: dict[str, Callable[[Sequence[Paper]], Column]] = {
+    "authors": lambda papers: [_packed_authors(paper.authors) for paper in papers],
+    "s2FieldsOfStudy": lambda papers: [_packed_studies(paper.fields) for paper in papers],
+}
+"""The same as JSON already, where all of a field is wanted."""
+
 
 def papers_as(
     papers: Sequence[Paper], tree: Tree, author_facts: Callable[[str], Facts] | None = None
 ) -> list[dict[str, Any]]:
-    """Papers with the fields of a tree; `paperId` always comes along. `author_facts` gives more of
-    an author than id and name, by name."""
+    """Papers with the fields of a tree, for `orjson.dumps`; `paperId` always comes along.
+    `author_facts` gives more of an author than id and name, by name."""
     wanted = {"paperId": {}, **tree}
     columns = []
     for name, inside in wanted.items():
@@ -116,6 +131,8 @@ def papers_as(
             values: Column = [
                 [pick(dict(author_facts(n)), keep) for n in paper.authors] for paper in papers
             ]
+        elif not inside and name in PACKED:
+            values = PACKED[name](papers)
         else:
             values = COLUMNS[name](papers)
             if inside and name not in ("citations", "references"):
