@@ -30,7 +30,7 @@ from workbench.opening import INDEX
 from workbench.profiles import model_budget, set_model_budget
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
-from workbench.serve.worker import DRAIN, run_worker, share_of_budget
+from workbench.serve.worker import CHANGED, DRAIN, run_worker, share_of_budget
 from workbench.system.children import run_module
 
 POLL = 0.25
@@ -189,6 +189,8 @@ class Supervisor:
         if worker is None or not said:
             self._selector.unregister(pipe)
             return
+        if CHANGED in said and worker.generation == self._generation:
+            self._replace = True
         worker.ready = True
         if not self._announced:
             self._announced = True

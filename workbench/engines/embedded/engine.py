@@ -21,7 +21,7 @@ from workbench.engines.embedded.lexical import field_size
 from workbench.engines.embedded.masks import PassageMasks
 from workbench.engines.embedded.paper_digests import read_paper_digests
 from workbench.engines.paper_digests import PaperDigests
-from workbench.errors import CorpusError, CorpusMismatch
+from workbench.errors import CorpusError, CorpusMismatch, CorpusNotFound
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 Scores = NDArray[np.float32]
@@ -135,6 +135,17 @@ class EmbeddedEngine(Engine):
     def papers(self, ids: Sequence[str]) -> list[Paper]:
         return [self._cached_paper(paper_id).paper for paper_id in ids]
 
+    @property
+    def version(self) -> str:
+        return str(self.manifest.paper_rows)
+
+    def papers_at(self, version: str, ids: Sequence[str]) -> list[Paper | None]:
+        # Rows are never rewritten, so a state is as many of them as it had.
+        if not (version.isdecimal() and int(version) <= self.manifest.paper_rows):
+            raise CorpusNotFound(f"{self.folder}: no earlier state {version[:100]!r} is kept")
+        found = [self._store.paper(paper_id, int(version)) for paper_id in ids]
+        return [None if row is None else row[1] for row in found]
+
     def paper_ids(self) -> Iterator[str]:
         rows = self._generation.rows
         alive = rows.alive[rows.first_passage]
@@ -211,17 +222,6 @@ class EmbeddedEngine(Engine):
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
         row, paper = found
         return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
-
-
-def papers_before(folder: str | Path, ids: Sequence[str], rows: int) -> list[Paper | None]:
-    """Papers as a generation of `rows` paper rows had them, also where newer ones took its place;
-    None where it had none of that id. Rows are never rewritten, so they are all there."""
-    store = Store(Path(folder) / STORE)
-    try:
-        found = [store.paper(paper_id, rows) for paper_id in ids]
-    finally:
-        store.close()
-    return [None if row is None else row[1] for row in found]
 
 
 @dataclass(frozen=True, slots=True)
