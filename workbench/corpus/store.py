@@ -108,6 +108,15 @@ class Store:
         )
         return (found[0][0], self._paper(found[0][1])) if found else None
 
+    def papers(self, ids: Sequence[str], before: int) -> dict[str, tuple[int, Paper]]:
+        """The same of many at once; without those that there are not."""
+        found = self._db.rows(
+            "SELECT id, max(no), record FROM papers WHERE no < ? AND id IN "
+            "(SELECT value FROM json_each(?)) GROUP BY id",  # the record of the largest number
+            (before, json.dumps(list(ids))),
+        )
+        return {name: (no, self._paper(record)) for name, no, record in found}
+
     def paper_passages(self, paper: int) -> list[PassageRow]:
         """The passages of a paper row, in order."""
         query = (

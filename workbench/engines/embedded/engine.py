@@ -29,6 +29,10 @@ Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
 
 
+TOGETHER = 100
+"""More papers than so many are read in one statement, and not remembered."""
+
+
 class EmbeddedEngine(Engine):
     """One generation of a corpus folder, opened for reading; nothing is loaded until used."""
 
@@ -133,7 +137,10 @@ class EmbeddedEngine(Engine):
         return set(ids).intersection(alive.tolist())
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
-        return [self._cached_paper(paper_id).paper for paper_id in ids]
+        if len(ids) <= TOGETHER:
+            return [self._cached_paper(paper_id).paper for paper_id in ids]
+        found = self._store.papers(ids, self.manifest.paper_rows)
+        return [self._alive(paper_id, found.get(paper_id))[1] for paper_id in ids]
 
     @property
     def version(self) -> str:
@@ -143,8 +150,8 @@ class EmbeddedEngine(Engine):
         # Rows are never rewritten, so a state is as many of them as it had.
         if not (version.isdecimal() and int(version) <= self.manifest.paper_rows):
             raise CorpusNotFound(f"{self.folder}: no earlier state {version[:100]!r} is kept")
-        found = [self._store.paper(paper_id, int(version)) for paper_id in ids]
-        return [None if row is None else row[1] for row in found]
+        found = self._store.papers(ids, int(version))
+        return [found[paper_id][1] if paper_id in found else None for paper_id in ids]
 
     def paper_ids(self) -> Iterator[str]:
         rows = self._generation.rows
@@ -215,12 +222,16 @@ class EmbeddedEngine(Engine):
         rows = self.manifest.paper_rows if of_papers else self.manifest.passage_rows
         return field_size(self._store, field, rows)
 
-    def _read_paper(self, paper_id: str) -> _StoredPaper:
-        found = self._store.paper(paper_id, self.manifest.paper_rows)
+    def _alive(self, paper_id: str, found: tuple[int, Paper] | None) -> tuple[int, Paper]:
+        """What the store has of an id. Raises CorpusError where that is nothing, or deleted."""
         rows = self._generation.rows
         if found is None or not rows.alive[rows.first_passage[found[0]]]:
             raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
-        row, paper = found
+        return found
+
+    def _read_paper(self, paper_id: str) -> _StoredPaper:
+        found = self._store.paper(paper_id, self.manifest.paper_rows)
+        row, paper = self._alive(paper_id, found)
         return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
 
 
