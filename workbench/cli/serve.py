@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -46,10 +47,12 @@ def serve(
 
     WORKBENCH_SERVE_KEY is the key that clients send as x-api-key. SIGHUP replaces the workers.
     """
+    gc.disable()  # what importing makes stays; looking for garbage in it is a tenth of the time
     from workbench.profiles import serve_key
     from workbench.serve.options import ServeOptions
     from workbench.serve.supervisor import Supervisor
 
+    gc.enable()
     options = ServeOptions(
         folder=None if folder is None else str(folder),
         engine=engine,
