@@ -29,23 +29,27 @@ def _authors(names: tuple[str, ...]) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=1 << 14)
 def _packed_authors(names: tuple[str, ...]) -> orjson.Fragment:
-    """The authors of a paper, as JSON already: written once, however often they are answered."""
-    return orjson.Fragment(orjson.dumps(_authors(names)))
+    return _packed(_authors(names))
 
 
 def _unknown(papers: Sequence[Paper]) -> Column:
     return [None] * len(papers)
 
 
-def _external_ids(paper: Paper) -> dict[str, Any]:
-    ids: dict[str, Any] = {"CorpusId": corpus_id(paper.id)}
-    if paper.doi:
-        ids["DOI"] = paper.doi
-    if paper.arxiv_id:
-        ids["ArXiv"] = paper.arxiv_id
-    if acl := acl_id(paper):
+def _external_ids(paper_id: str, doi: str, arxiv_id: str, url: str) -> dict[str, Any]:
+    ids: dict[str, Any] = {"CorpusId": corpus_id(paper_id)}
+    if doi:
+        ids["DOI"] = doi
+    if arxiv_id:
+        ids["ArXiv"] = arxiv_id
+    if acl := acl_id(doi, url):
         ids["ACL"] = acl
     return ids
+
+
+@lru_cache(maxsize=1 << 14)
+def _packed_ids(paper_id: str, doi: str, arxiv_id: str, url: str) -> orjson.Fragment:
+    return _packed(_external_ids(paper_id, doi, arxiv_id, url))
 
 
 def _url(paper: Paper) -> str | None:
@@ -70,7 +74,16 @@ def _studies(names: tuple[str, ...]) -> list[dict[str, str]]:
 
 @lru_cache(maxsize=1 << 12)
 def _packed_studies(names: tuple[str, ...]) -> orjson.Fragment:
-    return orjson.Fragment(orjson.dumps(_studies(names)))
+    return _packed(_studies(names))
+
+
+@lru_cache(maxsize=1 << 12)
+def _packed_fields(names: tuple[str, ...]) -> orjson.Fragment:
+    return _packed(names or None)
+
+
+def _packed(value: Any) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(value))
 
 
 def _availability(paper: Paper) -> str:
@@ -84,7 +97,9 @@ def _each(value: Callable[[Paper], Any]) -> Callable[[Sequence[Paper]], Column]:
 COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
     "paperId": lambda papers: [paper.id for paper in papers],
     "corpusId": lambda papers: [corpus_id(paper.id) for paper in papers],
-    "externalIds": _each(_external_ids),
+    "externalIds": lambda papers: [
+        _external_ids(paper.id, paper.doi, paper.arxiv_id, paper.url) for paper in papers
+    ],
     "url": _each(_url),
     "title": lambda papers: [paper.title for paper in papers],
     "abstract": lambda papers: [paper.abstract or None for paper in papers],
@@ -112,10 +127,15 @@ COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
 """Each field's values for papers. What a corpus cannot know is null: never 0, never a guess."""
 
 PACKED: dict[str, Callable[[Sequence[Paper]], Column]] = {
+    "externalIds": lambda papers: [
+        _packed_ids(paper.id, paper.doi, paper.arxiv_id, paper.url) for paper in papers
+    ],
+    "fieldsOfStudy": lambda papers: [_packed_fields(paper.fields) for paper in papers],
     "authors": lambda papers: [_packed_authors(paper.authors) for paper in papers],
     "s2FieldsOfStudy": lambda papers: [_packed_studies(paper.fields) for paper in papers],
 }
-"""The same as JSON already, where all of a field is wanted."""
+"""The same as JSON already, where all of a field is wanted. Records then hold nothing that the
+garbage collector follows, which costs as much as making them."""
 
 
 def papers_as(
