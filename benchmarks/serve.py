@@ -72,10 +72,10 @@ class Setting:
 
 
 @contextmanager
-def two_workers(corpus: Path, *more: str) -> Iterator[Service]:
-    """A service of two workers, both of which have the corpus open."""
-    with serving(str(corpus), "--workers", "2", "--no-log", "--preload", *more) as service:
-        wait_until(lambda: len(service.workers) == 2 and _open(service) == 2)
+def opened(corpus: Path, workers: int = 2) -> Iterator[Service]:
+    """A service whose workers all have the corpus open."""
+    with serving(str(corpus), "--workers", str(workers), "--no-log", "--preload") as service:
+        wait_until(lambda: _open(service) == workers)
         yield service
 
 
@@ -95,7 +95,7 @@ def idle(setting: Setting) -> list[Figure]:
     if not (large / "manifest.json").is_file():
         note("No .data/arxiv: the second worker's memory there is not measured.")
         return figures
-    with two_workers(large) as service:
+    with opened(large) as service:
         first, second = (memory_of(pid) for pid in service.workers)
         note(f"arXiv, preloaded: private {first[0] / 1e6:.0f} and {second[0] / 1e6:.0f} MB, "
              f"proportional {first[1] / 1e6:.0f} and {second[1] / 1e6:.0f} MB.")  # fmt: skip
@@ -111,12 +111,13 @@ def idle(setting: Setting) -> list[Figure]:
 
 
 def load(setting: Setting) -> list[Figure]:
-    """50 requests a second, open loop: the judged queries in turn, then each for the first time."""
+    """50 requests a second, open loop: the judged queries in turn, which the workers have seen;
+    then queries that they have not, which a model reads first."""
     figures, rows = [], []
-    with two_workers(setting.corpus) as service:
+    with opened(setting.corpus) as service:
         for kind in ("search", "snippet"):
             paths = search_paths(setting.texts, kind)
-            run_load(service.url, paths, RATE, 3 * len(paths) / RATE)  # each worker has seen each
+            _elsewhere(_ask_all, service.url, paths)
             report = run_load(service.url, paths, RATE, setting.seconds)
             rows.append(_row(f"{kind}, {len(paths)} queries in turn", report))
             figures += [
@@ -144,9 +145,22 @@ def _row(name: str, report: LoadReport) -> tuple[str, ...]:
     return (name, *rates, *ms, answers)
 
 
+def workers(setting: Setting) -> list[Figure]:
+    """How many workers: what each number computes of queries that nobody asked before."""
+    rows = []
+    for count in (1, 2, 3):
+        with opened(setting.corpus, count) as service:
+            report = run_load(service.url, search_paths(setting.new[:500]), 100, 5)
+            private = sum(memory_of(pid)[0] for pid in service.workers) / 1e6
+        ms = f"{report.percentile(50) * 1e3:.0f}"
+        rows.append((str(count), f"{report.achieved:.1f}", ms, f"{private:.0f}"))
+    table("Workers", ("workers", "200/s of 100/s", "p50 ms", "private MB"), rows)
+    return []
+
+
 def clients(setting: Setting) -> list[Figure]:
     """200 clients, each asking again at once; then three times what can be computed, open loop."""
-    with two_workers(setting.corpus) as service:
+    with opened(setting.corpus) as service:
         found: list[Any] = []
         watching = threading.Thread(
             target=lambda: found.append(
@@ -167,7 +181,7 @@ def clients(setting: Setting) -> list[Figure]:
 
 def beyond(setting: Setting) -> list[Figure]:
     """What can be computed, offered three times: who is refused knows at once."""
-    with two_workers(setting.corpus) as service:
+    with opened(setting.corpus) as service:
         paths = search_paths(setting.new)
         most = run_load(service.url, paths[:400], 100, 4)
         capacity = most.achieved
@@ -186,6 +200,22 @@ def _elsewhere(work: Callable[..., Any], *values: Any) -> Any:
     """Run in a process of its own, so that neither waits for the other's lock."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(work, values)
+
+
+def _ask_all(url: str, paths: list[str]) -> None:
+    """Ask everything over each of a few connections, so that each worker has seen each."""
+    host, port = url.removeprefix("http://").split(":")
+
+    async def client() -> None:
+        connections = Connections(host, int(port))
+        for path in paths:
+            await connections.get(path)
+        connections.close()
+
+    async def several() -> None:
+        await asyncio.gather(*(client() for _ in range(8)))
+
+    asyncio.run(several())
 
 
 def _ask_again(url: str, paths: list[str], seconds: float) -> dict[int, int]:
@@ -212,7 +242,7 @@ def _ask_again(url: str, paths: list[str], seconds: float) -> dict[int, int]:
 
 def frozen(setting: Setting) -> list[Figure]:
     """The generator proves itself: all workers stand still for five seconds."""
-    with two_workers(setting.corpus) as service:
+    with opened(setting.corpus) as service:
 
         def freeze() -> None:
             time.sleep(1)
@@ -301,7 +331,7 @@ def _median(work: Any) -> float:
 
 
 PARTS: dict[str, Callable[[Setting], list[Figure]]] = {
-    part.__name__: part for part in (idle, load, beyond, clients, frozen, formatting)
+    part.__name__: part for part in (idle, load, beyond, workers, clients, frozen, formatting)
 }
 
 
