@@ -5,9 +5,7 @@ from __future__ import annotations
 import platform
 import shutil
 import tempfile
-from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any
 
 from workbench import __version__
 from workbench.errors import ModelError, ModelRejected, WorkbenchError
@@ -17,6 +15,7 @@ from workbench.models.onnx.export import graph_file
 from workbench.models.weights import hub
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
 from workbench.models.weights.header import numbers
+from workbench.present.finding import Finding
 from workbench.present.words import human_bytes
 from workbench.profiles import cache_folder
 
@@ -39,25 +38,11 @@ SIZES = {"int8": 1, "bf16": 2, "fp32": 4}
 """Bytes of a weight."""
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One line of the report. `remedy` says what to do where `ok` is false."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The line as `workbench doctor --json` prints it."""
-        return asdict(self)
-
-
-def examine() -> list[Check]:
+def examine() -> list[Finding]:
     """All checks; loads no model and no torch."""
     return [
-        Check("workbench", True, f"{__version__}, Python {platform.python_version()}"),
-        Check("machine", True, f"{platform.machine()}, {cores()} CPUs{_instructions()}"),
+        Finding("workbench", True, f"{__version__}, Python {platform.python_version()}"),
+        Finding("machine", True, f"{platform.machine()}, {cores()} CPUs{_instructions()}"),
         *(_package(name) for name in PACKAGES),
         _runtime(),
         _gpu(),
@@ -66,11 +51,11 @@ def examine() -> list[Check]:
     ]
 
 
-def _package(name: str) -> Check:
+def _package(name: str) -> Finding:
     try:
-        return Check(name, True, version(name))
+        return Finding(name, True, version(name))
     except PackageNotFoundError:
-        return Check(name, False, "not installed", f"pip install {name}")
+        return Finding(name, False, "not installed", f"pip install {name}")
 
 
 def _instructions() -> str:
@@ -83,43 +68,43 @@ def _instructions() -> str:
     return ", int8 instructions (VNNI)" if "vnni" in flags else ", no int8 instructions"
 
 
-def _runtime() -> Check:
+def _runtime() -> Finding:
     try:
         import onnxruntime
     except ImportError:
-        return Check("runtime", False, "none", "pip install onnxruntime")
+        return Finding("runtime", False, "none", "pip install onnxruntime")
     available = ", ".join(onnxruntime.get_available_providers())
-    return Check("runtime", True, f"ONNX Runtime int8 on the CPU (build offers {available})")
+    return Finding("runtime", True, f"ONNX Runtime int8 on the CPU (build offers {available})")
 
 
-def _gpu() -> Check:
+def _gpu() -> Finding:
     """Asked of the driver: importing torch to know would take seconds."""
     if problem := driver_problem():
-        return Check("GPU", False, f"the driver does not answer ({problem})", "check the driver")
+        return Finding("GPU", False, f"the driver does not answer ({problem})", "check the driver")
     shown = gpus()
     if not shown:
-        return Check("GPU", True, "none; the CPU does everything")
+        return Finding("GPU", True, "none; the CPU does everything")
     try:
         found = [f"{gpu.name}, {human_bytes(gpu.memory()[1])}" for gpu in shown]
     except shown[0].nvml.NVMLError as error:
-        return Check("GPU", False, f"the driver does not answer ({error})", "check the driver")
+        return Finding("GPU", False, f"the driver does not answer ({error})", "check the driver")
     names = "; ".join(found)
     if torch_for_cpus():
-        return Check("GPU", False, f"{names}; PyTorch is built for CPUs", "install a CUDA build")
-    return Check("GPU", True, names)
+        return Finding("GPU", False, f"{names}; PyTorch is built for CPUs", "install a CUDA build")
+    return Finding("GPU", True, names)
 
 
-def _models() -> list[Check]:
+def _models() -> list[Finding]:
     """Each model that is at hand without a network: what it is, its size, where it comes from."""
     checks = []
     for name in (DEFAULT_MODEL, *hub.cached_models()):
         title = "weights" if name == DEFAULT_MODEL else "model"
         try:
-            checks.append(Check(title, True, describe_model(name, digest=name == DEFAULT_MODEL)))
+            checks.append(Finding(title, True, describe_model(name, digest=name == DEFAULT_MODEL)))
         except ModelError as error:
             # A model of the cache that is not for us (another kind, pickles) is no fault.
             found = f"{name}: not usable"
-            checks.append(Check(title, title == "model", found, str(error)))
+            checks.append(Finding(title, title == "model", found, str(error)))
     return checks
 
 
@@ -152,7 +137,7 @@ def _runs(folder: ModelFolder) -> str:
     return "runs in ONNX Runtime and PyTorch"
 
 
-def _cache() -> Check:
+def _cache() -> Finding:
     folder = cache_folder()
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -160,6 +145,6 @@ def _cache() -> Check:
             pass
     except (OSError, WorkbenchError) as error:
         remedy = "set WORKBENCH_CACHE to a folder that you may write to"
-        return Check("cache", False, f"{folder}: {error}", remedy)
+        return Finding("cache", False, f"{folder}: {error}", remedy)
     free = human_bytes(shutil.disk_usage(folder).free)
-    return Check("cache", True, f"{folder}, {free} free (WORKBENCH_CACHE moves it)")
+    return Finding("cache", True, f"{folder}, {free} free (WORKBENCH_CACHE moves it)")

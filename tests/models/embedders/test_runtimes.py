@@ -59,6 +59,7 @@ def made_as(folder: Path, label: str, **settings: str) -> LazyEmbedder:
         ("ab-mean-int8-2", "ab-mean-onnx-fp32-1", True),
         ("ab-mean-int8-2-00c0ffee", "ab-mean-torch-bf16-00c0ffee", True),
         ("ab-mean-torch-bf16", "ab-st-fp32", True),
+        ("edb6b897177b507c-mean-torch-bf16", "53aa51172d142c89-mean-int8-3", True),
         ("ab-mean-int8-2", "ab-cls-int8-2", False),
         ("ab-mean-int8-2", "ac-mean-int8-2", False),
         ("ab-mean-int8-2", "ab-mean-int8-2-00c0ffee", False),

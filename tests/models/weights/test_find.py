@@ -74,6 +74,17 @@ def test_a_flipped_byte_is_refused_with_both_digests(cache: Path, tmp_path: Path
         _ = ModelFolder("copy", tmp_path, Published(PUBLISHED, "")).sha256
 
 
+def test_a_copy_of_the_default_is_the_default_until_a_setting_differs(
+    cache: Path, tmp_path: Path
+) -> None:
+    own = tmp_path / "mine"
+    shutil.copytree(find_model().path, own, ignore=shutil.ignore_patterns(WEIGHTS))
+    (own / WEIGHTS).symlink_to(find_model().path / WEIGHTS)
+    assert find_model(str(own)).fingerprint == find_model().fingerprint
+    write_json(own / "sentence_bert_config.json", {"max_seq_length": 128})
+    assert find_model(str(own)).fingerprint != find_model().fingerprint
+
+
 def test_a_changed_file_of_the_same_size_gets_another_digest(cache: Path, tmp_path: Path) -> None:
     before = model(tmp_path / "m", weights=b"one").sha256
     os.utime(tmp_path / "m" / WEIGHTS, (1, 1))

@@ -180,7 +180,7 @@ def _word(source: ET.Element) -> dict[str, Any]:
         title=value("Title", "ShortTitle"),
         abstract=value("Abstract", "BIBTEX_Abstract"),
         authors=people,
-        year=value("Year", "YearAccessed"),
+        year=value("Year"),
         venue=value(
             "JournalName", "ConferenceName", "BookTitle", "PublicationTitle", "Institution"
         ),

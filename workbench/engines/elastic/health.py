@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from typing import Any
 
 from workbench.engines.elastic.attached.content import content_of
 from workbench.engines.elastic.attached.fields import foreign_index
@@ -14,20 +12,7 @@ from workbench.engines.elastic.wire.connection import SMILE, Connection
 from workbench.engines.elastic.wire.smile import document
 from workbench.engines.elastic.wire.version import check_version, dotted
 from workbench.errors import ClusterError, CorpusNotFound, WorkbenchError
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report. `remedy` says what to do where `ok` is false."""
-
-    name: str
-    ok: bool
-    found: str
-    remedy: str = ""
-
-    def to_dict(self) -> dict[str, Any]:
-        """The line as `workbench doctor --json` prints it."""
-        return asdict(self)
+from workbench.present.finding import Finding
 
 
 def examine(spec: ClusterSpec) -> list[Finding]:

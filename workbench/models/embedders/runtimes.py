@@ -20,6 +20,9 @@ _FINGERPRINT = re.compile(
     r"-(?P<label>(onnx-)?(?P<graph>int8|fp32)-\d+|(?P<torch>torch|st)-(?P<dtype>fp32|bf16|fp16))"
     r"(-(?P<prompts>[0-9a-f]{8}))?"
 )
+_FORMERLY = {"edb6b897177b507c": "53aa51172d142c89"}
+"""The default model from a folder of one's own, as version 0.1 named it, and its name now."""
+
 _TORCH = {"torch": "torch", "st": "sentence-transformers"}
 
 
@@ -59,7 +62,8 @@ def same_model(one: str, other: str) -> bool:
         return one == other
     # sentence-transformers names no pooling: it is in the folder.
     pooling = {a["pooling"], b["pooling"]} - {None}
-    return a["folder"] == b["folder"] and a["prompts"] == b["prompts"] and len(pooling) < 2
+    folders = {_FORMERLY.get(found["folder"], found["folder"]) for found in (a, b)}
+    return len(folders) == 1 and a["prompts"] == b["prompts"] and len(pooling) < 2
 
 
 def runs_here(runtime: str, dtype: str | None = None) -> bool:

@@ -41,6 +41,7 @@ _PACKAGED = {
         ),
     )
 }
+PUBLISHED = frozenset(published for _, published in _PACKAGED.values())
 WEIGHTS = "model.safetensors"
 OFFSET_POSITIONS = (
     "roberta", "xlm-roberta", "camembert", "mpnet", "xlm-roberta-xl", "roberta-prelayernorm",
@@ -80,8 +81,9 @@ class ModelFolder:
         settings = sha256()
         for name in self._deciding():
             settings.update(f"{name} {self._digest(name)}\n".encode())
-        # The published model goes by its weights alone, as it did before its settings counted.
-        if self.published and settings.hexdigest() == self.published.settings:
+        # A published model goes by its weights alone, as it did before its settings counted:
+        # wherever its files lie, for a copy in a folder of one's own is the same model.
+        if Published(self.sha256, settings.hexdigest()) in PUBLISHED:
             return self.sha256[:16]
         return sha256(f"{self.sha256} {settings.hexdigest()}".encode()).hexdigest()[:16]
 
