@@ -171,7 +171,8 @@ def clients(setting: Setting) -> list[Figure]:
         counts = _elsewhere(_ask_again, service.url, search_paths(setting.new), setting.seconds)
         watching.join()
         growth = found[0].growth / 1e6
-        note(f"{CLIENTS} clients for {setting.seconds:.0f} s: {counts}; {found[0].view().lines[0]}")
+        ends = [round(reading.private / 1e6) for reading in found[0].readings]
+    note(f"{CLIENTS} clients for {setting.seconds:.0f} s: {counts}; MB over time: {ends[::8]}")
     return [
         Figure("200 clients: other answers than 200 and 429",
                sum(n for status, n in counts.items() if status not in (200, 429)), 1, ""),

@@ -4,6 +4,8 @@ matters that a client goes away."""
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,7 @@ from workbench.measurement.load import LoadReport, run_load
 from workbench.serve.app import make_app
 from workbench.serve.gate import Gate
 from workbench.serve.options import ServeOptions
-from workbench.serve.running import Runner
+from workbench.serve.running import NICE, Runner
 from workbench.serve.service import Service
 from workbench.session import Workbench
 from workbench.system.deadline import check_deadline
@@ -114,6 +116,18 @@ def test_equal_requests_share_one_computation_and_work_stops_with_its_last_calle
     assert found[1:] == ["shared"] * 4
     assert runs == ["shared", "alone", "late"]
     assert stopped.is_set()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness")
+def test_what_computes_gives_way_to_the_event_loop() -> None:
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def both() -> tuple[int, int]:
+        return nice(), await Runner(1, 30).run("key", nice)
+
+    loop, thread = run_loop(both())
+    assert thread == min(19, loop + NICE)
 
 
 def test_the_key_is_asked_for_where_papers_are(landmarks: Workbench) -> None:
