@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
 
 import orjson
@@ -160,5 +161,4 @@ def papers_as(
                 values = [pick(value, keep) for value in values]
         columns.append(values)
     names = tuple(wanted)
-    # Without strict, which costs as much as the rest: each column has a value a paper.
-    return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905
+    return list(map(dict, map(zip, repeat(names), zip(*columns))))  # noqa: B905, a value a paper
