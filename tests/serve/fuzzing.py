@@ -6,7 +6,7 @@ import json
 import random
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from http.client import HTTPConnection
+from http.client import HTTPConnection, RemoteDisconnected
 from urllib.parse import quote_from_bytes
 
 from workbench.serve.gate import ANCESTOR
@@ -55,8 +55,12 @@ def _some(url: str, count: int, seed: int) -> tuple[Counter[int], list[str]]:
     for _ in range(count):
         method, path, body, headers = _request(draw)
         try:
-            connection.request(method, path, body, headers)
-            answer = connection.getresponse()
+            try:
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
+            except RemoteDisconnected:  # the kept connection was over
+                connection.request(method, path, body, headers)
+                answer = connection.getresponse()
             content = answer.read()
         except OSError as error:
             connection.close()

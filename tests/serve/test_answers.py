@@ -87,6 +87,7 @@ def test_what_a_corpus_cannot_know_is_null(client: httpx.Client) -> None:
         ("author/12", 404, "not found"),
         ("paper/MAG:12", 404, "not found"),
         ("elsewhere", 404, "Not Found"),
+        ("author/search/?query=a", 404, "Not Found"),
     ],
 )
 def test_errors_have_the_apis_form(client: httpx.Client, path: str, status: int, part: str) -> None:
