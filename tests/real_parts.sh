@@ -3,6 +3,15 @@
 # tests that need a missing part skip and say so.
 set -euo pipefail
 
+cd "$(dirname "$0")/.."
+clients=.venv/other-clients
+if [ -x .venv/bin/python ] && [ ! -d "$clients" ]; then
+    rm -rf "$clients.partial"
+    .venv/bin/python -m pip install --quiet --no-deps --target "$clients.partial" \
+        -r tests/serve/other_clients.txt && mv "$clients.partial" "$clients" ||
+        echo "Not installed: clients of the API. The tests that need them will be skipped."
+fi
+
 missing=()
 [ -x /usr/bin/chromium ] || command -v google-chrome >/dev/null || missing+=(chromium)
 command -v java >/dev/null || missing+=(openjdk-17-jre-headless)

@@ -16,7 +16,6 @@ from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import NAME, check_settings, read_manifest, write_manifest
 from workbench.corpus.notices import notice
 from workbench.corpus.readers import find_source
-from workbench.engines.elastic.keepers import Elasticsearch
 from workbench.engines.embedded.generation import problem_of
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.embedded.shards import KnownVectors
@@ -101,6 +100,9 @@ def open_corpus(
 def _spec(engine: object) -> EngineSpec:
     """What says where papers are kept; the URL of a cluster means its index `papers`."""
     if isinstance(engine, str) and _is_url(engine):
+        # Most corpora are folders, and the half of what this module imports would be for clusters.
+        from workbench.engines.elastic.keepers import Elasticsearch
+
         return Elasticsearch(engine)
     if isinstance(engine, EngineSpec) and not isinstance(engine, type):
         return engine

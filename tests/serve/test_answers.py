@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import Any
 
 import httpx
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.serve.fuzzing import fuzz
 from tests.servers.service import Service
 from workbench.session import Workbench
 
@@ -85,6 +87,7 @@ def test_what_a_corpus_cannot_know_is_null(client: httpx.Client) -> None:
         ("author/12", 404, "not found"),
         ("paper/MAG:12", 404, "not found"),
         ("elsewhere", 404, "Not Found"),
+        ("author/search/?query=a", 404, "Not Found"),
     ],
 )
 def test_errors_have_the_apis_form(client: httpx.Client, path: str, status: int, part: str) -> None:
@@ -183,6 +186,13 @@ def test_any_parameters_get_a_documented_answer(
     answer = client.get(f"/graph/v1/{path}", params=parameters)
     assert answer.status_code in (200, 400, 404)
     answer.json()
+
+
+def test_no_request_gets_an_answer_that_is_not_described(service: Service) -> None:
+    """WORKBENCH_FUZZ=10000 asks for longer."""
+    statuses, faults = fuzz(service.url, int(os.environ.get("WORKBENCH_FUZZ", "300")), seed=1)
+    assert faults == []
+    assert min(statuses[200], statuses[400], statuses[404], statuses[405]) > 0
 
 
 @given(TEXT)

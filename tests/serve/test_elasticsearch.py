@@ -9,6 +9,7 @@ import pytest
 
 import workbench as wb
 from tests.servers.service import serving
+from tests.waiting import wait_until
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.errors import ClusterBusy, ClusterTimeout, ClusterUnavailable
 from workbench.serve.faults import refusal
@@ -33,6 +34,24 @@ def test_a_cluster_is_served_without_a_folder(landmarks: Workbench, elasticsearc
             assert one["paperId"] == "santhanam2022plaid"
             bulk = client.get("/paper/search/bulk", params={"query": "+late +interaction"})
             assert "santhanam2022plaid" in {p["paperId"] for p in bulk.json()["data"]}
+
+            def version() -> str:
+                one = {"query": "late interaction", "limit": 1}
+                answer = client.get("/snippet/search", params=one)
+                assert answer.status_code == 200
+                return str(answer.json()["retrievalVersion"])
+
+            # Another process changes the corpus: it is taken up, and a search that began before
+            # goes on with its list and its papers.
+            before = version()
+            with wb.open(engine=spec, progress=False) as bench:
+                whole = bench.search("late interaction", 60).paper_ids
+                bench.delete(whole[25])
+            wait_until(lambda: version() != before)
+            rest = client.get("/paper/search", params={**asked, "offset": 20}).json()["data"]
+            assert expected + [paper["paperId"] for paper in rest] == whole[:40]
+            again = client.get("/paper/search", params={**asked, "limit": 60}).json()["data"]
+            assert whole[25] not in {paper["paperId"] for paper in again}
     finally:
         corpus.remove()
         corpus.connection.close()

@@ -4,6 +4,8 @@ matters that a client goes away."""
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
 import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -18,7 +20,7 @@ from workbench.measurement.load import LoadReport, run_load
 from workbench.serve.app import make_app
 from workbench.serve.gate import Gate
 from workbench.serve.options import ServeOptions
-from workbench.serve.running import Runner
+from workbench.serve.running import NICE, Runner
 from workbench.serve.service import Service
 from workbench.session import Workbench
 from workbench.system.deadline import check_deadline
@@ -38,7 +40,7 @@ def made(bench: Workbench, **options: Any) -> tuple[Gate, Service]:
 
 async def asked(gate: Gate, *paths: str, **headers: str) -> list[httpx.Response]:
     transport = httpx.ASGITransport(gate)
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://localhost") as client:
         return list(await asyncio.gather(*(client.get(path, headers=headers) for path in paths)))
 
 
@@ -116,6 +118,18 @@ def test_equal_requests_share_one_computation_and_work_stops_with_its_last_calle
     assert stopped.is_set()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere threads have no niceness")
+def test_what_computes_gives_way_to_the_event_loop() -> None:
+    def nice() -> int:
+        return os.getpriority(os.PRIO_PROCESS, threading.get_native_id())
+
+    async def both() -> tuple[int, int]:
+        return nice(), await Runner(1, 30).run("key", nice)
+
+    loop, thread = run_loop(both())
+    assert thread == min(19, loop + NICE)
+
+
 def test_the_key_is_asked_for_where_papers_are(landmarks: Workbench) -> None:
     gate, service = made(landmarks, api_key="secret")
     closed = ("/graph/v1/paper/search?query=a", "/search?query=a", "/openapi.json", "/profiles",
@@ -158,6 +172,31 @@ def test_other_hosts_need_a_key() -> None:
     for wrong in ({"port": -1}, {"workers": 0}, {"seconds": 0}, {"cache": "http://x"}):
         with pytest.raises(ServiceError):
             ServeOptions(folder="x", **wrong)
+
+
+def test_a_page_elsewhere_is_no_caller(landmarks: Workbench) -> None:
+    """DNS rebinding: the browser sends its page's name as Host, though it leads here."""
+    gate, service = made(landmarks, names=("Papers.example",))
+    paths = "/health/live", "/openapi.json", "/", "/graph/v1/paper/none"
+    for host in (
+        "evil.example",
+        "localhost.evil.example:8000",
+        "127.0.0.1.evil.example",
+        "10.0.0.1",
+    ):
+        answers = run_loop(asked(gate, *paths, host=host))
+        assert [answer.status_code for answer in answers] == [403] * 4
+        assert all("--name" in answer.json()["message"] for answer in answers)
+    for host in ("localhost", "127.0.0.1:8000", "[::1]:8000", "LocalHost:1", "papers.example:443"):
+        [answer] = run_loop(asked(gate, "/health/live", host=host))
+        assert answer.status_code == 200, host
+    service.close()
+    # A key keeps such pages out, and behind a proxy they are the proxy's to know.
+    assert ServeOptions(folder="x", api_key="k").is_own("any.example")
+    assert ServeOptions(folder="x", host="0.0.0.0", insecure=True).is_own("any.example")
+    named = ServeOptions(folder="x", host="0.0.0.0", insecure=True, names=("a.example",))
+    assert named.is_own("a.example")
+    assert not ServeOptions.from_json(named.to_json()).is_own("b.example")
 
 
 def test_too_long_and_too_large(landmarks: Workbench) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -94,6 +96,30 @@ def test_a_changed_corpus_is_served_without_a_failure(corpus: Path) -> None:
         assert old_ids + [p["paperId"] for p in rest["data"]] == whole[:40]
         again = httpx.get(search).json()
         assert "new" in {paper["paperId"] for paper in again["data"]}
+
+
+def test_a_writer_that_is_killed_changes_no_answer(corpus: Path) -> None:
+    [vectors] = corpus.rglob("vectors.f32")
+    log = vectors.with_name("corpus.sqlite-wal")
+    many = "[{'id': f'n{n}', 'title': f'Compression {n}'} for n in range(100)]"
+    code = f"import workbench as wb; wb.open({str(corpus)!r}, progress=False).add({many})"
+    with serving(str(corpus), "--no-log") as service, Load(service.url).running() as load:
+        until(lambda: len(load.answers) > 5)
+        writer = subprocess.Popen([sys.executable, "-c", code])
+        try:
+            until(lambda: log.exists() and log.stat().st_size > 0)  # it is in the middle
+        finally:
+            writer.kill()
+            writer.wait()
+        seen = len(load.answers)
+        until(lambda: len(load.answers) > seen + 5)
+    assert load.failures == []
+    assert {answer.status_code for answer in load.answers} == {200}
+    assert len(set(versions(load))) == 1
+    with open_corpus(corpus, progress=False) as bench:  # and goes on from there
+        assert bench.engine.fingerprint == versions(load)[0]
+        bench.add([{"id": "new", "title": "Index compression"}], progress=False)
+        assert bench.engine.known(["new"])
 
 
 def test_killed_workers_come_again_and_counters_never_fall(service: Service) -> None:

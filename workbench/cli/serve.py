@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +32,9 @@ def serve(
     insecure: Annotated[
         bool, typer.Option("--insecure", help="Another host without a key, behind a proxy.")
     ] = False,
+    name: Annotated[
+        list[str] | None, typer.Option(help="Of this service to others, behind a proxy.")
+    ] = None,
     log: Annotated[bool, typer.Option(help="A line of JSON a request on stderr.")] = True,
     log_queries: Annotated[
         bool, typer.Option("--log-queries", help="With what was asked.")
@@ -43,10 +47,12 @@ def serve(
 
     WORKBENCH_SERVE_KEY is the key that clients send as x-api-key. SIGHUP replaces the workers.
     """
+    gc.disable()  # what importing makes stays; looking for garbage in it is a tenth of the time
     from workbench.profiles import serve_key
     from workbench.serve.options import ServeOptions
     from workbench.serve.supervisor import Supervisor
 
+    gc.enable()
     options = ServeOptions(
         folder=None if folder is None else str(folder),
         engine=engine,
@@ -63,6 +69,7 @@ def serve(
         preload=preload,
         api_key=serve_key(),
         insecure=insecure,
+        names=tuple(name or ()),
         log=log,
         log_queries=log_queries,
         writer=writer,

@@ -109,17 +109,12 @@ class Store:
 
     def papers(self, ids: Sequence[str], before: int) -> dict[str, tuple[int, Paper]]:
         """(row, paper) of each known id, as a generation of `before` paper rows sees it."""
-        found = {}
-        for start in range(0, len(ids), PARAMETERS):
-            part = ids[start : start + PARAMETERS]
-            marks = ",".join("?" * len(part))
-            query = (
-                "SELECT no, id, record FROM papers WHERE no IN (SELECT max(no) FROM papers "
-                f"WHERE id IN ({marks}) AND no < ? GROUP BY id)"
-            )
-            for no, paper_id, record in self._db.rows(query, (*part, before)):
-                found[paper_id] = no, self._paper(record)
-        return found
+        found = self._db.rows(
+            "SELECT id, max(no), record FROM papers WHERE no < ? AND id IN "
+            "(SELECT value FROM json_each(?)) GROUP BY id",  # the record of the largest number
+            (before, json.dumps(list(ids))),
+        )
+        return {name: (no, self._paper(record)) for name, no, record in found}
 
     def passages_of(self, papers: Sequence[int]) -> dict[int, list[PassageRow]]:
         """The passages of each paper row that has any, in order."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
 from workbench.engines.paper_digests import PaperDigests
-from workbench.errors import CorpusError, ProfileError
+from workbench.errors import CorpusError, CorpusNotFound, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 SIGNALS = ("bm25", "title", "dense")
@@ -194,6 +194,21 @@ class Engine(Protocol):
         """Digests of the papers, passages and vectors that are searched; None where the engine
         cannot tell."""
         return None
+
+    @property
+    def version(self) -> str:
+        """The name of this state for `papers_at`, also in another process; "" where an engine keeps
+        no earlier ones."""
+        return ""
+
+    def papers_at(self, version: str, ids: Sequence[str]) -> list[Paper | None]:
+        """Papers as an earlier state of the corpus had them, None where it had none of that id.
+        Raises CorpusNotFound for a state that is gone."""
+        raise CorpusNotFound(f"no earlier state {version[:100]!r} is kept")
+
+    def replaced(self) -> bool:
+        """Whether a newer state is live where this one was read; False where only files say so."""
+        return False
 
     def close(self) -> None:
         """Let go of files and connections."""

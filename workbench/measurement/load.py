@@ -136,7 +136,7 @@ async def _run(
     place = urlsplit(url)
     if place.scheme != "http" or not place.hostname:
         raise ServiceError(f"{url!r} is no http:// URL")
-    pool = _Connections(place.hostname, place.port or 80, key)
+    pool = Connections(place.hostname, place.port or 80, key)
     await pool.check()
     count = max(1, round(rate * seconds))
     took, late = np.zeros(count), np.zeros(count)
@@ -165,15 +165,16 @@ async def _run(
     return LoadReport(url, rate, duration, took, statuses, late, tuple(paths))
 
 
-class _Connections:
+class Connections:
     """Connections that are kept; a request takes a free one or makes one."""
 
-    def __init__(self, host: str, port: int, key: str) -> None:
+    def __init__(self, host: str, port: int, key: str = "") -> None:
         self._host, self._port = host, port
         self._head = f"Host: {host}:{port}\r\n" + (f"x-api-key: {key}\r\n" if key else "")
         self._free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def check(self) -> None:
+        """Raises ServiceError where nobody listens."""
         try:
             self._free.append(await asyncio.open_connection(self._host, self._port))
         except OSError as error:
@@ -183,13 +184,20 @@ class _Connections:
             ) from error
 
     async def get(self, path: str) -> int:
-        """The status of the answer; its body is read."""
+        """The status of the answer; its body is read. As every client does, it asks again where a
+        kept connection was ended by the other side before it heard of the request."""
         while self._free:
             reader, writer = self._free.pop()
             if writer.is_closing() or reader.at_eof():
                 writer.close()
                 continue
-            return await self._ask(path, reader, writer)
+            try:
+                return await self._ask(path, reader, writer)
+            except asyncio.IncompleteReadError as error:
+                if error.partial:
+                    raise
+            except ConnectionResetError:
+                pass
         return await self._ask(path, *await asyncio.open_connection(self._host, self._port))
 
     async def _ask(
@@ -210,6 +218,7 @@ class _Connections:
         return int(head.split(" ")[1])
 
     def close(self) -> None:
+        """End the connections that are free."""
         for _, writer in self._free:
             writer.close()
 

@@ -17,6 +17,7 @@ from workbench.profiles.environment import (
     profiles_folder,
     serve_key,
     set_model_budget,
+    set_most_threads,
     thread_variables,
     visible_gpus,
 )
@@ -54,6 +55,7 @@ __all__ = [
     "profiles_folder",
     "serve_key",
     "set_model_budget",
+    "set_most_threads",
     "thread_variables",
     "visible_gpus",
 ]

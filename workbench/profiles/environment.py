@@ -102,6 +102,11 @@ def inside_experiment(name: str) -> dict[str, str]:
     return {**os.environ, "WORKBENCH_EXPERIMENT": name}
 
 
+def set_most_threads(count: int) -> None:
+    """Set WORKBENCH_THREADS for this process and its children: several that share the CPUs."""
+    os.environ["WORKBENCH_THREADS"] = str(count)
+
+
 def most_threads() -> int | None:
     """WORKBENCH_THREADS: CPUs to use, instead of all that this process may. Raises ProfileError
     where it is no whole number above 0."""

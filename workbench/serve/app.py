@@ -45,6 +45,7 @@ def make_app(
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,  # a 307 is none of the API's codes
         separate_input_output_schemas=False,
     )
     facts: dict[str, Any] = {

@@ -90,6 +90,9 @@ class Gate:
 
     def _check(self, scope: Scope) -> None:
         """Raises Refused for a request that is answered at once."""
+        host = next((v for k, v in scope["headers"] if k == b"host"), None)
+        if host is not None and not self._options.is_own(host.decode("latin-1")):
+            raise Refused(403, "Forbidden: the Host header names another service; --name adds one")
         path = scope["path"]
         if path.startswith(ANCESTOR):
             rest = path.removeprefix(ANCESTOR) or "/"

@@ -31,7 +31,9 @@ class ServeOptions:
     a profile's settings (`Profile.to_dict`). `cache` is "" for memory alone, or a Redis URL.
     `workers` processes of `threads` threads each (0: two, or 16 over a cluster, which is waited
     for); beyond those, `queue` requests a worker wait, and the next are refused with 429. A
-    request ends after `seconds`. `max_body` and `max_url` in bytes.
+    request ends after `seconds`. `max_body` and `max_url` in bytes. A service of this machine
+    without a key answers only what is asked of `localhost`, a loopback address, `host`, or one of
+    `names`: a page elsewhere whose name was made to lead here (DNS rebinding) is another one.
 
     Raises ServiceError for a value out of range, and for another host than this machine without
     a key or `insecure`.
@@ -54,11 +56,13 @@ class ServeOptions:
     preload: bool = False
     api_key: str = field(default="", repr=False)
     insecure: bool = False
+    names: tuple[str, ...] = ()
     log: bool = True
     log_queries: bool = False
     writer: str = "extractive"
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "names", tuple(name.lower() for name in self.names))  # from JSON
         if self.folder is None and not self.engine:
             raise ServiceError("nothing to serve; give a corpus folder, or the URL of a cluster")
         for name, (least, most) in LIMITS.items():
@@ -78,12 +82,15 @@ class ServeOptions:
     @property
     def is_local(self) -> bool:
         """Whether only this machine can reach the service."""
-        if self.host == "localhost":
-            return True
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return False
+        return _is_loopback(self.host)
+
+    def is_own(self, host: str) -> bool:
+        """Whether a request's Host header, with or without a port, names this service."""
+        if self.api_key or not (self.is_local or self.names):
+            return True  # the key keeps others out; without either, a proxy has to
+        name = host.lower().strip()
+        name = name[1:].partition("]")[0] if name[:1] == "[" else name.partition(":")[0]
+        return _is_loopback(name) or name in (self.host.lower(), *self.names)
 
     @property
     def many(self) -> int:
@@ -107,6 +114,15 @@ class ServeOptions:
     def read_profile(self) -> Profile:
         """The profile that is served. Raises ProfileError."""
         return Profile(**self.profile)
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def served(bench: Any, keeper: Any, options: dict[str, Any]) -> ServeOptions:

@@ -22,12 +22,12 @@ LIVES = 900.0
 
 @dataclass(frozen=True, slots=True)
 class Begun:
-    """A list of papers that a search found: ids best first, in which state of the corpus, and how
-    many paper rows the store had then (0 where there is no store)."""
+    """A list of papers that a search found: ids best first, in which state of the corpus, and what
+    its engine calls that (`Engine.version`)."""
 
     ids: tuple[str, ...]
     fingerprint: str
-    rows: int
+    version: str
 
 
 class OpenSearches:
@@ -39,14 +39,14 @@ class OpenSearches:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
         self._db.execute(
-            "CREATE TABLE IF NOT EXISTS begun (name TEXT PRIMARY KEY, at REAL, rows INTEGER, "
+            "CREATE TABLE IF NOT EXISTS begun (name TEXT PRIMARY KEY, at REAL, version TEXT, "
             "fingerprint TEXT, ids TEXT)"
         )
         self._puts = 0
 
     def put(self, name: str, begun: Begun) -> None:
         """Remember a list, in place of an earlier one of that name."""
-        row = name, time.time(), begun.rows, begun.fingerprint, json.dumps(begun.ids)
+        row = name, time.time(), begun.version, begun.fingerprint, json.dumps(begun.ids)
         with self._lock:
             self._db.execute("INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?)", row)
             self._puts += 1
@@ -57,7 +57,7 @@ class OpenSearches:
         """The list of a name, None where it was forgotten."""
         with self._lock:
             found = self._db.execute(
-                "SELECT ids, fingerprint, rows FROM begun WHERE name = ? AND at > ?",
+                "SELECT ids, fingerprint, version FROM begun WHERE name = ? AND at > ?",
                 (name, time.time() - LIVES),
             ).fetchone()
         return Begun(tuple(json.loads(found[0])), *found[1:]) if found else None

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import sys
+import threading
 from collections.abc import Callable, Hashable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -12,6 +15,10 @@ from typing import Any
 
 from workbench.errors import DeadlineExceeded
 from workbench.system.deadline import Deadline, limited
+
+NICE = 5
+"""By how much threads that compute give way to the event loop, which refuses, answers what is
+known, and says that it lives: on busy cores it would wait for a turn of the scheduler else."""
 
 
 @dataclass(slots=True)
@@ -34,7 +41,7 @@ class Runner:
         self.threads = threads
         self.seconds = seconds
         self._joined = joined
-        self._pool = ThreadPoolExecutor(threads, thread_name_prefix="serve")
+        self._pool = ThreadPoolExecutor(threads, "serve", _give_way)
         self._flights: dict[Hashable, _Flight] = {}
 
     async def run(self, key: Hashable, work: Callable[[], Any]) -> Any:
@@ -88,3 +95,11 @@ class Runner:
     def _forget(self, key: Hashable, flight: _Flight) -> None:
         if self._flights.get(key) is flight:
             del self._flights[key]
+
+
+def _give_way() -> None:
+    """Linux has a niceness of each thread; elsewhere it is the process's, and stays."""
+    if sys.platform == "linux":
+        own = threading.get_native_id()
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, own, os.getpriority(os.PRIO_PROCESS, own) + NICE)

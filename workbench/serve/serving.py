@@ -8,8 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
-from workbench.engines.embedded.engine import EmbeddedEngine, papers_before
-from workbench.errors import CorpusDamaged, CorpusError, CorpusMismatch
+from workbench.errors import CorpusDamaged, CorpusError, CorpusMismatch, CorpusNotFound
 from workbench.opening import open_corpus
 from workbench.profiles import Profile, cache_folder
 from workbench.ranking.ranking import Ranking
@@ -24,7 +23,8 @@ from workbench.serve.options import ServeOptions
 from workbench.serve.pages import Begun
 from workbench.session import Workbench
 
-RANKINGS = 256
+RANKINGS = 1000
+RANKING_BYTES = 64 << 20
 """Searches whose candidates are kept, some 50 kB each."""
 
 Value = TypeVar("Value")
@@ -43,12 +43,7 @@ class Opened:
         self._redis = redis
         self._lock = threading.Lock()
         self._catalogue: Catalogue | None = None
-        self.rankings: Kept[Ranking] = Kept(RANKINGS)
-
-    @property
-    def rows(self) -> int:
-        """Paper rows that the store has in this state; 0 where there is no store."""
-        return self.engine.manifest.paper_rows if isinstance(self.engine, EmbeddedEngine) else 0
+        self.rankings: Kept[Ranking] = Kept(RANKINGS, RANKING_BYTES, _weight)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -110,10 +105,15 @@ class Opened:
             return [text if text in known else None for text in texts]
 
     def papers_of(self, begun: Begun, ids: Sequence[str]) -> list[Paper]:
-        """Papers of a list as they were when its search began."""
-        if begun.fingerprint == self.fingerprint or not begun.rows:
+        """Papers of a list as they were when its search began; where that state is gone, those that
+        are left, as they are now."""
+        if begun.fingerprint == self.fingerprint:
             return self.engine.papers(list(ids))
-        found = papers_before(self.bench.folder, ids, begun.rows)
+        try:
+            found = self.engine.papers_at(begun.version, ids)
+        except CorpusNotFound:
+            known = self.engine.known(ids)
+            return self.engine.papers([name for name in ids if name in known])
         return [paper for paper in found if paper is not None]
 
     def close(self) -> None:
@@ -154,11 +154,11 @@ class Serving:
 
     def with_corpus(self, work: Callable[[Opened], Value]) -> Value:
         """What `work` gives of one state of the corpus. Where another one took its place before its
-        files were mapped, `work` begins again with that."""
+        files were mapped, or its version is gone from the cluster, `work` begins again."""
         state = self.opened()
         try:
             return work(state)
-        except CorpusMismatch as error:
+        except (CorpusMismatch, CorpusNotFound) as error:
             if isinstance(error, CorpusDamaged):
                 raise
             with self._lock:
@@ -183,6 +183,13 @@ class Serving:
             engine = Elasticsearch(options.engine, index=options.index, vectors=options.vectors)
         folder = None if options.folder is None else Path(options.folder)
         return open_corpus(folder, engine=engine, profile=self.profile, progress=False)
+
+
+def _weight(ranking: Ranking) -> int:
+    """Bytes that a search's candidates take."""
+    found = ranking.candidates
+    arrays = (found.paper_ids, found.numbers, found.values, found.lower)
+    return sum(array.nbytes for array in arrays)
 
 
 def catalogue_folder() -> Path:

@@ -26,11 +26,12 @@ from types import FrameType
 from workbench.corpus.manifest import NAME, read_manifest
 from workbench.corpus.readers import find_source
 from workbench.errors import CorpusNotFound, ServiceError
+from workbench.models.memory.hardware import cores
 from workbench.opening import INDEX
-from workbench.profiles import model_budget, set_model_budget
+from workbench.profiles import model_budget, set_model_budget, set_most_threads
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
-from workbench.serve.worker import DRAIN, run_worker, share_of_budget
+from workbench.serve.worker import CHANGED, DRAIN, run_worker, share_of_budget
 from workbench.system.children import run_module
 
 POLL = 0.25
@@ -89,6 +90,8 @@ class Supervisor:
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         self._url = f"http://{host}:{listening.getsockname()[1]}"
         set_model_budget(share_of_budget(model_budget(), self._options.workers))
+        # A query's encoder waits busily for its threads: more of them than CPUs slow each other.
+        set_most_threads(max(1, cores() // self._options.workers))
         try:
             with self._signals():
                 if parent is not None:
@@ -189,6 +192,8 @@ class Supervisor:
         if worker is None or not said:
             self._selector.unregister(pipe)
             return
+        if CHANGED in said and worker.generation == self._generation:
+            self._replace = True
         worker.ready = True
         if not self._announced:
             self._announced = True

@@ -9,6 +9,8 @@ import os
 import signal
 import socket
 import sys
+import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -16,6 +18,7 @@ from typing import Any
 
 import uvicorn
 
+from workbench.errors import WorkbenchError
 from workbench.models.memory.budget import bytes_of
 from workbench.serve.app import make_app
 from workbench.serve.gate import Gate
@@ -28,6 +31,12 @@ DRAIN = 6.0
 
 KEEP_ALIVE = 5
 """Seconds that an idle connection is kept."""
+
+LOOKS = 2.0
+"""Seconds between two questions to a cluster whether another version is live."""
+
+READY, CHANGED = b"r", b"c"
+"""What a worker tells the supervisor."""
 
 SWITCH = 0.001
 """Seconds a thread computes before the event loop may answer."""
@@ -99,7 +108,8 @@ def run_worker(
     folder: Path,
     tell: int,
 ) -> None:
-    """Serve until SIGTERM. `tell` is a pipe to the supervisor: a byte `r` when it is ready."""
+    """Serve until SIGTERM. `tell` is a pipe to the supervisor: READY, and CHANGED where a cluster
+    has another version of the corpus than this worker opened."""
     sys.setswitchinterval(SWITCH)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     meters = board.meters(slot)
@@ -107,10 +117,12 @@ def run_worker(
 
     def ready() -> None:
         meters.gauge("open", service.serving.known is not None)
-        os.write(tell, b"r")
+        os.write(tell, READY)
 
     if options.preload:
         preload(service)
+    if options.engine is not None:
+        threading.Thread(target=_watch, args=(service, tell), daemon=True).start()
     config = uvicorn.Config(
         gate,
         log_config=None,
@@ -129,6 +141,17 @@ def run_worker(
         server.run([listening])
     finally:
         service.close()
+
+
+def _watch(service: Service, tell: int) -> None:
+    """Say once that the cluster has another version; files are the supervisor's to look at."""
+    while True:
+        time.sleep(LOOKS)
+        known = service.serving.known
+        with suppress(WorkbenchError):  # the cluster is away: its connection's breaker knows
+            if known is not None and known.engine.replaced():
+                os.write(tell, CHANGED)
+                return
 
 
 def preload(service: Service) -> None:

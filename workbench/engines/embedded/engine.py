@@ -23,7 +23,7 @@ from workbench.engines.embedded.paper_digests import read_paper_digests
 from workbench.engines.embedded.projection import BEST, QUERIES
 from workbench.engines.embedded.stored_papers import StoredPapers, TermNumbers
 from workbench.engines.paper_digests import PaperDigests
-from workbench.errors import CorpusMismatch
+from workbench.errors import CorpusMismatch, CorpusNotFound
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 Scores = NDArray[np.float32]
@@ -159,7 +159,18 @@ class EmbeddedEngine(Engine):
         return set(ids).intersection(alive.tolist())
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
-        return [stored.paper for stored in self._papers.read(ids)]
+        return self._papers.papers(ids)
+
+    @property
+    def version(self) -> str:
+        return str(self.manifest.paper_rows)
+
+    def papers_at(self, version: str, ids: Sequence[str]) -> list[Paper | None]:
+        # Rows are never rewritten, so a state is as many of them as it had.
+        if not (version.isdecimal() and int(version) <= self.manifest.paper_rows):
+            raise CorpusNotFound(f"{self.folder}: no earlier state {version[:100]!r} is kept")
+        found = self._store.papers(ids, int(version))
+        return [found[paper_id][1] if paper_id in found else None for paper_id in ids]
 
     def paper_ids(self) -> Iterator[str]:
         rows = self._generation.rows
@@ -223,17 +234,6 @@ class EmbeddedEngine(Engine):
         of_papers = field == "title"
         rows = self.manifest.paper_rows if of_papers else self.manifest.passage_rows
         return field_size(self._store, field, rows)
-
-
-def papers_before(folder: str | Path, ids: Sequence[str], rows: int) -> list[Paper | None]:
-    """Papers as a generation of `rows` paper rows had them, also where newer ones took its place;
-    None where it had none of that id. Rows are never rewritten, so they are all there."""
-    store = Store(Path(folder) / STORE)
-    try:
-        found = [store.paper(paper_id, rows) for paper_id in ids]
-    finally:
-        store.close()
-    return [None if row is None else row[1] for row in found]
 
 
 class _Arms:

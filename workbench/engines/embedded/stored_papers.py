@@ -16,6 +16,9 @@ from workbench.system.fork import Lock
 PAPERS = 2048
 """Papers kept in memory."""
 
+TOGETHER = 100
+"""More papers than so many are read without their passages, and not kept."""
+
 TERMS = 2**16
 """Terms whose numbers are kept."""
 
@@ -66,12 +69,23 @@ class StoredPapers:
                     self._kept.popitem(last=False)
         return [known[paper_id] for paper_id in ids]
 
-    def _from_store(self, ids: Sequence[str]) -> dict[str, StoredPaper]:
-        manifest, rows = self._generation.manifest, self._generation.rows
-        found = self._store.papers(ids, manifest.paper_rows)
+    def papers(self, ids: Sequence[str]) -> list[Paper]:
+        """The same without where passages stand. Raises CorpusError as `read` does."""
+        if len(ids) <= TOGETHER:
+            return [stored.paper for stored in self.read(ids)]
+        found = self._living(ids)
+        return [found[paper_id][1] for paper_id in ids]
+
+    def _living(self, ids: Sequence[str]) -> dict[str, tuple[int, Paper]]:
+        rows = self._generation.rows
+        found = self._store.papers(ids, self._generation.manifest.paper_rows)
         for paper_id in ids:
             if paper_id not in found or not rows.alive[rows.first_passage[found[paper_id][0]]]:
                 raise CorpusError(f"no paper with id {paper_id!r} in {self._folder}; check the id")
+        return found
+
+    def _from_store(self, ids: Sequence[str]) -> dict[str, StoredPaper]:
+        found = self._living(ids)
         places = self._store.passages_of([row for row, _ in found.values()])
         return {
             paper_id: StoredPaper(row, paper, paper.text, tuple(places.get(row, ())))

@@ -42,11 +42,11 @@ class Place:
 
     offset: int
     fingerprint: str
-    rows: int
+    version: str
 
     def token(self) -> str:
         """For the client, who sends it back."""
-        text = json.dumps([self.offset, self.fingerprint, self.rows])
+        text = json.dumps([self.offset, self.fingerprint, self.version])
         return base64.urlsafe_b64encode(text.encode()).decode().rstrip("=")
 
     @staticmethod
@@ -54,15 +54,15 @@ class Place:
         """Raises Refused (400) for what was never a token."""
         try:
             text = base64.urlsafe_b64decode(token + "=" * (-len(token) % 4))
-            offset, fingerprint, rows = json.loads(text)
+            offset, fingerprint, version = json.loads(text)
             named = isinstance(fingerprint, str) and fingerprint.replace("-", "").isalnum()
-            if not (named and type(offset) is int and type(rows) is int and offset >= 0 <= rows):
+            if not (named and isinstance(version, str) and type(offset) is int):
                 raise ValueError
-            if max(offset, rows) >= 2**53:
+            if not 0 <= offset < 2**53:
                 raise ValueError
         except (ValueError, TypeError, RecursionError):
             raise Refused(400, "token is none that this service gave") from None
-        return Place(offset, fingerprint, rows)
+        return Place(offset, fingerprint, version)
 
 
 class Matches:

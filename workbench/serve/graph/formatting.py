@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
+from itertools import repeat
 from typing import Any
+
+import orjson
 
 from workbench.ranking.bibtex import to_bibtex
 from workbench.records import Paper
@@ -21,26 +24,33 @@ def author_entry(name: str) -> dict[str, Any]:
     return {"authorId": author_id(name), "name": name}
 
 
-@lru_cache(maxsize=1 << 14)
 def _authors(names: tuple[str, ...]) -> list[dict[str, Any]]:
-    """The authors of a paper. Lists are shared, or the garbage collector would count thousands of
-    new ones in every answer."""
     return [author_entry(name) for name in names]
+
+
+@lru_cache(maxsize=1 << 14)
+def _packed_authors(names: tuple[str, ...]) -> orjson.Fragment:
+    return _packed(_authors(names))
 
 
 def _unknown(papers: Sequence[Paper]) -> Column:
     return [None] * len(papers)
 
 
-def _external_ids(paper: Paper) -> dict[str, Any]:
-    ids: dict[str, Any] = {"CorpusId": corpus_id(paper.id)}
-    if paper.doi:
-        ids["DOI"] = paper.doi
-    if paper.arxiv_id:
-        ids["ArXiv"] = paper.arxiv_id
-    if (paper.url or paper.doi) and (acl := acl_id(paper)):
+def _external_ids(paper_id: str, doi: str, arxiv_id: str, url: str) -> dict[str, Any]:
+    ids: dict[str, Any] = {"CorpusId": corpus_id(paper_id)}
+    if doi:
+        ids["DOI"] = doi
+    if arxiv_id:
+        ids["ArXiv"] = arxiv_id
+    if acl := acl_id(doi, url):
         ids["ACL"] = acl
     return ids
+
+
+@lru_cache(maxsize=1 << 14)
+def _packed_ids(paper_id: str, doi: str, arxiv_id: str, url: str) -> orjson.Fragment:
+    return _packed(_external_ids(paper_id, doi, arxiv_id, url))
 
 
 def _url(paper: Paper) -> str | None:
@@ -59,9 +69,22 @@ def open_access(paper: Paper) -> dict[str, Any] | None:
     return {"url": url, "status": "GREEN", "license": None, "disclaimer": None}
 
 
-@lru_cache(maxsize=1 << 12)
 def _studies(names: tuple[str, ...]) -> list[dict[str, str]]:
     return [{"category": name, "source": "external"} for name in names]
+
+
+@lru_cache(maxsize=1 << 12)
+def _packed_studies(names: tuple[str, ...]) -> orjson.Fragment:
+    return _packed(_studies(names))
+
+
+@lru_cache(maxsize=1 << 12)
+def _packed_fields(names: tuple[str, ...]) -> orjson.Fragment:
+    return _packed(names or None)
+
+
+def _packed(value: Any) -> orjson.Fragment:
+    return orjson.Fragment(orjson.dumps(value))
 
 
 def _availability(paper: Paper) -> str:
@@ -75,7 +98,9 @@ def _each(value: Callable[[Paper], Any]) -> Callable[[Sequence[Paper]], Column]:
 COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
     "paperId": lambda papers: [paper.id for paper in papers],
     "corpusId": lambda papers: [corpus_id(paper.id) for paper in papers],
-    "externalIds": _each(_external_ids),
+    "externalIds": lambda papers: [
+        _external_ids(paper.id, paper.doi, paper.arxiv_id, paper.url) for paper in papers
+    ],
     "url": _each(_url),
     "title": lambda papers: [paper.title for paper in papers],
     "abstract": lambda papers: [paper.abstract or None for paper in papers],
@@ -102,12 +127,23 @@ COLUMNS: dict[str, Callable[[Sequence[Paper]], Column]] = {
 }
 """Each field's values for papers. What a corpus cannot know is null: never 0, never a guess."""
 
+PACKED: dict[str, Callable[[Sequence[Paper]], Column]] = {
+    "externalIds": lambda papers: [
+        _packed_ids(paper.id, paper.doi, paper.arxiv_id, paper.url) for paper in papers
+    ],
+    "fieldsOfStudy": lambda papers: [_packed_fields(paper.fields) for paper in papers],
+    "authors": lambda papers: [_packed_authors(paper.authors) for paper in papers],
+    "s2FieldsOfStudy": lambda papers: [_packed_studies(paper.fields) for paper in papers],
+}
+"""The same as JSON already, where all of a field is wanted. Records then hold nothing that the
+garbage collector follows, which costs as much as making them."""
+
 
 def papers_as(
     papers: Sequence[Paper], tree: Tree, author_facts: Callable[[str], Facts] | None = None
 ) -> list[dict[str, Any]]:
-    """Papers with the fields of a tree; `paperId` always comes along. `author_facts` gives more of
-    an author than id and name, by name."""
+    """Papers with the fields of a tree, for `orjson.dumps`; `paperId` always comes along.
+    `author_facts` gives more of an author than id and name, by name."""
     wanted = {"paperId": {}, **tree}
     columns = []
     for name, inside in wanted.items():
@@ -116,6 +152,8 @@ def papers_as(
             values: Column = [
                 [pick(dict(author_facts(n)), keep) for n in paper.authors] for paper in papers
             ]
+        elif not inside and name in PACKED:
+            values = PACKED[name](papers)
         else:
             values = COLUMNS[name](papers)
             if inside and name not in ("citations", "references"):
@@ -123,5 +161,4 @@ def papers_as(
                 values = [pick(value, keep) for value in values]
         columns.append(values)
     names = tuple(wanted)
-    # Without strict, which costs as much as the rest: each column has a value a paper.
-    return [dict(zip(names, row)) for row in zip(*columns)]  # noqa: B905
+    return list(map(dict, map(zip, repeat(names), zip(*columns))))  # noqa: B905, a value a paper

@@ -60,9 +60,9 @@ def folded_name(name: str) -> str:
     return fold_name(f"{first} {last}" if comma else name)
 
 
-def acl_id(paper: Paper) -> str:
-    """The ACL Anthology's id, from the paper's URL or DOI; empty where neither has one."""
-    found = _ACL_DOI.fullmatch(paper.doi) or _acl_in(paper.url)
+def acl_id(doi: str, url: str) -> str:
+    """The ACL Anthology's id, from a paper's DOI or URL; empty where neither has one."""
+    found = _ACL_DOI.fullmatch(doi) or _acl_in(url)
     return found[1] if found else ""
 
 
@@ -77,7 +77,7 @@ def keys_of(paper: Paper) -> Iterator[str]:
         yield f"doi:{paper.doi.lower()}"
     if paper.arxiv_id:
         yield f"arxiv:{_arxiv(paper.arxiv_id)}"
-    if acl := acl_id(paper):
+    if acl := acl_id(paper.doi, paper.url):
         yield f"acl:{acl.lower()}"
     if paper.url:
         yield f"url:{_plain_url(paper.url)}"

@@ -62,7 +62,7 @@ def _list(asked: Asked, offset: int) -> Begun:
     ids: list[str] = []
     if filters is not None:
         ids = asked.state.ranking(query, filters, asked.profile).best_ids(MOST_RANKED)
-    begun = Begun(tuple(ids), asked.state.fingerprint, asked.state.rows)
+    begun = Begun(tuple(ids), asked.state.fingerprint, asked.state.engine.version)
     if not offset and asked.pages and len(ids) > asked.values["limit"]:
         asked.pages.put(name, begun)
     return begun
@@ -74,7 +74,7 @@ def bulk(asked: Asked) -> dict[str, Any]:
     tree = asked.fields(BULK_FIELDS)
     sort = _sort(values["sort"])
     query = parse_query(values["query"] or "")
-    place = Place(0, state.fingerprint, state.rows)
+    place = Place(0, state.fingerprint, state.engine.version)
     if values["token"]:
         place = Place.read(values["token"])
     current = place.fingerprint == state.fingerprint
@@ -89,9 +89,9 @@ def bulk(asked: Asked) -> dict[str, Any]:
         )
     finally:
         matches.close()
-    begun = Begun(tuple(ids), place.fingerprint, place.rows)
+    begun = Begun(tuple(ids), place.fingerprint, place.version)
     data = asked.formatted(state.papers_of(begun, ids), tree)
-    after = Place(place.offset + PAGE, place.fingerprint, place.rows)
+    after = Place(place.offset + PAGE, place.fingerprint, place.version)
     token = {"token": after.token()} if after.offset < total else {}
     return {"total": total, **token, "data": data}
 

@@ -27,7 +27,7 @@ from workbench.engines.elastic.own.foresight import (
     tokens_of,
     with_tokens,
 )
-from workbench.engines.elastic.own.indices import LiveIndex, live_index
+from workbench.engines.elastic.own.indices import LiveIndex, is_version, live_index, live_names
 from workbench.engines.elastic.own.mapping import ARMS, key, parsed_key, token
 from workbench.engines.elastic.own.stored import (
     Remembered,
@@ -54,7 +54,7 @@ from workbench.engines.elastic.terms import (
 from workbench.engines.elastic.wire.connection import Connection
 from workbench.engines.elastic.wire.version import check_at_start
 from workbench.engines.filters import check_filters
-from workbench.errors import CorpusMismatch, ProfileError
+from workbench.errors import CorpusMismatch, CorpusNotFound, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 Vectors = NDArray[np.float32]
@@ -89,6 +89,19 @@ class ElasticEngine(Engine):
     @property
     def fingerprint(self) -> str:
         return f"elastic-{self.live.layout.vectors}-{self.manifest.fingerprint}"
+
+    @property
+    def version(self) -> str:
+        return self.live.name
+
+    def papers_at(self, version: str, ids: Sequence[str]) -> list[Paper | None]:
+        """The version before the live one stays on the cluster, older ones do not."""
+        if not is_version(self._connection.spec.index, version):
+            raise CorpusNotFound(f"{self._connection.where}: {version[:100]!r} is no version of it")
+        return [stored.paper for stored in StoredPapers(self._connection, version).several(ids)]
+
+    def replaced(self) -> bool:
+        return live_names(self._connection) not in (set(), {self.live.name})
 
     @property
     def exact(self) -> bool:

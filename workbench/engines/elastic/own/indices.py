@@ -79,6 +79,16 @@ def live_index(connection: Connection) -> LiveIndex:
     return described(connection, index, layout)
 
 
+def live_names(connection: Connection) -> set[str]:
+    """The indices that the alias names now; none where it is gone."""
+    return set(connection.call("GET", f"/{connection.spec.index}/_alias", missing_ok=True) or {})
+
+
+def is_version(alias: str, name: str) -> bool:
+    """Whether a name is one that a version of an alias has."""
+    return _number(alias, name) is not None
+
+
 def described(connection: Connection, index: str, layout: Layout) -> LiveIndex:
     """An index with the counts and the fingerprint of what a search sees in it now."""
     sums = {mark: {"sum": {"field": mark}} for mark in MARKS}
