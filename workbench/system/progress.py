@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 Progress = bool | Callable[[str, int, int | None], object]
@@ -46,14 +47,14 @@ def tqdm(*args: Any, **settings: Any) -> Any:
 def _bars() -> Any:
     """The class of bars that fits this place. A notebook saves a bar's widget as "model not found";
     so it is shown under an id, and its end is written there."""
-    from tqdm.auto import tqdm as auto
-
+    auto: Any = import_module("tqdm.auto").tqdm
     # Loaded where it was chosen; loading it brings ipywidgets along.
     notebook = sys.modules.get("tqdm.notebook")
     if notebook is None or not issubclass(auto, notebook.tqdm_notebook):
         return auto
 
-    class Bar(auto):  # type: ignore[misc,valid-type]  # known when it runs only
+    class Bar(auto):  # type: ignore[misc]  # which class it is, is known when it runs
+        displayed: bool
         _place: Any = None
 
         def display(self, *args: Any, check_delay: bool = True, **settings: Any) -> None:
