@@ -23,6 +23,7 @@ NAMES = (
     "signals",
     "tuning",
     "ask",
+    "roles",
     "indexing_memory",
     "ingest",
     "panel_latency",

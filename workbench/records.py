@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -119,7 +120,7 @@ class Filters:
         return any((self.year, self.venue, self.author, self.field, self.ids, self.terms))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """What an engine retrieved for one query; the contract between engines and all else.
 
@@ -153,7 +154,7 @@ class Candidates:
         """The values of one signal, shape (n,). Raises ValueError for an unknown name."""
         return self.values[:, self.signals.index(signal)]
 
-    @property
+    @cached_property
     def paper_starts(self) -> NDArray[np.intp]:
         """First row of each paper, shape (papers,): rows of one paper stand together."""
         if not len(self):

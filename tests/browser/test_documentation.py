@@ -125,7 +125,7 @@ def test_pages_are_read_from_the_disk(site: Path, browser: Browser, scheme: str)
     )
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
-    page.on("requestfailed", lambda request: complaints.append(request.url))
+    page.on("requestfailed", lambda request: complaints.append(f"{request.failure} {request.url}"))
     for name in PAGES:
         page.goto((site / f"{name}.html").as_uri())
         page.evaluate(source)
@@ -136,5 +136,7 @@ def test_pages_are_read_from_the_disk(site: Path, browser: Browser, scheme: str)
     page.locator("label[for=__search]").first.click()
     page.locator(".md-search__input").press_sequentially("optimism")
     expect(page.locator(".md-search-result__item").first).to_contain_text("optimism")
-    assert complaints == []
+    # What a page still reads when the next one is opened is aborted; that is no failure.
+    left = [each for each in complaints if "ERR_ABORTED" not in each]
+    assert left == [], "\n".join(left)
     context.close()

@@ -12,6 +12,7 @@ import os
 import random
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -127,11 +128,13 @@ class Signalled:
         self._at = at
 
     def __enter__(self) -> Signalled:
+        threading.setprofile(self._count)  # the thread that encodes has its moments too
         sys.setprofile(self._count)
         return self
 
     def __exit__(self, *raised: object) -> None:
         sys.setprofile(None)
+        threading.setprofile(None)
 
     def _count(self, frame: object, event: str, argument: object) -> None:
         if event in ("call", "c_call"):

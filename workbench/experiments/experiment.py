@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from workbench.errors import ExperimentError, shown
@@ -160,13 +159,8 @@ class Block(AbstractContextManager["Block"]):
         self.id = self._stack.enter_context(self._recorder.block(self._name))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, tb)
+    def __exit__(self, *raised: Any) -> None:
+        self._stack.__exit__(*raised)
         for text in self._tags:
             self._recorder.store.annotate(self.id, "tag", text)
         if self._note:

@@ -72,7 +72,8 @@ def real(setting: str, value: Any, least: float, most: float) -> float:
 
 def finite(value: Any) -> float | None:
     """A number as a float; None for what is none, NaN, infinite, or beyond what a float holds."""
-    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+    # Asking for the protocol takes 40 us, which a moving slider would wait for.
+    if isinstance(value, bool | str) or not isinstance(value, float | int | SupportsFloat):
         return None
     try:
         number = float(value)

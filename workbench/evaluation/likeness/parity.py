@@ -227,7 +227,7 @@ def parity(
     without one is the first's. Raises EvaluationError without queries or for engines that hold
     other papers, and what searching raises.
     """
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     for name, bench in (("first", first), ("second", second)):
         if not (hasattr(bench, "engine") and hasattr(bench, "search")):
