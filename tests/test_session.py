@@ -344,10 +344,11 @@ def test_info_says_what_the_corpus_holds_and_was_made_from(bench: Workbench) -> 
     info = bench.info()
     assert list(info) == [
         *("folder", "bytes", "papers", "passages", "terms", "model", "dimension", "analyser"),
-        *("chunking", "bm25", "generation", "fingerprint", "versions", "runtime"),
+        *("chunking", "bm25", "generation", "fingerprint", "versions", "runtime", "dense"),
     ]
     assert (info["papers"], info["passages"], info["dimension"]) == (2, 2, 384)
     assert info["bm25"] == {"k1": 0.9, "b": 0.4}
+    assert info["dense"] == {"search": "exact"}
     assert info["bytes"] > 1000
     assert json.loads(json.dumps(info)) == info
 

@@ -149,13 +149,14 @@ def test_a_generation_without_counts_is_made_anew_once(
 def test_a_projection_is_kept_until_a_fifth_is_new(
     folder: Path, write_jsonl: WriteJsonl, tmp_path: Path
 ) -> None:
+    digests = []
     with small_is_large():
         add_some(folder, write_jsonl, 100)
-        first = EmbeddedEngine(folder)
+        digests.append(EmbeddedEngine(folder).fingerprint)
         Indexer(folder, FakeEmbedder()).add(write_jsonl([paper_record(200)]))
-        second = EmbeddedEngine(folder)
+        digests.append(EmbeddedEngine(folder).fingerprint)
         add_some(folder, write_jsonl, 300)
-        third = EmbeddedEngine(folder)
-    digests = [engine.fingerprint.partition("+")[2] for engine in (first, second, third)]
-    assert digests[0] == digests[1] != digests[2]
+        digests.append(EmbeddedEngine(folder).fingerprint)
+    first, second, third = (digest.partition("+")[2] for digest in digests)
+    assert first == second != third
     assert {hit[0] for hit in found(folder)} >= {"p200", "p301"}
