@@ -6,11 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 NOTEBOOK := notebooks/01_search_your_papers.ipynb
+# The notebook on Elasticsearch is run for the site where a server is named.
+NOTEBOOKS := $(filter-out $(if $(WORKBENCH_ES_URL),,%elasticsearch.ipynb),$(wildcard notebooks/*.ipynb))
 LAB_FLAGS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser) \
              $(if $(filter 0,$(shell id -u)),--allow-root)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup lab test lint format bench screenshots lock clean
+.PHONY: help setup lab test lint format docs bench screenshots lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -43,6 +45,12 @@ format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+docs: $(NOTEBOOKS:%=build/%)  ## Run the notebooks, build the documentation into build/site
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+build/notebooks/%.ipynb: notebooks/%.ipynb $(shell find workbench -name '*.py') | $(READY)
+	$(BIN)/jupyter nbconvert --log-level WARN --to notebook --execute --output-dir $(@D) $<
+
 bench: $(READY)  ## Measure speed, memory and quality beside the alternatives
 	$(BIN)/python -m pip install --quiet -r benchmarks/requirements.lock
 	$(BIN)/python benchmarks/run.py
@@ -54,10 +62,10 @@ screenshots: $(READY)  ## Take the README's pictures anew
 
 lock:  ## Write the lock files anew from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet ".[test]"
+	build/lock/bin/python -m pip install --quiet ".[test,docs]"
 	build/lock/bin/python -m pip freeze --exclude paper-search-workbench \
 	  | sed 's/+cpu$$//' > requirements.lock
-	build/lock/bin/python -m pip install --quiet ".[test,bench]"
+	build/lock/bin/python -m pip install --quiet ".[test,docs,bench]"
 	build/lock/bin/python -m pip freeze --exclude paper-search-workbench \
 	  | sed 's/+cpu$$//' > benchmarks/requirements.lock
 	rm -rf build

@@ -13,17 +13,34 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from common import SOURCES, Figure, arguments, heading, index_of, need, queries_of, table, targets
+import numpy as np
+from common import (
+    ROOT,
+    SOURCES,
+    Figure,
+    arguments,
+    heading,
+    index_of,
+    need,
+    note,
+    queries_of,
+    table,
+    targets,
+)
 
 import workbench as wb
+from workbench.experiments.evaluating import Collection, retrieve
 from workbench.experiments.experiment import list_experiments
 from workbench.experiments.store import ExperimentStore
+from workbench.studies import systems
 
 Judged = tuple[list[wb.Query], list[wb.Judgment]]
+LANDMARKS = ROOT / "data" / "landmarks"
+PARTS = ("recording", "grid", "compare", "reruns", "writers", "table")
 
 WRITER = """
 import sys
@@ -37,6 +54,16 @@ for n in range(int(sys.argv[3])):
         "queries": 1})
 """
 
+RERUN = """
+import json, sys
+from workbench.experiments.experiment import Experiment
+from workbench.studies.records import find_experiment
+found, bench = find_experiment(sys.argv[1])
+profile = found.document["profile"] | json.loads(sys.argv[2])
+again = Experiment(found.store, {**found.document, "profile": profile}, found.subject).rerun()
+print(again.identical or again)
+"""
+
 
 def main() -> None:
     """Measure and print."""
@@ -46,22 +73,24 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=10_000)
     parser.add_argument("--settings", type=int, default=40)
     parser.add_argument("--alone", type=int, default=40, help="of them evaluated alone too")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=PARTS, help="parts to measure")
     given = parser.parse_args()
     heading("Experiments")
     need(given.data / SOURCES["scifact"].file)
+    judged = queries_of(given.data, "test")
     with tempfile.TemporaryDirectory() as work:
         folder = Path(work) / "scifact"
         shutil.copytree(index_of("scifact", given.data), folder)
         shutil.rmtree(folder / "experiments", ignore_errors=True)
-        judged = queries_of(given.data, "test")
-        figures = [
-            *_recording(folder, judged),
-            *_grid(folder, judged, given.settings, given.alone),
-            *_reruns(folder, given.reruns),
-            *_writers(Path(work), given.records),
-            *_table(Path(work), given.rows),
-        ]
-    targets(figures)
+        parts: dict[str, Callable[[], Iterator[Figure]]] = {
+            "recording": lambda: _recording(folder, judged),
+            "grid": lambda: _grid(folder, judged, given.settings, given.alone),
+            "compare": lambda: _side_by_side(folder, judged),
+            "reruns": lambda: _reruns(Path(work), given.reruns),
+            "writers": lambda: _writers(Path(work), given.records),
+            "table": lambda: _table(Path(work), given.rows),
+        }
+        targets([figure for name in given.only for figure in parts[name]()])
 
 
 def _recording(folder: Path, judged: Judged) -> Iterator[Figure]:
@@ -96,6 +125,7 @@ def _grid(folder: Path, judged: Judged, settings: int, few: int) -> Iterator[Fig
     weights = [n / settings for n in range(settings)]
     with wb.open(folder, progress=False) as bench:
         shutil.rmtree(folder / "experiments", ignore_errors=True)
+        bench.search(judged[0][0].text)  # the model is loaded and the index read, for both
         started = time.perf_counter()
         swept = wb.sweep(None, {"weights.dense": weights}, *judged, bench=bench, progress=False)
         together = time.perf_counter() - started
@@ -107,8 +137,10 @@ def _grid(folder: Path, judged: Judged, settings: int, few: int) -> Iterator[Fig
             alone.append(report.metrics == point.metrics)
         apart = (time.perf_counter() - started) * settings / len(alone)
         os.environ["WORKBENCH_RECORD"] = "true"
+        theirs = _ranx(bench, judged, [point.profile for point in swept.points])
     rows = [("wb.sweep", f"{together:.1f} s", f"{sum(alone)} of {len(alone)} the same numbers"),
-            (f"{settings} evaluations", f"{apart:.1f} s", f"from {len(alone)}")]  # fmt: skip
+            (f"{settings} evaluations", f"{apart:.1f} s", f"from {len(alone)}"),
+            *theirs]  # fmt: skip
     table(f"A grid of {settings} weights on SciFact", ("", "time", ""), rows)
     yield Figure("a grid, times as fast as evaluations", apart / together, 10.0, "x", least=True)
     yield Figure(
@@ -116,24 +148,91 @@ def _grid(folder: Path, judged: Judged, settings: int, few: int) -> Iterator[Fig
     )
 
 
-def _reruns(folder: Path, reruns: int) -> Iterator[Figure]:
-    """Fresh processes with 1, 2 and 8 threads."""
+def _side_by_side(folder: Path, judged: Judged) -> Iterator[Figure]:
+    """Four systems that retrieve differently, one after the other and side by side."""
+    asked = [wb.Profile(n_retrieval=n) for n in (40, 60, 100, 120)]
+    usual, rows, means = systems.SIDE_BY_SIDE, [], []
     with wb.open(folder, progress=False) as bench:
-        judged = bench.experiments()["latest"]
-        queries, judgments = judged.queries[:40], judged.judgments
-        for k, size in ((1000, 50), (100, 3)):
-            profile = bench.profile.replace(batch_size=size)
-            bench.evaluate(queries, judgments, k=k, profile=profile, progress=False)
-        names = [row.id for row in bench.experiments().rows[:2]]
+        bench.search(judged[0][0].text)
+        for at_once in (1, usual, usual, 1):
+            shutil.rmtree(folder / "experiments", ignore_errors=True)
+            systems.SIDE_BY_SIDE = at_once
+            started = time.perf_counter()
+            found = wb.compare(asked, *judged, bench=bench, progress=False)
+            rows.append((f"{at_once} at once", f"{time.perf_counter() - started:.1f} s"))
+            means.append({label: report.metrics for label, report in found.reports.items()})
+    systems.SIDE_BY_SIDE = usual
+    table("Four systems that retrieve differently, 300 SciFact queries", ("", "time"), rows)
+    same = sum(each == means[0] for each in means)
+    yield Figure("comparisons with the same numbers", float(same), float(len(means)), least=True)
+
+
+def _ranx(
+    bench: wb.Workbench, judged: Judged, profiles: list[wb.Profile]
+) -> Iterator[tuple[str, str, str]]:
+    """ranx's way: one retrieval, a run a signal, fused and evaluated anew for each setting. It
+    keeps no records, gives no intervals, and takes each run's own papers."""
+    try:
+        import ranx
+    except ImportError:
+        return
+    started = time.perf_counter()
+    collection = Collection.of(*judged)
+    found = list(retrieve(bench.subject, collection, bench.profile))
+    retrieved = time.perf_counter() - started
+    qrels = ranx.Qrels({query.id: collection.grades[query.id] for query, _ in found})
+    signals = found[0][1].signals
+    runs = []
+    for signal in signals:
+        scores: dict[str, dict[str, float]] = {}
+        for query, each in found:
+            best = np.maximum.reduceat(each.column(signal), each.paper_starts)
+            papers = each.paper_ids[each.paper_starts].tolist()
+            scores[query.id] = dict(zip(papers, best.tolist(), strict=True))
+        runs.append(ranx.Run(scores, name=signal))
+
+    def measured(profile: wb.Profile) -> float:
+        weights = tuple(profile.weights.get(signal, 0.0) for signal in signals)
+        run = ranx.fuse(runs, norm="min-max", method="wsum", params={"weights": weights})
+        return float(ranx.evaluate(qrels, run, "ndcg@10"))
+
+    measured(profiles[0])  # compiled
+    started = time.perf_counter()
+    best = max(map(measured, profiles))
+    spent = time.perf_counter() - started + retrieved
+    yield "ranx: fuse and evaluate", f"{spent:.1f} s", f"best nDCG@10 {best:.4f}, compiled before"
+
+
+def _reruns(work: Path, reruns: int) -> Iterator[Figure]:
+    """Fresh processes with 1, 2 and 8 threads, of records made with different batches and stages;
+    on the small corpus of the project, so that a process takes seconds."""
+    judged = LANDMARKS / "queries.jsonl", LANDMARKS / "qrels.tsv"
+    folder = work / "landmarks"
+    wb.index(LANDMARKS / "papers.jsonl", into=folder, progress=False)
+    with wb.open(folder, progress=False) as bench:
+        for profile in (
+            bench.profile,
+            bench.profile.replace(batch_size=3, workers=1),
+            bench.profile.replace(batch_size=64, reranker="late-interaction", n_rerank=10),
+            wb.Profile.named("fast").replace(batch_size=1),
+        ):
+            bench.evaluate(*judged, k=100, profile=profile, progress=False)
+        names = [row.id for row in bench.experiments().rows]
     same = 0
     for turn in range(reruns):
         threads = ("1", "2", "8")[turn % 3]
+        others = {"batch_size": (1, 7, 50)[turn // 3 % 3], "workers": (1, 15)[turn % 2]}
+        record = f"{folder}/{names[turn % len(names)]}"
         variables = dict.fromkeys(("WORKBENCH_THREADS", "OMP_NUM_THREADS"), threads)
         done = subprocess.run(
-            [sys.executable, "-m", "workbench", "rerun", f"{folder}/{names[turn % 2]}", "--json"],
+            [sys.executable, "-c", RERUN, record, json.dumps(others)],
             capture_output=True, text=True, check=False, env={**os.environ, **variables},
         )  # fmt: skip
-        same += done.returncode == 0 and json.loads(done.stdout)["identical"]
+        identical = done.stdout.strip() == "True"
+        if not identical:
+            said = (done.stdout + done.stderr)[-2000:]
+            note(f"Not identical: {record}, {threads} threads, {others}: {said}")
+        same += identical
     yield Figure(
         "reruns in fresh processes that are identical", float(same), float(reruns), least=True
     )

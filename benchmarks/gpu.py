@@ -116,9 +116,10 @@ def compare(name: str, folder: Path, texts: list[str], given: Any, peak: float) 
 def tokenising(embedder: TorchEmbedder, texts: list[str]) -> None:
     """How long turning the texts into tokens takes by itself: a bound on the whole."""
     from workbench.models.embedders.batching import token_rows
+    from workbench.models.embedders.token_starts import TokenStarts
 
     started = time.perf_counter()
-    for _ in token_rows(texts, embedder.tokenizer):
+    for _ in token_rows(texts, TokenStarts(embedder.tokenizer).ids):
         pass
     seconds = time.perf_counter() - started
     note(f"Tokens alone: {len(texts) / seconds:,.0f} texts a second")

@@ -1,8 +1,12 @@
-"""Passages a second of our encoder against sentence-transformers with the same weights."""
+"""Passages a second of our encoder against sentence-transformers with the same weights; the rest
+of indexing with an encoder that takes no time; the encoder's share of the whole."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import lzma
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -24,8 +28,10 @@ from common import (
 from contenders import Vectors, sentence_transformer
 
 from workbench.corpus.chunking import cut_papers, embedding_text
+from workbench.corpus.ingest import IngestReport
 from workbench.corpus.parsing import parse_paper
 from workbench.corpus.readers import read_entries
+from workbench.engines.embedded.indexing import Indexer
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 
 OURS = "workbench"
@@ -43,6 +49,7 @@ def main() -> None:
     """Measure and print."""
     parser = arguments(__doc__)
     parser.add_argument("--passages", type=int, default=600)
+    parser.add_argument("--papers", type=int, default=12_000, help="for the null encoder")
     parser.add_argument("--rounds", type=int, default=2, help="how often all passages are encoded")
     given = parser.parse_args()
     sources = {name: need(given.data / SOURCES[name].file) for name in ("arxiv", "scifact")}
@@ -72,7 +79,48 @@ def main() -> None:
             Figure(f"{name}, ours / its best batch", speeds[OURS] / best, 4, "x", least=True),
             Figure(f"{name}, lowest cosine", float(cosines.min()), 0.99, least=True),
         ]
+    figures += [pipeline(sources["arxiv"], given.papers), end_to_end(sources["arxiv"])]
     targets(figures)
+
+
+class NullEmbedder(OnnxEmbedder):
+    """Cuts as the default does, and its vectors cost nothing."""
+
+    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+        """The same unit vector for each text."""
+        vectors = np.zeros((len(texts), self.dimension), np.float32)
+        vectors[:, 0] = 1
+        return vectors
+
+
+def pipeline(source: Path, papers: int) -> Figure:
+    """All of `wb.index` but the encoder."""
+    embedder = NullEmbedder()
+    embedder.token_starts(["warm up"])
+    seconds, report = _indexed(source, papers, embedder)
+    rows = [(name, f"{spent:.2f}", f"{spent / seconds:.0%}")
+            for name, spent in report.seconds.items()]  # fmt: skip
+    table(f"Null encoder, {papers:,} papers in {seconds:.2f} s", ("stage", "s", "share"), rows)
+    return Figure("null encoder, papers/s", papers / seconds, 3000, least=True)
+
+
+def end_to_end(source: Path, papers: int = 200) -> Figure:
+    """The encoder's own share of an index that is made with the default."""
+    embedder = OnnxEmbedder()
+    embedder.encode(["warm up"])
+    seconds, report = _indexed(source, papers, embedder)
+    return Figure("the encoder's share", 100 * report.seconds["encode"] / seconds, 90, "%",
+                  least=True)  # fmt: skip
+
+
+def _indexed(source: Path, papers: int, embedder: OnnxEmbedder) -> tuple[float, IngestReport]:
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "papers.jsonl"
+        with lzma.open(source, "rt") as lines:
+            file.write_text("".join(islice(lines, papers)), "utf-8")
+        started = time.perf_counter()
+        report = Indexer(Path(scratch) / "index", embedder).add(file)
+        return time.perf_counter() - started, report
 
 
 def _name(size: int) -> str:

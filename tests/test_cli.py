@@ -15,7 +15,7 @@ import pytest
 
 from tests.command import run
 from tests.conftest import hear_ctrl_c, paper_record
-from workbench.engines.embedded.indexing import BLOCK
+from workbench.engines.embedded.encoding import BLOCK
 from workbench.evaluation.judgments.judgments import Judgments
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import Profile

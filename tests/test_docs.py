@@ -1,4 +1,7 @@
-"""The documents are tests too: the README's code runs, and what it names is there."""
+"""The documents are tests too: their code runs, and what they name is there.
+
+docs/elasticsearch.md and docs/experiments.md run in tests beside what they are about.
+"""
 
 from __future__ import annotations
 
@@ -15,61 +18,100 @@ import workbench as wb
 from tests.command import run
 from tests.conftest import ROOT
 
-README = (ROOT / "README.md").read_text(encoding="utf-8")
+DOCUMENTS = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md")))
+}
+ELSEWHERE = {"docs/elasticsearch.md", "docs/experiments.md", "docs/serving.md"}
+HERE = {name: text for name, text in DOCUMENTS.items() if name not in ELSEWHERE}
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, flags=re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    """Lines that a reader can type as they are; those that serve have no prompt before them."""
+    lines = "".join(blocks(text, "console")).splitlines()
+    return [line[2:] for line in lines if line.startswith("$ workbench ")]
+
+
+def having(language: str) -> list[str]:
+    return [name for name, text in HERE.items() if blocks(text, language)]
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder that looks like a clone, so that the README's paths hold and nothing is left."""
+def clone(landmarks: wb.Workbench, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that looks like a clone, so that the paths of documents hold and nothing is left."""
     folder = tmp_path_factory.mktemp("clone")
-    landmarks = folder / "data" / "landmarks"
-    landmarks.mkdir(parents=True)
-    for name in ("papers.jsonl", "queries.jsonl", "qrels.tsv", "questions.jsonl"):
-        shutil.copy(ROOT / "data" / "landmarks" / name, landmarks)
+    corpus = shutil.copytree(landmarks.folder.parent, folder / "data" / "landmarks")
+    for name in ("queries.jsonl", "qrels.tsv", "questions.jsonl"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, corpus)
     return folder
 
 
-def test_the_python_of_the_readme_runs(clone: Path) -> None:
+@pytest.mark.parametrize("name", having("python"))
+def test_the_python_of_a_document_runs(name: str, clone: Path) -> None:
     names: dict[str, object] = {}
+    shutil.rmtree(clone / "build", ignore_errors=True)
     with contextlib.chdir(clone):
-        for block in blocks("python"):
-            exec(compile(block, "README.md", "exec"), names)
-    assert isinstance(names["ranking"], wb.Ranking)
+        for block in blocks(HERE[name], "python"):
+            exec(compile(block, name, "exec"), names)
+    opened = [value for value in names.values() if isinstance(value, wb.Workbench)]
+    assert opened
+    for bench in opened:
+        bench.close()
 
 
-def test_the_commands_of_the_readme_run(clone: Path) -> None:
-    lines = [line[2:] for block in blocks("console") for line in block.splitlines()]
-    commands = [line for line in lines if line.startswith("workbench ")]
-    assert commands
-    for command in commands:
+@pytest.mark.parametrize("name", [name for name, text in HERE.items() if commands(text)])
+def test_the_commands_of_a_document_run(name: str, clone: Path) -> None:
+    for command in commands(HERE[name]):
         with contextlib.chdir(clone):
             done = run(*shlex.split(command)[1:])
         assert done.returncode == 0, (command, done.stderr)
 
 
-def test_the_make_targets_of_the_readme_exist() -> None:
+def test_the_make_targets_of_documents_exist() -> None:
     targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.MULTILINE))
-    named = re.findall(r"(?:^|`)make ([a-z]+)", README, flags=re.MULTILINE)
-    assert named
-    assert set(named) <= targets
+    for text in DOCUMENTS.values():
+        assert set(re.findall(r"(?:^|`)make ([a-z]+)", text, flags=re.MULTILINE)) <= targets
+    assert "make lab" in DOCUMENTS["README.md"]
 
 
-def test_the_toml_of_the_readme_is_a_profile(tmp_path: Path) -> None:
-    (block,) = blocks("toml")
+@pytest.mark.parametrize("name", having("toml"))
+def test_the_toml_of_a_document_is_a_profile(name: str, tmp_path: Path) -> None:
     path = tmp_path / "mine.toml"
-    path.write_text(block)
-    assert wb.Profile.from_toml(path).n_retrieval == tomllib.loads(block)["n_retrieval"]
+    for block in blocks(HERE[name], "toml"):
+        path.write_text(block)
+        assert wb.Profile.from_toml(path).n_retrieval == tomllib.loads(block)["n_retrieval"]
 
 
 @pytest.mark.parametrize("name", ["README.md", "ARCHITECTURE.md", "data/README.md"])
 def test_links_and_images_lead_somewhere(name: str) -> None:
+    # Those of docs/ are looked up when the site is built.
     document = ROOT / name
-    links = re.findall(r"\]\(([^)#:]+)\)", document.read_text(encoding="utf-8"))
+    links = re.findall(r"\]\(([^)#:]+)[)#]", document.read_text(encoding="utf-8"))
     assert [link for link in links if not (document.parent / link).exists()] == []
+
+
+def test_the_figures_of_the_readme_are_those_that_were_measured() -> None:
+    rows = [line for line in DOCUMENTS["README.md"].splitlines() if line.startswith("|")]
+    assert len(rows) > 4
+    assert [row for row in rows if row not in DOCUMENTS["docs/measured.md"]] == []
+
+
+def test_the_readme_is_one_page() -> None:
+    assert len(DOCUMENTS["README.md"].splitlines()) <= 120
+
+
+def test_errors_and_variables_that_documents_name_exist() -> None:
+    code = "".join(path.read_text("utf-8") for path in (ROOT / "workbench").rglob("*.py"))
+    for name, text in DOCUMENTS.items():
+        named = re.findall(r"`([A-Z][A-Za-z]+(?:Error|NotFound|Mismatch|Damaged|Locked))\b", text)
+        assert set(named) <= set(wb.errors.__all__), name
+        variables = set(re.findall(r"\b(?:WORKBENCH|ASTA|FAST|MODEL|MAX)_[A-Z_]+[A-Z]\b", text))
+        unread = {v for v in variables if v.removeprefix("WORKBENCH_ES_") not in code.upper()}
+        assert not unread, name
 
 
 def test_rooms_of_the_architecture_exist() -> None:

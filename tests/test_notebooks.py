@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from html import unescape
+from itertools import zip_longest
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
+from nbconvert import HTMLExporter
+from nbformat import NotebookNode
 
 from tests.waiting import HANG
+from workbench.widgets.live import VIEW
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
 
@@ -49,3 +55,31 @@ def test_runs_from_top_to_bottom(path: Path) -> None:
     warned = [o.text for o in outputs if o.get("name") == "stderr" and "Warning" in o.text]
     assert outputs
     assert not warned
+    _shows_every_result(notebook)
+
+
+def _shows_every_result(notebook: NotebookNode) -> None:
+    """Without its kernel, as a page and in a front end: under each widget stands its static form,
+    and nothing that only a kernel could show is left."""
+    notebook.metadata.pop("widgets", None)
+    page, _ = HTMLExporter().from_notebook_node(notebook)
+    # A front end hides the line of the widget that it has no model for where the form follows.
+    for cell in notebook.cells:
+        outputs = cell.get("outputs", [])
+        for output, after in zip_longest(outputs, outputs[1:]):
+            model = output.get("data", {}).get(VIEW, {}).get("model_id")
+            if model is None:
+                continue
+            form = after["data"]["text/html"] if after else ""
+            assert f'id="wb-static-{model}"' in form, (cell.source, output.data["text/plain"])
+            assert f'id="wb-static-{model}"' in page
+            assert len(_words(form)) > 20, form
+        for output in outputs:
+            text = output.get("text") or output.get("data", {}).get("text/html") or ""
+            assert set(_words(text)) <= set(_words(page)), cell.source
+
+
+def _words(html: str) -> list[str]:
+    """What a person can read of a piece of HTML."""
+    bare = re.sub(r"<style.*?</style>|<script.*?</script>|<[^>]*>", " ", html, flags=re.DOTALL)
+    return re.findall(r"\w+", unescape(re.sub(r"\x1b\[[\d;]*m", "", bare)))

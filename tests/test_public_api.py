@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import subprocess
 import sys
 
@@ -74,6 +75,29 @@ def test_the_public_names_are_these() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_each_public_name_is_there_and_documented(name: str) -> None:
     assert getattr(wb, name).__doc__
+
+
+CLASSES = [getattr(wb, name) for name in NAMES if inspect.isclass(getattr(wb, name))]
+
+
+@pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
+def test_members_of_public_classes_are_documented(kind: type) -> None:
+    for name, member in vars(kind).items():
+        if isinstance(member, property | classmethod | staticmethod) or inspect.isfunction(member):
+            assert name.startswith("_") or inspect.getdoc(getattr(kind, name)), name
+    fields = getattr(kind, "__dataclass_fields__", {})
+    told = kind.__doc__ or ""
+    unsaid = [name for name in fields if not re.search(rf"\b{name}\b", told)]
+    assert [name for name in unsaid if not name.startswith("_")] == []
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_arrays_say_their_shape(name: str) -> None:
+    for member in vars(getattr(wb, name)).values():
+        function = member.fget if isinstance(member, property) else member
+        if inspect.isfunction(function) and not function.__name__.startswith("_"):
+            array = "NDArray" in str(function.__annotations__.get("return"))
+            assert not array or "hape" in str(function.__doc__), function
 
 
 def test_a_star_import_brings_exactly_the_public_names() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,13 @@ def _short(text: str, most: int = 60) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """One paper. Character offsets anywhere in the package refer to `text`."""
+    """One paper. Character offsets anywhere in the package refer to `text`.
+
+    `id` is the corpus's own. `title`, `abstract` and `body` are plain text, "" where there is none;
+    `authors` full names in order, `venue` a journal or conference, `fields` of study or keywords;
+    `year` None where it is not known. `doi` and `arxiv_id` stand without a prefix, `url` leads to
+    the paper.
+    """
 
     id: str
     title: str
@@ -46,7 +53,10 @@ class Paper:
 
 @dataclass(frozen=True, slots=True)
 class Passage:
-    """A span of a paper: `text == paper.text[start:end]`, offsets in characters."""
+    """A span of a paper: `text == paper.text[start:end]`, offsets in characters.
+
+    `number` counts the passages of `paper_id` from 0.
+    """
 
     paper_id: str
     number: int
@@ -63,7 +73,8 @@ class Passage:
 class Query:
     """A query made ready for an engine.
 
-    `terms` maps each analysed term to its weight (how often it occurs in the query);
+    `text` is as it was asked, `id` its name in a collection or "". `terms` maps each analysed term
+    to its weight (how often it occurs in the query);
     `vector` is float32 of shape (dimension,), unit length, or None where no dense arm is wanted.
     """
 
@@ -79,7 +90,8 @@ class Query:
 
 @dataclass(frozen=True, slots=True)
 class Judgment:
-    """How relevant a paper is to a query: 0 not at all, higher is better (TREC qrels)."""
+    """How relevant `paper_id` is to `query_id`: `grade` 0 not at all, higher is better (TREC
+    qrels)."""
 
     query_id: str
     paper_id: str
@@ -108,14 +120,16 @@ class Filters:
         return any((self.year, self.venue, self.author, self.field, self.ids, self.terms))
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Candidates:
     """What an engine retrieved for one query; the contract between engines and all else.
 
     One row a passage, n rows, in ascending order of (paper id, passage number), so a stable sort
     breaks ties by paper id. **Complete**: `values` (float64, n x signals) holds each row's true
     value in every signal, also where only one arm retrieved it. `lower` (float64, signals) is
-    each signal's theoretical minimum: 0 for BM25 (nothing matched), -1 for a cosine.
+    each signal's theoretical minimum: 0 for BM25 (nothing matched), -1 for a cosine. `paper_ids`
+    (str) and `numbers` (int32), both of shape (n,), name the passages. `fingerprint` is of what
+    they were retrieved from.
     """
 
     query: Query
@@ -140,7 +154,7 @@ class Candidates:
         """The values of one signal, shape (n,). Raises ValueError for an unknown name."""
         return self.values[:, self.signals.index(signal)]
 
-    @property
+    @cached_property
     def paper_starts(self) -> NDArray[np.intp]:
         """First row of each paper, shape (papers,): rows of one paper stand together."""
         if not len(self):
@@ -161,7 +175,10 @@ class SignalShare:
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One paper of a ranking with its best passage. `score` is the sum of the contributions."""
+    """One paper of a ranking with its best passage.
+
+    `rank` counts from 1; `score` is the sum of the contributions of `signals`, by name.
+    """
 
     rank: int
     score: float

@@ -55,7 +55,7 @@ from workbench.profiles import Profile, as_profile
 from workbench.qa.answer import Answer
 from workbench.qa.asking import Asking, AskOptions, Request, Stages
 from workbench.qa.evaluation.baselines import Choose
-from workbench.qa.evaluation.evaluate import LENGTHS, evaluate_answers
+from workbench.qa.evaluation.evaluate import LENGTHS, as_lengths, evaluate_answers
 from workbench.qa.evaluation.questions import Questions, read_questions
 from workbench.qa.evaluation.report import AnswerReport
 from workbench.qa.reviewing import review
@@ -313,7 +313,7 @@ class Workbench:
     def evaluate_answers(
         self,
         questions: Questions,
-        words: Sequence[int] = LENGTHS,
+        words: int | Sequence[int] = LENGTHS,
         *,
         writer: Writer | str | None = None,
         profile: Profile | str | None = None,
@@ -333,7 +333,7 @@ class Workbench:
                 return self.ask(text, words=words, writer=writer, profile=profile)
             return self.ask(text, words=words, profile=profile, stages=Stages(choose=choose))
 
-        judged, lengths = read_questions(questions), tuple(words)
+        judged, lengths = read_questions(questions), as_lengths(words)
         asked = asked_answers(judged, lengths, self.chosen(profile, None), baselines)
         measure = partial(evaluate_answers, ask, self.engine, judged, lengths)
         options = {"baselines": baselines, "progress": progress}
@@ -522,7 +522,8 @@ class Workbench:
     def info(self) -> dict[str, Any]:
         """What this corpus holds and from what it was made."""
         place = {"folder": str(self.folder), **self._keeper.facts()}
-        return place | self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
+        made = self.manifest.facts() | runtimes_of(self.manifest, self._agreement)
+        return place | made | self.engine.facts()
 
     def loaded(self) -> dict[str, int]:
         """Bytes of each model that is in memory now, by "name on device"."""

@@ -56,7 +56,9 @@ def fits(widget: Locator) -> None:
 def heap(page: Page) -> tuple[int, int]:
     """Bytes of the page's JavaScript heap and its DOM nodes, after collecting garbage."""
     session: CDPSession = page.context.new_cdp_session(page)
-    session.send("HeapProfiler.collectGarbage")
+    for _ in range(2):  # what one round lets go of, holds elements that only the next one finds
+        page.evaluate("() => new Promise((done) => requestIdleCallback(done))")
+        session.send("HeapProfiler.collectGarbage")
     used = session.send("Runtime.getHeapUsage")["usedSize"]
     nodes = session.send("Memory.getDOMCounters")["nodes"]
     session.detach()

@@ -24,6 +24,14 @@ panel""",
     "bench.judge([{'id': 'a', 'text': 'attention for translation'}], 'axe-judge.jsonl', depth=3)",
     "bench.memory_plot(bench._embedder.pool)",
     "bench.profile_picker()",
+    "bench.compare_panel('attention for translation')",
+    "bench.ask_panel('How do late-interaction models keep their index small?')",
+    """into = wb.import_panel(into="axe-corpus")
+into.add_source("landmarks/papers.jsonl")
+into""",
+    """with bench.experiment("axe"):
+    bench.evaluate(*judged, progress=False)
+bench.experiments_panel()""",
 )
 RULES = """async () => {
   const found = await axe.run(document.querySelectorAll('.wb'), {
@@ -54,7 +62,7 @@ def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> No
         page.wait_for_selector(READY, timeout=60_000)
     finally:
         set_setting(lab.root, "themes", {})
-    page.set_viewport_size({"width": 1600, "height": 4200})
+    page.set_viewport_size({"width": 1600, "height": 9000})
     panel = page.locator(".wb-search")
     expect(panel.locator(".wb-card").first).to_be_visible()
     panel.locator(".wb-title").first.click()
@@ -64,6 +72,9 @@ def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> No
     panel.get_by_role("button", name="Copy as code").click()
     expect(panel.locator(".wb-versus")).to_be_visible()
     expect(page.locator(".wb-judging .wb-square").first).to_be_visible(timeout=30_000)
+    for shown in (".wb-lists", ".wb-import .wb-item", ".wb-experiments tbody tr"):
+        expect(page.locator(shown).first).to_be_visible()
+    expect(page.locator(".wb-ask[data-number='1'] details .wb-chip").first).to_be_visible()
     page.evaluate(source)
     found = page.evaluate(RULES)
     screenshot(page, f"axe-{theme}")

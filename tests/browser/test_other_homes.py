@@ -1,4 +1,4 @@
-"""The panel outside JupyterLab: alone in a browser (`workbench app`)."""
+"""The panel outside JupyterLab: in Notebook 7, and alone in a browser (`workbench app`)."""
 
 from __future__ import annotations
 
@@ -9,27 +9,33 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab import free_port
-from tests.browser.notebooks import READY, move, order, settled
+from tests.browser.lab import free_port, running_lab
+from tests.browser.notebooks import OPEN, READY, move, order, settled
 from tests.conftest import ROOT, hear_ctrl_c, need
+from tests.waiting import HANG
+from workbench.session import Workbench
 
 LANDMARKS = ROOT / "data" / "landmarks"
 
 
 @pytest.fixture
-def root(tmp_path: Path) -> Path:
-    shutil.copytree(LANDMARKS, tmp_path / "landmarks", ignore=shutil.ignore_patterns("index"))
+def root(tmp_path: Path, landmarks: Workbench) -> Path:
+    """A folder with the sample corpus, indexed, and its queries and judgments."""
+    shutil.copytree(landmarks.folder.parent, tmp_path / "landmarks")
+    for name in ("queries.jsonl", "qrels.tsv"):
+        shutil.copy(LANDMARKS / name, tmp_path / "landmarks")
     return tmp_path
 
 
 def use(page: Page) -> None:
     """Search, slide, undo: what a person would do first."""
-    page.wait_for_selector(READY, timeout=120_000)
+    page.wait_for_selector(READY)
     panel = page.locator(".wb-search")
     query = panel.get_by_role("combobox", name="Query")
     query.fill("batch normalization")
@@ -49,19 +55,35 @@ def use(page: Page) -> None:
     assert panel.get_attribute("data-mismatches") is None
 
 
+def test_notebook_7(page: Page, root: Path) -> None:
+    need(importlib.util.find_spec("notebook") is not None, "Notebook 7", "pip install notebook")
+    with running_lab(root, "notebook") as server:
+        server.write("seven.ipynb", f"{OPEN}\nbench.panel(query='late interaction')", "1")
+        page.goto(f"{server.url}/notebooks/seven.ipynb?token={server.token}")
+        # Before the kernel is connected, Run asks which one to take.
+        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        page.get_by_role("menuitem", name="Run", exact=True).click()
+        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        use(page)
+        cells = page.locator(".jp-Cell").count()
+        page.locator(".wb-status").click()
+        for key in ("b", "d", "d", "0", "0", "x"):
+            page.keyboard.press(key)
+        assert page.locator(".jp-Cell").count() == cells
+        expect(page.get_by_role("dialog")).to_have_count(0)
+
+
 def test_the_panel_alone(page: Page, root: Path) -> None:
     need(importlib.util.find_spec("voila") is not None, "voila", "pip install voila")
     files = ["--queries", "landmarks/queries.jsonl", "--qrels", "landmarks/qrels.tsv"]
     command = [sys.executable, "-m", "workbench", "app", "landmarks", *files, "--no-browser"]
-    log = root / "app.log"
-    with open(log, "wb") as stream:
-        process = subprocess.Popen(
-            [*command, f"--port={free_port()}"], cwd=root, stdout=stream,
-            stderr=subprocess.STDOUT, preexec_fn=hear_ctrl_c,
-            env={**os.environ, "JUPYTER_RUNTIME_DIR": str(root / ".runtime")},
-        )  # fmt: skip
+    process = subprocess.Popen(
+        [*command, f"--port={free_port()}"], cwd=root, stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT, text=True, preexec_fn=hear_ctrl_c,
+        env={**os.environ, "JUPYTER_RUNTIME_DIR": str(root / ".runtime")},
+    )  # fmt: skip
     try:
-        page.goto(address(log, process))
+        page.goto(address(process))
         use(page)
         expect(page.locator(".wb-curve-line")).to_be_visible()
         # Without the secret there is no panel.
@@ -75,15 +97,18 @@ def test_the_panel_alone(page: Page, root: Path) -> None:
         process.wait(timeout=30)
 
 
-def address(log: Path, process: subprocess.Popen[bytes]) -> str:
-    """Where the server says that it is, secret included."""
-    import time
-
-    for _ in range(480):
-        found = re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", log.read_text("utf-8"))
-        if found:
-            return found[0]
-        if process.poll() is not None:
-            break
-        time.sleep(0.25)
-    raise AssertionError(log.read_text("utf-8")[-3000:])
+def address(process: subprocess.Popen[str]) -> str:
+    """Where the server says that it is, secret included; what it says later is read and dropped."""
+    assert process.stdout is not None
+    mute = threading.Timer(HANG, process.kill)
+    mute.start()
+    said: list[str] = []
+    try:
+        for line in process.stdout:
+            said.append(line)
+            if found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", line):
+                threading.Thread(target=process.stdout.read, daemon=True).start()
+                return found[0]
+    finally:
+        mute.cancel()
+    raise AssertionError("".join(said)[-3000:])

@@ -12,6 +12,7 @@ import os
 import random
 import re
 import sys
+import threading
 import traceback
 from collections.abc import Sequence
 from hashlib import blake2b
@@ -22,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.ingest import IngestReport
+from workbench.engines.embedded import projection
 from workbench.engines.embedded.indexing import Indexer
 from workbench.session import Workbench
 
@@ -126,11 +128,13 @@ class Signalled:
         self._at = at
 
     def __enter__(self) -> Signalled:
+        threading.setprofile(self._count)  # the thread that encodes has its moments too
         sys.setprofile(self._count)
         return self
 
     def __exit__(self, *raised: object) -> None:
         sys.setprofile(None)
+        threading.setprofile(None)
 
     def _count(self, frame: object, event: str, argument: object) -> None:
         if event in ("call", "c_call"):
@@ -156,6 +160,9 @@ def _index(folder: str, source: str, log: str, number: int, at: int, calls: int)
 
 
 def _serve() -> None:
+    # Kills meet the projection of a large corpus too.
+    projection.FROM, projection.LEAST = 1, 0.0
+    projection.SHALLOWEST = projection.DEEPEST = 1
     for line in sys.stdin:
         reading, writing = os.pipe()
         child = os.fork()

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from tests.conftest import paper_record
 from workbench.corpus.identity.library import Library
+from workbench.corpus.identity.stored import StoredPapers
 from workbench.corpus.manifest import LIBRARY
 from workbench.corpus.writer import StoreWriter
 from workbench.engines.embedded.indexing import Indexer
@@ -125,3 +126,24 @@ def test_no_order_of_arrival_changes_the_papers(
     assert {"p000", "p001"} <= papers
     assert len(papers) == 3
     assert stored(home / "index", "p001").abstract == "What RIS says of 1."
+
+
+def test_what_did_not_change_elsewhere_is_not_compared(
+    folder: Path, tmp_path: Path, write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compared: list[object] = []
+    differences = StoredPapers.differences
+
+    def counted(self: StoredPapers, papers: Any) -> Any:
+        compared.append(self)
+        return differences(self, papers)
+
+    monkeypatch.setattr(StoredPapers, "differences", counted)
+    build(folder, write_jsonl([own(0), own(1)]))
+    compared.clear()
+    build(folder, ris(tmp_path, 1, 2))
+    build(folder, ris(tmp_path, 3))
+    assert not compared
+    Indexer(folder, FakeEmbedder()).delete(["p000"])
+    assert build(folder, ris(tmp_path, 0)).added == 1
+    assert compared

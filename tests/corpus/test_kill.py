@@ -17,7 +17,7 @@ import pytest
 
 from tests.conftest import ROOT, hear_ctrl_c
 from workbench.corpus.manifest import NAME, VECTORS, read_manifest
-from workbench.engines.embedded.indexing import BLOCK
+from workbench.engines.embedded.encoding import BLOCK
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.session import Workbench
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from tests.engines.embedded.projected import small_is_large
 from tests.engines.memory import Memory, MemoryKeeper
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.chunking import cut_papers
@@ -172,7 +174,10 @@ class ElasticHome:
         return self._engines[-1]
 
 
-@pytest.fixture(scope="session", params=["embedded", "memory", "elastic-flat", "elastic-int8_hnsw"])
+HOMES = ["embedded", "embedded-projected", "memory", "elastic-flat", "elastic-int8_hnsw"]
+
+
+@pytest.fixture(scope="session", params=HOMES)
 def home(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
@@ -180,6 +185,7 @@ def home(
 ) -> Iterator[Home]:
     """One kind of engine; a new one is one more parameter here."""
     kind, _, vectors = request.param.partition("-")
+    patched = small_is_large() if vectors == "projected" else nullcontext()
 
     def new_folder() -> Path:
         return tmp_path_factory.mktemp("c")
@@ -192,7 +198,8 @@ def home(
     else:
         url = request.getfixturevalue("elasticsearch_url")
         made = ElasticHome(url, vectors, new_folder, embedder)
-    yield made
+    with patched:
+        yield made
     made.close()
 
 

@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -69,6 +70,20 @@ def make(base: Path, embedder: OnnxEmbedder, tmp_path: Path) -> Iterator[Make]:
     yield copy
     for bench in opened:
         bench.close()
+
+
+@pytest.fixture
+def retrieved(bench: Workbench, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The queries for which the engine was asked, as they come."""
+    asked: list[str] = []
+    usual = type(bench.engine).candidates
+
+    def counted(self: Any, query: Query, *given: Any, **options: Any) -> Any:
+        asked.append(query.id)
+        return usual(self, query, *given, **options)
+
+    monkeypatch.setattr(type(bench.engine), "candidates", counted)
+    return asked
 
 
 @pytest.fixture

@@ -187,6 +187,20 @@ def test_thin_evidence_is_declined_with_the_nearest(landmarks: Workbench) -> Non
     assert len(strict.nearest) == 3
 
 
+def test_words_of_asking_alone_ask_nothing(landmarks: Workbench) -> None:
+    assert "name what is asked for" in landmarks.ask("What is the best way to use it?").declined
+
+
+def test_papers_to_compare_with_are_checked(answer: wb.Answer) -> None:
+    with pytest.raises(AnswerError, match="papers lack"):
+        answer.check({})
+    for nothing in (None, 7, "papers"):
+        with pytest.raises(AnswerError, match="give an engine"):
+            answer.check(nothing)
+    with pytest.raises(AnswerError, match="papers lack"):
+        answer.table("result", papers={})
+
+
 def test_filters_and_thresholds_hold(landmarks: Workbench) -> None:
     answer = landmarks.ask(QUESTION, ids=["khattab2020colbert"], insist=True)
     assert answer.paper_ids == ["khattab2020colbert"]

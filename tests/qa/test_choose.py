@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.qa.choose import choose
+from workbench.qa.choose import SHARPNESS, SPREAD, choose
 from workbench.qa.evaluation.baselines import BASELINES
 from workbench.qa.joining import LONGEST, NEGATION, excerpt_text, excerpts
 from workbench.qa.outline import make_outline
@@ -47,6 +48,22 @@ def evidences(draw: st.DrawFn) -> tuple[Evidence, dict[str, Paper]]:
     return Evidence("how do graphs fit memory", tuple(quotes), vectors, 0.7), papers
 
 
+def value(evidence: Evidence, rows: list[int]) -> float:
+    """The value of a set as the docstring of `choose` has it, sentence by sentence."""
+    weights = [quote.score**SHARPNESS for quote in evidence.quotes]
+    if not any(weights):
+        weights = [1.0] * len(weights)
+    papers = [quote.paper_id for quote in evidence.quotes]
+    cover = spread = whole = 0.0
+    for i, weight in enumerate(weights):
+        likeness = [float(evidence.vectors[i] @ evidence.vectors[j]) for j in rows]
+        cover += weight * max([0.0, *likeness])
+    for paper in set(papers):
+        spread += sum(weights[j] for j in rows if papers[j] == paper) ** 0.5
+        whole += sum(w for w, p in zip(weights, papers, strict=True) if p == paper) ** 0.5
+    return (1 - SPREAD) * cover / sum(weights) + SPREAD * spread / whole
+
+
 @settings(max_examples=40, deadline=None)
 @given(evidences(), st.integers(3, 60), st.integers(1, 4))
 def test_choice_keeps_to_words_papers_and_wordings(
@@ -58,8 +75,17 @@ def test_choice_keeps_to_words_papers_and_wordings(
     assert rows == choose(evidence, words, most)
     assert sum(quote.words for quote in quotes) <= words
     assert len({(q.paper_id, q.text) for q in quotes}) == len(quotes)
-    for paper in {quote.paper_id for quote in quotes}:
-        assert sum(quote.paper_id == paper for quote in quotes) <= most
+    for at, row in enumerate(rows):
+        so_far = [evidence.quotes[earlier] for earlier in rows[:at]]
+        counts = Counter(quote.paper_id for quote in so_far)
+        if counts[evidence.quotes[row].paper_id] >= most:  # then no other paper adds anything
+            left = words - sum(quote.words for quote in so_far)
+            worth = value(evidence, rows[:at])
+            for other, quote in enumerate(evidence.quotes):
+                told = {(q.paper_id, q.text) for q in so_far}
+                fits = quote.words <= left and (quote.paper_id, quote.text) not in told
+                if fits and counts[quote.paper_id] < most:
+                    assert value(evidence, [*rows[:at], other]) <= worth + 1e-12
     for name, other in BASELINES.items():
         taken = other(evidence, words)
         assert sum(evidence.quotes[row].words for row in taken) <= words, name

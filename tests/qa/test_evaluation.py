@@ -10,8 +10,9 @@ import pytest
 
 import workbench as wb
 from tests.conftest import ROOT
-from workbench.errors import EvaluationError
+from workbench.errors import EvaluationError, QueryError
 from workbench.qa.evaluation.baselines import BASELINES
+from workbench.qa.evaluation.evaluate import as_lengths
 from workbench.qa.evaluation.measures import (
     citation_precision,
     citation_recall,
@@ -76,7 +77,10 @@ def test_a_lost_comparison_is_said(report: AnswerReport) -> None:
     beaten = [
         replace(row, coverage=0.0 if row.method == "workbench" else 1.0) for row in report.rows
     ]
-    assert "another way covers more" in str(replace(report, rows=tuple(beaten)))
+    told = str(replace(report, rows=tuple(beaten)))
+    assert "At 150 words lead covers more: 1.000 against 0.000, p 0." in told
+    assert all(0 < row.p <= 1 for row in report.rows)
+    assert report.row("lead", 300).p < report.row("nearest", 150).p  # a tie is told as one
 
 
 def test_measures_by_hand() -> None:
@@ -114,3 +118,13 @@ def test_questions_may_be_records() -> None:
     assert read_questions([question]) == [question]
     with pytest.raises(EvaluationError, match="twice"):
         read_questions([question, question])
+
+
+@pytest.mark.parametrize("words", [(), "150", 5, (150, 9), None, (150.0,)])
+def test_lengths_that_are_none_are_told(landmarks: Workbench, words: object) -> None:
+    with pytest.raises(QueryError, match="words is"):
+        landmarks.evaluate_answers(FILE, words=words)  # type: ignore[arg-type]  # on purpose
+
+
+def test_one_length_is_enough() -> None:
+    assert as_lengths(150) == as_lengths([150, 150]) == (150,)

@@ -7,6 +7,7 @@ import threading
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from workbench.errors import ModelNotFound, ModelRejected, OutOfMemory, WriterError
@@ -43,6 +44,50 @@ def tiny(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     LlamaForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="module")
+def tiny_gguf(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Llama of random numbers in one GGUF file that reads and writes single bytes."""
+    from gguf import GGUFWriter, TokenType
+    from tokenizers.pre_tokenizers import ByteLevel
+
+    path = tmp_path_factory.mktemp("gguf") / "tiny.gguf"
+    letters = sorted(ByteLevel.alphabet())
+    tokens = [*letters, "th", "<|end|>"]
+    width, layers, heads, inner = 32, 2, 4, 48
+    writer = GGUFWriter(path, "llama")
+    writer.add_name("tiny")
+    writer.add_context_length(4096)
+    writer.add_embedding_length(width)
+    writer.add_block_count(layers)
+    writer.add_feed_forward_length(inner)
+    writer.add_head_count(heads)
+    writer.add_head_count_kv(heads)
+    writer.add_rope_dimension_count(width // heads)
+    writer.add_layer_norm_rms_eps(1e-5)
+    writer.add_vocab_size(len(tokens))
+    writer.add_tokenizer_model("gpt2")
+    writer.add_token_list(tokens)
+    writer.add_token_types([*[TokenType.NORMAL] * (len(tokens) - 1), TokenType.CONTROL])
+    writer.add_token_merges(["t h"])
+    writer.add_eos_token_id(len(tokens) - 1)
+    shapes = {"token_embd": (len(tokens), width), "output": (len(tokens), width)}
+    for layer in range(layers):
+        shapes |= {f"blk.{layer}.attn_{part}": (width, width) for part in ("q", "k", "v", "output")}
+        shapes |= {f"blk.{layer}.ffn_{part}": (inner, width) for part in ("gate", "up")}
+        shapes[f"blk.{layer}.ffn_down"] = (width, inner)
+    dice = np.random.default_rng(1)
+    for name, shape in shapes.items():
+        writer.add_tensor(f"{name}.weight", dice.normal(size=shape).astype(np.float16))
+    norms = [f"blk.{n}.{part}_norm" for n in range(layers) for part in ("attn", "ffn")]
+    for name in ("output_norm", *norms):
+        writer.add_tensor(f"{name}.weight", np.ones(width, np.float32))
+    writer.write_header_to_file()
+    writer.write_kv_data_to_file()
+    writer.write_tensors_to_file()
+    writer.close()
+    return path
 
 
 def task(**changes: object) -> Task:
@@ -94,6 +139,30 @@ def test_an_answer_says_that_nothing_it_wrote_is_carried(landmarks: Workbench, t
     assert {section.writer for section in answer.sections} == {"extractive"}
     assert any(writer.name in note for note in answer.notes)
     assert answer.check(landmarks.engine) == []
+
+
+def test_a_gguf_file_is_a_writer(landmarks: Workbench, tiny_gguf: Path) -> None:
+    pool = ModelPool("1GiB")
+    writer = Local(tiny_gguf, pool=pool)
+    assert (writer.name, writer.loaded) == ("tiny", False)
+    draft = writer.write(task())
+    assert 0 < draft.usage.tokens_out <= 9
+    assert draft.usage.tokens_in > 300  # a byte each
+    model, _ = writer._parts or (None, None)
+    numbers = sum(parameter.numel() for parameter in model.parameters())
+    assert pool.ledger.usage()[writer.key, "cpu"].weights == 4 * numbers  # unpacked to float32
+    assert pool.used("cpu") >= 4 * numbers
+    answer = landmarks.ask(
+        QUESTION, writer=writer, words=30, profile=landmarks.profile.replace(max_tokens=8)
+    )
+    assert answer.quotes
+    assert answer.check(landmarks.engine) == []
+    assert {section.writer for section in answer.sections} == {"extractive"}
+    assert any(note.startswith("\u201c") and "tiny:" in note for note in answer.notes)
+    assert answer.usage["sections"].requests == len(answer.sections)
+    assert Local(tiny_gguf.parent).fingerprint == writer.fingerprint  # the one file in a folder
+    writer.release()
+    assert pool.used("cpu") == 0
 
 
 def test_models_that_are_none(tiny: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from typing import Any
 
@@ -163,7 +164,8 @@ def stalls(call: Call, body: Body, number: int) -> None:
     call.end_headers()
     call.wfile.write(b'{"id": "x", ')
     call.wfile.flush()
-    call.server.over.wait(120)
+    assert call.connection.recv(1) == b""  # until the client closes the connection
+    call.server.left.put(number)
 
 
 def drips(call: Call, body: Body, number: int) -> None:
@@ -217,6 +219,8 @@ def test_where_nothing_can_be_used_the_quotes_stand_and_it_says_so(
     with chat_server(behave) as server:
         writer = Server("m", server.url, "secret-key")
         answer = landmarks.ask(QUESTION, writer=writer, seconds=2)
+        if behave in (stalls, drips):  # whom nobody waits for is left at once
+            server.left.get(timeout=60)
     assert sound(landmarks, answer)
     assert {section.writer for section in answer.sections} == {"extractive"}
     assert answer.notes
@@ -224,6 +228,20 @@ def test_where_nothing_can_be_used_the_quotes_stand_and_it_says_so(
     if note != "secret-free":
         assert any(note in text for text in answer.notes), answer.notes
     assert len(server.bodies) <= (1 + RETRIES) * len(answer.sections)
+
+
+def test_stop_closes_the_connection(landmarks: Workbench) -> None:
+    with chat_server(stalls) as server:
+        stream = landmarks.ask(QUESTION, writer=Server("m", server.url), words=30, stream=True)
+        thread = threading.Thread(target=stream.finish)
+        thread.start()
+        number = server.asked.get(timeout=60)
+        stream.stop()
+        thread.join(60)
+        assert not thread.is_alive()
+        assert server.left.get(timeout=60) == number
+    assert stream.answer.quotes
+    assert not stream.answer.complete
 
 
 def test_a_not_that_no_quote_has_is_dropped_or_marked(landmarks: Workbench) -> None:
@@ -286,7 +304,8 @@ def test_settings_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> 
     writer = Server()
     assert (writer.model, writer.base_url) == ("mine", "http://127.0.0.1:1/v1")
     assert "secret" not in repr(writer) + writer.fingerprint
-    for bad in ({"timeout": 0}, {"requests_a_minute": 0}):
+    urls = ("nowhere", "http://", "http://[", "ftp://127.0.0.1/v1", "http://127.0.0.1:99999", "//h")
+    for bad in ({"timeout": 0}, {"requests_a_minute": 0}, *({"base_url": url} for url in urls)):
         with pytest.raises(WriterError, match="give"):
             Server(**bad)
 

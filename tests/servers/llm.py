@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import queue
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -24,10 +25,12 @@ class Call(BaseHTTPRequestHandler):
         with self.server.lock:
             self.server.bodies.append(body)
             number = len(self.server.bodies)
+        self.server.asked.put(number)
         try:
             self.server.behave(self, body, number)
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
+            self.server.left.put(number)
 
     def say(self, content: Any, *, finish: str = "stop", **more: Any) -> None:
         """A completion."""
@@ -62,7 +65,8 @@ class Call(BaseHTTPRequestHandler):
 
 
 class Chat(ThreadingHTTPServer):
-    """The server. `bodies` are the requests so far; `over` is set when it closes."""
+    """The server. `bodies` are the requests so far, `asked` has their numbers, `left` those of whom
+    a behaviour saw go; `over` is set when it closes."""
 
     daemon_threads = True
     block_on_close = False
@@ -71,6 +75,8 @@ class Chat(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Call)
         self.behave = behave
         self.bodies: list[Body] = []
+        self.asked: queue.Queue[int] = queue.Queue()
+        self.left: queue.Queue[int] = queue.Queue()
         self.lock = threading.Lock()
         self.over = threading.Event()
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import os
+import signal
 import subprocess
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from workbench.records import Judgment, Query
 from workbench.session import Workbench
 from workbench.studies import systems
 from workbench.studies.systems import tie_range
+from workbench.system.deadline import check_deadline
 
 Judged = tuple[list[Query], list[Judgment]]
 
@@ -124,19 +128,11 @@ def test_killed_and_run_again_nothing_is_measured_twice(
 
 
 def test_a_grid_is_retrieved_once_and_gives_the_same_numbers(
-    bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
+    bench: Workbench, judged: Judged, retrieved: list[str]
 ) -> None:
-    asked: list[int] = []
-    usual = type(bench.engine).candidates
-
-    def counted(self: Any, *given: Any, **options: Any) -> Any:
-        asked.append(1)
-        return usual(self, *given, **options)
-
-    monkeypatch.setattr(type(bench.engine), "candidates", counted)
     grid = {"weights.dense": [0.2, 0.8], "normaliser": ["min-max", "rrf"], "feedback": [False]}
     found = wb.sweep(None, grid, *judged, METRICS, bench=bench, progress=False)
-    assert len(asked) == len(judged[0])
+    assert len(retrieved) == len(judged[0])
     assert (len(found), found.retrievals) == (4, 1)
     for point in found.points:
         alone = bench.evaluate(*judged, METRICS, profile=point.profile, progress=False)
@@ -149,6 +145,67 @@ def test_a_grid_is_retrieved_once_and_gives_the_same_numbers(
     assert len(found.to_frame()) == 4
     assert found.plot().data
     assert "4 points, 1 set of candidates" in str(found)
+
+
+def test_what_retrieves_differently_runs_side_by_side_on_the_same_queries(
+    bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = threading.Barrier(2, timeout=60)  # one after the other would wait here for ever
+    met: set[int] = set()
+    usual = systems.Retrieval.__iter__
+
+    def meeting(self: Any) -> Any:
+        met.add(both.wait())
+        return usual(self)
+
+    monkeypatch.setattr(systems.Retrieval, "__iter__", meeting)
+    encoded: list[str] = []
+    kind = type(bench.subject.embedder)
+    encode = kind.encode_query
+
+    def counted(self: Any, text: str) -> Any:
+        encoded.append(text)
+        return encode(self, text)
+
+    monkeypatch.setattr(kind, "encode_query", counted)
+    asked = [wb.Profile(n_retrieval=5), wb.Profile(n_retrieval=60)]
+    found = wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
+    assert met == {0, 1}
+    assert sorted(encoded) == sorted(query.text for query in judged[0])
+    monkeypatch.undo()
+    labels = ["default, n_retrieval 5", "default, n_retrieval 60"]
+    for label, profile in zip(labels, asked, strict=True):
+        alone = bench.evaluate(*judged, METRICS, profile=profile, progress=False)
+        assert found[label].per_query.equals(alone.per_query)
+    rows = {row.id: row for row in bench.experiments().rows}
+    [block] = [row for row in rows.values() if row.kind == "comparison"]
+    assert {rows[o.experiment].parent for o in found.outcomes} == {block.id}
+    assert block.metrics == {n: v.mean for n, v in found[labels[0]].metrics.items()}
+
+
+def test_ctrl_c_ends_all_and_what_was_measured_stays(
+    bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usual, pause = systems._own, threading.Event()
+
+    def interrupted(system: Any, *given: Any) -> Any:
+        if system.label == "b":
+            os.kill(os.getpid(), signal.SIGINT)
+            while True:  # until the interruption reaches it, which is what is tested
+                check_deadline()
+                pause.wait(0.01)
+        return usual(system, *given)
+
+    monkeypatch.setattr(systems, "_own", interrupted)
+    asked: dict[str, Any] = {"a": {"bm25": 0.5}, "b": {"bm25": 1}, "c": {"dense": 1}}
+    with pytest.raises(KeyboardInterrupt):
+        wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
+    made = bench.experiments()
+    assert [row.name for row in made.rows if row.kind == "evaluate"] == ["a"]
+    assert made.rows[0].error == "KeyboardInterrupt"
+    monkeypatch.undo()
+    again = wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
+    assert [outcome.reused for outcome in again.outcomes] == [True, False, False]
 
 
 def test_costs_make_a_front(bench: Workbench, judged: Judged) -> None:

@@ -19,8 +19,8 @@ OTHER = "How can ranked lists be merged when their scores are not comparable?"
 def say(panel: AskPanel, monkeypatch: pytest.MonkeyPatch, **message: Any) -> list[Any]:
     """Speak as the page does; gives what came back."""
     said: list[Any] = []
-    monkeypatch.setattr(panel.view, "send", said.append)
-    panel._hear(panel.view, message, [])
+    monkeypatch.setattr(panel.page, "send", said.append)
+    panel._hear(panel.page, message, [])
     panel.wait()
     return said
 
@@ -32,27 +32,27 @@ def test_the_panel_shows_what_ask_gives_and_its_code_gives_it_again(
     answer = landmarks.ask(QUESTION, words=250)
     assert panel.answer is not None
     assert panel.answer.fingerprint == answer.fingerprint
-    shown = panel.view.answer
+    shown = panel.page.answer
     assert [s["title"] for s in shown["sections"]] == [s.title for s in answer.sections]
     for quote in answer.quotes:
         content = shown["quotes"][quote.id]
         before, after = content["before"].strip("…"), content["after"].strip("…")
         (paper,) = landmarks.engine.papers([quote.paper_id])
         assert before + content["text"] + after in paper.text
-    assert [stage["state"] for stage in panel.view.progress["stages"]] == ["done"] * 4
+    assert [stage["state"] for stage in panel.page.progress["stages"]] == ["done"] * 4
     first, second = (quote.id for quote in answer.quotes[:2])
     say(panel, monkeypatch, type="verdict", quote=first, verdict="rejected")
     say(panel, monkeypatch, type="verdict", quote=second, verdict="accepted")
-    assert panel.view.answer["rejected"] == [first]
-    assert panel.view.answer["accepted"] == [second]
+    assert panel.page.answer["rejected"] == [first]
+    assert panel.page.answer["accepted"] == [second]
     names: dict[str, Any] = {}
     exec(panel.code(), names)
     assert names["answer"].accepted == (second,)
     say(panel, monkeypatch, type="verdict", quote=first, verdict="")
-    assert panel.view.answer["rejected"] == []
+    assert panel.page.answer["rejected"] == []
     (export,) = say(panel, monkeypatch, type="export", format="BibTeX")
     assert export["text"] == panel.answer.to_bibtex()
-    html = panel._repr_mimebundle_()[0]["text/html"]
+    html = panel._repr_mimebundle_()["text/html"]
     assert "wb-evidence" in html
     assert QUESTION in html
 
@@ -64,15 +64,15 @@ def test_earlier_questions_come_back_and_errors_are_told(
     assert panel.code() == ""
     say(panel, monkeypatch, type="ask", question=QUESTION, writer="extractive", words=150)
     assert panel.ask(OTHER) is panel.answer
-    assert [entry["question"] for entry in panel.view.history] == [QUESTION, OTHER]
+    assert [entry["question"] for entry in panel.page.history] == [QUESTION, OTHER]
     say(panel, monkeypatch, type="open", number=1)
-    assert panel.view.answer["question"] == panel.view.settings["question"] == QUESTION
+    assert panel.page.answer["question"] == panel.page.settings["question"] == QUESTION
     assert panel.ask("  ") is None
-    assert "empty" in panel.view.message["text"]
-    assert panel.view.answer["question"] == QUESTION  # what was there stays
+    assert "empty" in panel.page.message["text"]
+    assert panel.page.answer["question"] == QUESTION  # what was there stays
     say(panel, monkeypatch, type="verdict", quote="q999", verdict="rejected")
-    assert "q999" in panel.view.message["text"]
-    assert not panel.view.progress["running"]
+    assert "q999" in panel.page.message["text"]
+    assert not panel.page.progress["running"]
 
 
 def test_stop_keeps_what_is_finished(landmarks: Workbench) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +104,25 @@ def test_grading_starts_from_nothing(landmarks: Workbench, file: Path) -> None:
     assert "not one of those to judge" in panel.page.message["text"]
     with pytest.raises(EvaluationError, match="file to grade into"):
         Judged(landmarks, queries)
+
+
+def test_a_curve_that_followed_grades_is_the_one_made_anew(
+    panel: SearchPanel, landmarks: Workbench, file: Path
+) -> None:
+    """Of earlier grades what is the same is taken over: all the rest must be another."""
+    judged, dice, profile = panel.judged, random.Random(3), panel.profile
+    assert judged is not None
+    ends, mine = judged.ends(profile.weights), set[tuple[str, str]]()
+    [found] = judged._retrieved.values()
+    for _ in range(12):
+        one = dice.choice(found[:6])
+        pair = one.query.text, dice.choice(one.candidates.paper_ids[:20].tolist())
+        grade = dice.choice([0, 1, 2, 3, *([None] * 3 if pair in mine else [])])
+        (mine.discard if grade is None else mine.add)(pair)
+        judged.grade(*pair, grade)
+        fresh = Judged(landmarks, QUERIES, QRELS, file=Judgments(file))
+        fresh._retrieved = judged._retrieved  # the searches are no part of this
+        assert judged.payload(profile, ends) == fresh.payload(profile, ends)
 
 
 def test_the_band_holds_the_curve_and_chance_is_no_reason_to_move(landmarks: Workbench) -> None:

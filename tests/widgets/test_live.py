@@ -14,6 +14,7 @@ from ipywidgets.widgets.widget import _instances
 
 from workbench.opening import import_panel
 from workbench.session import Workbench
+from workbench.widgets.ask_panel import AskPanel
 from workbench.widgets.compare import ComparePanel
 from workbench.widgets.judging import judge
 from workbench.widgets.live import VIEW, Live
@@ -58,6 +59,7 @@ def lives(landmarks: Workbench, tmp_path: Path) -> list[tuple[Live, str]]:
         (judging, "the &lt;paper&gt; itself"),
         (memory_plot(), "models"),
         (profile_picker(landmarks), "n_retrieval"),
+        (AskPanel(landmarks, "What is late interaction?", words=30), "What is late interaction?"),
         (import_panel(tmp_path / "new"), "Run the cell to choose files."),
     ]
 

@@ -19,6 +19,7 @@ from workbench.errors import RecordError
 from workbench.present.view import Shown, View
 from workbench.records import Paper
 from workbench.system.progress import Progress, watched
+from workbench.system.stages import Stages
 
 BATCH = 256
 """Papers in one transaction: what a kill can cost, and what memory holds."""
@@ -28,6 +29,9 @@ BATCH_CHARACTERS = 2**24
 
 REJECTS = "rejects.jsonl"
 
+TELLING = 2.0
+"""Seconds from which a report in a notebook says where they went."""
+
 
 @dataclass(frozen=True, slots=True)
 class IngestReport(Shown):
@@ -36,6 +40,8 @@ class IngestReport(Shown):
 
     `duplicates` are records that joined a paper which was there, `formats` counts records by
     format, `coverage` the papers that have a field, `flagged` those retracted or withdrawn.
+    `seconds` are those of each stage: read, place, cut, analyse and store in one thread, texts,
+    encode and vectors in another, which was waiting for the rest; publish at the end.
     """
 
     added: int = 0
@@ -49,6 +55,7 @@ class IngestReport(Shown):
     formats: Mapping[str, int] = field(default_factory=dict)
     coverage: Mapping[str, int] = field(default_factory=dict)
     flagged: int = 0
+    seconds: Mapping[str, float] = field(default_factory=dict, compare=False)
 
     @property
     def papers(self) -> int:
@@ -63,6 +70,8 @@ class IngestReport(Shown):
         if self.flagged:
             text += f"; {self.flagged:,} retracted or withdrawn"
         more = {"formats": self.formats, "coverage": self.coverage, "papers": self.papers}
+        if sum(self.seconds.values()) > TELLING:
+            more["seconds"] = self.seconds
         return View(text, notes=self.notes, template="ingest_report.html", more=more)
 
 
@@ -96,6 +105,7 @@ class Ingestor:
         self._rejected: set[str] = set()
         self._unread = 0
         self._report = IngestReport()
+        self.stages = Stages()
 
     def ingest(self, source: Any, folder: Path, *, progress: Progress = False) -> IngestReport:
         """Add new papers, replace changed ones.
@@ -107,7 +117,8 @@ class Ingestor:
         try:
             with disk_faults(rejects), open(rejects, "w", encoding="utf-8") as report:
                 papers = self._papers(read_entries(source), report)
-                for batch in _batches(watched(papers, progress, "Reading", "papers")):
+                shown = watched(papers, progress, "Reading", "papers")
+                for batch in self.stages.each("read", _batches(shown)):
                     self._commit(batch)
         finally:
             if not self._report.rejected:
@@ -154,11 +165,22 @@ class Ingestor:
             unchanged=len(papers) - len(changed),
         )
         if changed:
-            self._store.add(list(self._analyse(changed)))
+            self._keep(changed)
 
-    def _analyse(self, papers: list[Paper]) -> Iterator[AnalysedPaper]:
+    def _keep(self, papers: Sequence[Paper]) -> None:
+        """Cut, analyse and store papers."""
         texts = [(paper.title, paper.text) for paper in papers]
-        for paper, spans in zip(papers, cut_papers(texts, self._counter), strict=True):
+        with self.stages("cut"):
+            spans = list(cut_papers(texts, self._counter))
+        with self.stages("analyse"):
+            analysed = list(self._analysed(papers, spans))
+        with self.stages("store"):
+            self._store.add(analysed)
+
+    def _analysed(
+        self, papers: Sequence[Paper], cuts: Sequence[list[tuple[int, int]]]
+    ) -> Iterator[AnalysedPaper]:
+        for paper, spans in zip(papers, cuts, strict=True):
             title = self._analyser.terms(paper.title)
             text = paper.text if paper.text != paper.title else ""
             passages = tuple(

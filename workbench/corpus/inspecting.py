@@ -9,13 +9,13 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from workbench.corpus.checking import has_id
 from workbench.corpus.formats.columns import Columns
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.formats.reading import read_source, source_files
 from workbench.corpus.formats.sniffing import sniff
 from workbench.corpus.identity.keys import derived_id
-from workbench.corpus.intake import has_id
 from workbench.corpus.parsing import parse_paper
 from workbench.errors import RecordError
 from workbench.present.view import Shown, View
@@ -107,7 +107,8 @@ def inspect_source(
 ) -> Inspection:
     """Look at the first 1,000 records of anything that `index` takes; nothing is written.
 
-    `n` papers and rejects are shown. Raises CorpusNotFound, UnsupportedSource.
+    `source` and `columns` as in `index`; `n` papers and rejects are shown. Raises
+    CorpusNotFound, UnsupportedSource.
     """
     entries = list(islice(read_source(source, columns), LIMIT + 1))
     return inspect_entries(source, entries, LIMIT, columns=columns, n=n)

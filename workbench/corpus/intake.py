@@ -5,21 +5,20 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from workbench.corpus.analysis import Analyser
+from workbench.corpus.checking import checked_record, is_own, values_of
 from workbench.corpus.chunking import TokenCounter
-from workbench.corpus.cleaning.record import status_of
 from workbench.corpus.faults import as_path, disk_faults
 from workbench.corpus.formats.attached import with_text
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.ir_collections import IR_DATASETS
 from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.formats.reading import read_file, read_source, source_files
-from workbench.corpus.identity.keys import derived_id
 from workbench.corpus.identity.library import Library
 from workbench.corpus.identity.storage import Placed
 from workbench.corpus.ingest import (
@@ -30,7 +29,7 @@ from workbench.corpus.ingest import (
     IngestReport,
     PaperStore,
 )
-from workbench.corpus.parsing import MAX_ID, id_of, parse_paper
+from workbench.corpus.parsing import id_of, parse_paper
 from workbench.corpus.writer import digest
 from workbench.errors import RecordError
 from workbench.records import Paper
@@ -63,6 +62,7 @@ class Intake(Ingestor):
         self._finished_first: set[str] = set()
         self._noted = 0
         self._notes: list[str] = []
+        self._stamp: Callable[[], str] | None = None
 
     @property
     def seen(self) -> set[str]:
@@ -118,15 +118,21 @@ class Intake(Ingestor):
         living: Callable[[], Iterable[tuple[str, bytes]]],
         read: Callable[[str], Paper | None],
         where: str,
+        stamp: Callable[[], str],
     ) -> None:
         """Let the library know the papers that came to the store, changed there or left it by
         other means, so that duplicates of them are found. What a kill interrupted is done first.
 
         `living` gives (id, digest) of the store's papers by id; `read` gives one; `where` is the
-        file that they came from.
+        file that they came from. `stamp` changes with the store's papers: where it is as the
+        library knows it, nothing is compared.
         """
         self._library.begin()
         planned = self._library.stored.planned()
+        self._stamp = stamp
+        if not planned and "" != stamp() == self._library.state("store"):
+            return
+        self._stamp = None  # until all is known
         alive = [name for name in planned if self._library.members(name)]
         self._finished_first = set(alive) - self._store.digests(alive).keys()
         self._bring(alive, set(planned) - set(alive))
@@ -138,12 +144,15 @@ class Intake(Ingestor):
             gone = {name for one in placed for name in one.gone}
             remake = dict.fromkeys(n for one in placed for n in (one.paper, *one.remake))
             self._bring([name for name in remake if name not in gone], gone)
+        self._stamp = stamp
+        self._library.set_state("store", stamp())
+        self._library.commit()
 
     def _adopt(self, paper: Paper, where: str) -> Placed:
         """The place of a stored paper among the records."""
         if self._library.members(paper.id) and self._paper_of(paper.id) == paper:
             return Placed(paper.id, "unchanged")  # its records are known and say the same
-        record = {name: value for name, value in asdict(paper).items() if value}
+        record = values_of(paper)
         return self._library.place(Entry(where, 0, record, format=OWN), record, authoritative=True)
 
     def regroup(self, change: Callable[[Library], set[str]]) -> None:
@@ -158,7 +167,7 @@ class Intake(Ingestor):
         try:
             with disk_faults(rejects), open(rejects, mode, encoding="utf-8") as report:
                 shown = watched(map(with_text, entries), progress, "Reading", "records")
-                for batch in _batches(shown):
+                for batch in self.stages.each("read", _batches(shown)):
                     self._store_batch(batch, report)
         finally:
             if not self._report.rejected:
@@ -170,15 +179,18 @@ class Intake(Ingestor):
         """Place the records, then bring the papers that they changed to the store."""
         remake: dict[str, None] = {}
         gone: set[str] = set()
+        checked = list(self._checked(entries))
+        placing = self._library.place_all(
+            [(entry, found, is_own(entry)) for entry, found in checked if isinstance(found, dict)]
+        )
         try:
-            for entry in entries:
+            for entry, found in checked:
                 if entry.note:
                     self._noted += 1
                     self._notes += [entry.note] * (self._noted <= SHOWN)
-                try:
-                    placed = self._place(entry)
-                except RecordError as error:
-                    self._reject(entry, error, report)
+                placed = found if isinstance(found, RecordError) else next(placing)
+                if isinstance(placed, RecordError):
+                    self._reject(entry, placed, report)
                     continue
                 self._formats[entry.format or "records"] += 1
                 if placed.kind == "duplicate":
@@ -186,12 +198,20 @@ class Intake(Ingestor):
                 remake |= dict.fromkeys((placed.paper, *placed.remake))
                 gone |= set(placed.gone)
         finally:  # where `strict` stops, what came before the bad record is kept
+            placing.close()
             self._bring([name for name in remake if name not in gone], gone)
 
-    def _place(self, entry: Entry) -> Placed:
-        record = checked_record(entry)
-        own = entry.format == OWN and "id" in record
-        return self._library.place(entry, record, authoritative=own)
+    def _checked(
+        self, entries: Iterable[Entry]
+    ) -> Iterator[tuple[Entry, dict[str, Any] | RecordError]]:
+        """Each entry with its record's fields, or with what is wrong with it."""
+        for entry in entries:
+            try:
+                yield entry, checked_record(entry)
+            except RecordError as error:
+                yield entry, error
+                if self._strict:  # nothing behind it is looked at
+                    return
 
     def _reject(self, entry: Entry, error: RecordError, report: IO[str]) -> None:
         if self._strict:
@@ -214,19 +234,23 @@ class Intake(Ingestor):
         """
         papers = [self._paper_of(name) for name in remake]
         known = self._store.digests([paper.id for paper in papers])
-        changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
+        digests = [digest(paper) for paper in papers]
+        changed = [p for p, now in zip(papers, digests, strict=True) if known.get(p.id) != now]
         run, stored = self._library.run, self._library.stored
         stored.plan([*(paper.id for paper in changed), *gone])
         self._library.commit()
         if changed:
-            self._store.add(list(self._analyse(changed)))
+            self._keep(changed)
         if gone:
             self._store.delete(sorted(gone))
             stored.forget(gone)
         stored.keep(
-            (paper.id, digest(paper), run, _fate(paper, known), _covered(paper)) for paper in papers
+            (paper.id, now, run, _fate(known.get(paper.id), now), _covered(paper))
+            for paper, now in zip(papers, digests, strict=True)
         )
         stored.done()
+        if self._stamp is not None:
+            self._library.set_state("store", self._stamp())
         self._library.commit()
 
     def _paper_of(self, name: str) -> Paper:
@@ -295,48 +319,16 @@ SHOWN = 5
 MOST_REMOVED = 0.2
 """The share of a file's records that may go from it without being asked for."""
 
-_OWN_IDS = ("id", "_id", "paper_id", "paperId", "corpusid", "docno")
 
-
-def checked_record(entry: Entry) -> dict[str, Any]:
-    """The fields of an entry's paper as the library keeps them; an id only where the entry names
-    itself. Raises RecordError for what makes no paper."""
-    if entry.record is None:
-        raise RecordError(entry.problem)
-    record: dict[str, Any] = dict(entry.record)
-    if entry.format != OWN:
-        if not _is_id(record.get("id", "")):
-            record.pop("id", None)
-        parse_paper({**record, "id": record.get("id") or derived_id(record)})
-        return record
-    named = has_id(record)
-    paper = parse_paper(record if named else {**record, "id": "none"})
-    record = {name: value for name, value in asdict(paper).items() if value}
-    if not named:
-        del record["id"]
-    if status := status_of(paper.title):
-        record["status"] = status
-    return record
-
-
-def has_id(record: Mapping[str, Any]) -> bool:
-    """Whether a record names itself, well or badly."""
-    return any(record.get(name) is not None for name in _OWN_IDS)
-
-
-def _fate(paper: Paper, known: Mapping[str, bytes]) -> str:
-    if paper.id not in known:
+def _fate(before: bytes | None, now: bytes) -> str:
+    if before is None:
         return "added"
-    return "unchanged" if known[paper.id] == digest(paper) else "replaced"
+    return "unchanged" if before == now else "replaced"
 
 
 def _covered(paper: Paper) -> int:
     """The fields of COVERED that a paper has, as bits."""
     return sum(bool(getattr(paper, name)) << bit for bit, name in enumerate(COVERED))
-
-
-def _is_id(name: object) -> bool:
-    return isinstance(name, str) and 0 < len(name) <= MAX_ID and name.isprintable()
 
 
 def _paths(source: Any) -> list[Path]:

@@ -20,6 +20,9 @@ from workbench.corpus.database import Database
 from workbench.corpus.faults import damaged
 from workbench.records import Paper
 
+PARAMETERS = 500
+"""Values given to one statement; SQLite takes 999 at least."""
+
 _LISTS = tuple(f.name for f in fields(Paper) if "tuple" in str(f.type))
 
 
@@ -102,27 +105,32 @@ class Store:
 
     def paper(self, paper_id: str, before: int) -> tuple[int, Paper] | None:
         """(row, paper) as a generation of `before` paper rows sees it."""
-        found = self._db.rows(
-            "SELECT no, record FROM papers WHERE id = ? AND no < ? ORDER BY no DESC LIMIT 1",
-            (paper_id, before),
-        )
-        return (found[0][0], self._paper(found[0][1])) if found else None
+        return self.papers([paper_id], before).get(paper_id)
 
     def papers(self, ids: Sequence[str], before: int) -> dict[str, tuple[int, Paper]]:
-        """The same of many at once; without those that there are not."""
-        found = self._db.rows(
-            "SELECT id, max(no), record FROM papers WHERE no < ? AND id IN "
-            "(SELECT value FROM json_each(?)) GROUP BY id",  # the record of the largest number
-            (before, json.dumps(list(ids))),
-        )
-        return {name: (no, self._paper(record)) for name, no, record in found}
+        """(row, paper) of each known id, as a generation of `before` paper rows sees it."""
+        found = {}
+        for start in range(0, len(ids), PARAMETERS):
+            part = ids[start : start + PARAMETERS]
+            marks = ",".join("?" * len(part))
+            query = (
+                "SELECT no, id, record FROM papers WHERE no IN (SELECT max(no) FROM papers "
+                f"WHERE id IN ({marks}) AND no < ? GROUP BY id)"
+            )
+            for no, paper_id, record in self._db.rows(query, (*part, before)):
+                found[paper_id] = no, self._paper(record)
+        return found
 
-    def paper_passages(self, paper: int) -> list[PassageRow]:
-        """The passages of a paper row, in order."""
+    def passages_of(self, papers: Sequence[int]) -> dict[int, list[PassageRow]]:
+        """The passages of each paper row that has any, in order."""
+        found: dict[int, list[PassageRow]] = {}
         query = (
-            "SELECT no, paper, number, start, stop FROM passages WHERE paper = ? ORDER BY number"
+            "SELECT no, paper, number, start, stop FROM passages "
+            "WHERE paper IN (SELECT value FROM json_each(?)) ORDER BY paper, number"
         )
-        return [PassageRow(*row) for row in self._db.rows(query, (paper,))]
+        for row in self._db.rows(query, (json.dumps(list(papers)),)):
+            found.setdefault(row[1], []).append(PassageRow(*row))
+        return found
 
     def passage_texts(self, start: int, stop: int) -> Iterator[tuple[str, str]]:
         """(title, passage text) of the passage rows start <= no < stop, in order."""
@@ -140,8 +148,8 @@ class Store:
     def term_numbers(self, terms: Sequence[str]) -> dict[str, int]:
         """The number of each known term."""
         known: dict[str, int] = {}
-        for start in range(0, len(terms), 500):
-            part = terms[start : start + 500]
+        for start in range(0, len(terms), PARAMETERS):
+            part = terms[start : start + PARAMETERS]
             marks = ",".join("?" * len(part))
             known.update(self._db.rows(f"SELECT term, no FROM terms WHERE term IN ({marks})", part))
         return known

@@ -93,12 +93,13 @@ def _bytes(vectors: Vectors) -> bytes:
     return np.ascontiguousarray(vectors, dtype="<f4").tobytes()
 
 
-def read_blocks(path: Path, rows: int, dimension: int) -> Iterator[Vectors]:
-    """The first `rows` rows, BLOCK at a time, without mapping the file."""
-    if not rows:
+def read_blocks(path: Path, rows: int, dimension: int, first: int = 0) -> Iterator[Vectors]:
+    """The first `rows` rows from the row `first` on, BLOCK at a time, without mapping the file."""
+    if first >= rows:
         return
     with disk_faults(path), open(path, "rb") as stream:
-        for start in range(0, rows, BLOCK):
+        stream.seek(first * dimension * 4)
+        for start in range(first, rows, BLOCK):
             count = min(BLOCK, rows - start) * dimension
             yield np.fromfile(stream, dtype="<f4", count=count).reshape(-1, dimension)
 

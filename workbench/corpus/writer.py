@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import sqlite3
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from hashlib import blake2b
 from pathlib import Path
+from typing import cast
 
 from workbench.corpus.analysis import fold_name
 from workbench.corpus.store import Store
@@ -50,13 +51,15 @@ class AnalysedPaper:
 
 
 class StoreWriter(Store):
-    """A store that can be written to. Every change is one transaction."""
+    """A store that can be written to. Every change is one transaction. `added` is called after
+    papers were."""
 
     writable = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._vocabulary: dict[str, int] | None = None
+        self.added: Callable[[], None] = nothing
         self._db.script(SCHEMA)
 
     def add(self, papers: Sequence[AnalysedPaper]) -> None:
@@ -66,20 +69,43 @@ class StoreWriter(Store):
         except BaseException:
             self._vocabulary = None  # it may hold terms that were rolled back
             raise
+        self.added()
 
     def _add(self, papers: Sequence[AnalysedPaper]) -> None:
         with self._db.transaction() as db:
             self._bury(db, [item.paper.id for item in papers])
-            paper_no, passage_no = self.paper_count, self.passage_count
-            for item in papers:
-                self._insert_paper(db, paper_no, item)
-                passage_no = self._insert_passages(db, paper_no, passage_no, item)
-                paper_no += 1
+            first, row = self.paper_count, self.passage_count
+            records: list[tuple[object, ...]] = []
+            passages: list[tuple[object, ...]] = []
+            for no, item in enumerate(papers, first):
+                records.append((no, *self._paper_values(db, item)))
+                for number, (start, end, counts) in enumerate(item.passages):
+                    place = row + len(passages), no, number, start, end
+                    passages.append((*place, *self._pack(db, counts)))
+            db.executemany("INSERT INTO papers VALUES (?, ?, ?, ?, ?, 1, ?, ?)", records)
+            db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", passages)
+            self._insert_names(db, first, [item.paper for item in papers])
+            self._stamp(db, ((str(record[1]), cast("bytes", record[2])) for record in records))
 
     def delete(self, ids: Iterable[str]) -> int:
         """Mark papers dead; returns how many were alive."""
+        names = list(ids)
         with self._db.transaction() as db:
-            return self._bury(db, ids)
+            self._stamp(db, ((name, b"") for name in names))
+            return self._bury(db, names)
+
+    @property
+    def stamp(self) -> str:
+        """Hexadecimal digits that are equal for two stores that went through the same additions and
+        deletions; "" for one that has had none."""
+        return str(self.state("stamp", ""))
+
+    def _stamp(self, db: sqlite3.Connection, changes: Iterable[tuple[str, bytes]]) -> None:
+        """Changes (id, digest), one after the other, whatever the transactions."""
+        stamp = self.stamp
+        for name, content in changes:
+            stamp = blake2b(f"{stamp} {name} ".encode() + content, digest_size=16).hexdigest()
+        db.execute("REPLACE INTO state VALUES ('stamp', ?)", (json.dumps(stamp),))
 
     def set_state(self, key: str, value: object) -> None:
         """Remember a small JSON value."""
@@ -127,32 +153,23 @@ class StoreWriter(Store):
         statement = "UPDATE papers SET alive = 0 WHERE id = ? AND alive = 1"
         return db.executemany(statement, ((name,) for name in ids)).rowcount
 
-    def _insert_paper(self, db: sqlite3.Connection, no: int, item: AnalysedPaper) -> None:
+    def _paper_values(self, db: sqlite3.Connection, item: AnalysedPaper) -> tuple[object, ...]:
         paper = item.paper
         content = _json({name: value for name in _FIELDS if (value := getattr(paper, name))})
-        db.execute(
-            "INSERT INTO papers VALUES (?, ?, ?, ?, ?, 1, ?, ?)",
-            (no, paper.id, digest(paper), content, paper.year, *self._pack(db, item.title_terms)),
-        )
-        names = {("author", fold_name(author)) for author in paper.authors}
-        names |= {("field", fold_name(field)) for field in paper.fields}
-        names |= {("venue", fold_name(paper.venue))} if paper.venue else set()
-        rows = sorted(names)
-        db.executemany("INSERT OR IGNORE INTO names(kind, folded) VALUES (?, ?)", rows)
-        db.executemany(
-            "INSERT INTO paper_names SELECT no, ? FROM names WHERE kind = ? AND folded = ?",
-            ((no, kind, folded) for kind, folded in rows),
-        )
+        return paper.id, digest(paper), content, paper.year, *self._pack(db, item.title_terms)
 
-    def _insert_passages(
-        self, db: sqlite3.Connection, paper: int, no: int, item: AnalysedPaper
-    ) -> int:
-        rows = [
-            (no + number, paper, number, start, end, *self._pack(db, counts))
-            for number, (start, end, counts) in enumerate(item.passages)
-        ]
-        db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", rows)
-        return no + len(rows)
+    def _insert_names(self, db: sqlite3.Connection, first: int, papers: Sequence[Paper]) -> None:
+        rows = []
+        for no, paper in enumerate(papers, first):
+            names = {("author", fold_name(author)) for author in paper.authors}
+            names |= {("field", fold_name(field)) for field in paper.fields}
+            names |= {("venue", fold_name(paper.venue))} if paper.venue else set()
+            rows += [(no, *name) for name in sorted(names)]
+        new = dict.fromkeys((kind, folded) for _, kind, folded in rows)
+        db.executemany("INSERT OR IGNORE INTO names(kind, folded) VALUES (?, ?)", new)
+        db.executemany(
+            "INSERT INTO paper_names SELECT no, ? FROM names WHERE kind = ? AND folded = ?", rows
+        )
 
     def _pack(self, db: sqlite3.Connection, counts: Counts) -> tuple[bytes, bytes]:
         """Term numbers and counts as two int32 arrays; unknown terms get the next number."""
@@ -166,6 +183,10 @@ class StoreWriter(Store):
             vocabulary.update((term, number) for number, term in rows)
         numbers = array("i", map(vocabulary.__getitem__, counts))
         return numbers.tobytes(), array("i", counts.values()).tobytes()
+
+
+def nothing() -> None:
+    """What is called where nobody waits for papers."""
 
 
 def digest(paper: Paper) -> bytes:

@@ -85,13 +85,14 @@ def check_model(manifest: Manifest, embedder: Embedder, where: str) -> None:
 
 def agreement(engine: Engine, embedder: Embedder, where: str) -> Agreement | None:
     """How alike an engine's vectors are to those of an embedder of the same model in another
-    runtime; None where the runtime is the same. Measured on the first call for a place, later
-    from the cache. Raises CorpusMismatch where the two are not one model after all."""
+    runtime; None where the runtime is the same. Measured on the first call for an index as it is,
+    later from the cache. Raises CorpusMismatch where the two are not one model after all."""
     made, own = engine.manifest.model_fingerprint, embedder.fingerprint
     if not made or made == own:
         return None
     names = runtime_name(made), runtime_name(own)
-    kept = cache_folder() / "agreement" / f"{_digest(where, made, own)}.json"
+    indexed = engine.manifest.fingerprint or where  # another index may come to the same place
+    kept = cache_folder() / "agreement" / f"{_digest(indexed, made, own)}.json"
     with suppress(OSError, ValueError, TypeError):
         return Agreement(*names, **json.loads(kept.read_text("utf-8")))
     passages, cosine, lowest, overlap = _measured(engine, embedder)

@@ -6,14 +6,14 @@ from abc import abstractmethod
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import Manifest
 from workbench.engines.paper_digests import PaperDigests
-from workbench.errors import CorpusError, CorpusNotFound
+from workbench.errors import CorpusError, CorpusNotFound, ProfileError
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 SIGNALS = ("bm25", "title", "dense")
@@ -75,13 +75,27 @@ class Engine(Protocol):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """Equal for two engines that give the same candidates."""
+        """Equal for two exact engines over the same papers and settings; that of an approximate one
+        may say behind a "+" which rows it reads. Engines with equal ones give equal candidates."""
         ...
 
     @property
     def exact(self) -> bool:
-        """Whether the dense arm looks at every vector."""
+        """Whether the dense arm certainly finds the best vectors."""
         return True
+
+    def exactly(self) -> Engine:
+        """The same with an exact dense arm. Raises ProfileError where it cannot have one."""
+        if self.exact:
+            return self
+        raise ProfileError(
+            f"dense is 'exact', but {self.fingerprint!r} finds vectors approximately; give "
+            "dense='auto', or make its index with flat vectors"
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What a person may ask of how it searches, for `Workbench.info`."""
+        return {"dense": {"search": "exact" if self.exact else "approximate"}}
 
     @property
     def deleted(self) -> int | None:

@@ -22,7 +22,7 @@ def query_candidates(
     progress: bool,
 ) -> Iterator[tuple[Query, Candidates]]:
     """The candidates of each query whose id is in `judged`, with a bar past two seconds."""
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     chosen = [query for query in queries if query.id in judged]
     retrieved = retriever.retrieve_all([query.text for query in chosen], profile)

@@ -30,14 +30,22 @@ _NOT_RETRIEVAL = {
     "name", "weights", "normaliser", "workers", "context_threshold", "max_tokens", "temperature",
 }  # fmt: skip
 
+_OF_RERANKERS = ("n_rerank", "device", "batch_size")
+
 RETRIEVAL: Final = tuple(name for name in Profile().to_dict() if name not in _NOT_RETRIEVAL)
 """Settings of a profile that candidates depend on."""
 
 
 def retrieval_settings(profile: Profile) -> dict[str, Any]:
-    """Those settings of a profile that candidates depend on."""
+    """Those settings of a profile that candidates depend on; of a stage that is off, none."""
     values = profile.to_dict()
-    return {name: values[name] for name in RETRIEVAL}
+    off = () if profile.reranker else _OF_RERANKERS
+    first_pass = profile.reranker or profile.feedback
+    return {
+        name: values[name]
+        for name in RETRIEVAL
+        if name not in off and (first_pass or name != "first_pass")
+    }
 
 
 def retrieval_key(

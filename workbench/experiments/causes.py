@@ -151,7 +151,7 @@ def _settings(a: KeptExperiment, b: KeptExperiment) -> Iterator[Cause]:
     mine, other = a.profile, b.profile
     before, after = retrieval_settings(mine), retrieval_settings(other)
     for name, value in before.items():
-        if value != after[name]:
+        if name in after and value != after[name]:
             yield Cause("retrieval", "candidates", f"{name} {_said(value)} -> {_said(after[name])}")
     rerankers = [e.document["models"].get("reranker", "") for e in (a, b)]
     if mine.reranker == other.reranker and rerankers[0] != rerankers[1]:

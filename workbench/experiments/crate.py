@@ -4,24 +4,35 @@ from __future__ import annotations
 
 import json
 import mimetypes
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from workbench.experiments.kept import KeptExperiment
+from workbench.profiles import Profile
 
 PROCESS_RUN: Final = "https://w3id.org/ro/wfrun/process/0.5"
 CRATE_CONTEXT: Final = "https://w3id.org/ro/crate/1.1/context"
 CRATE: Final = "https://w3id.org/ro/crate/1.1"
+SOFTWARE: Final = "https://pypi.org/project/paper-search-workbench/"
 LICENCE: Final = "https://spdx.org/licenses/CC-BY-4.0"
 
 
 def ro_crate(
-    experiment: KeptExperiment, files: Mapping[str, str], person: str, licence: str = LICENCE
+    experiment: KeptExperiment,
+    files: Mapping[str, str],
+    person: str,
+    organisation: str = "",
+    licence: str = LICENCE,
 ) -> dict[str, Any]:
     """RO-Crate 1.1 with the profile Process Run Crate 0.5. `files`: name -> what it is; those that
-    the action read are named "queries.jsonl", "qrels.txt", "profile.toml"."""
+    the action read are named "queries.jsonl", "qrels.txt", "profile.toml". The organisation, a name
+    with its address behind it, is the person's, and the publisher; without one both stay open."""
+    name, _, url = organisation.rpartition(" ") if "://" in organisation else (organisation, "", "")
+    of_it = {"@id": url or "#organisation"}
+    publisher = {**of_it, "@type": "Organization", "name": name or url}
     read = [name for name in ("queries.jsonl", "qrels.txt", "profile.toml") if name in files]
     made = [name for name in files if name not in read]
     ended = datetime.fromtimestamp(
@@ -38,6 +49,7 @@ def ro_crate(
         "hasPart": [{"@id": name} for name in files],
         "mentions": {"@id": "#evaluation"},
         "author": {"@id": "#person"},
+        **({"publisher": of_it} if organisation else {}),
     }
     versions = experiment.document["machine"]["versions"]
     action = {
@@ -47,11 +59,11 @@ def ro_crate(
         "description": " ".join(experiment.document["origin"].values()),
         "startTime": experiment.when.isoformat(timespec="seconds"),
         "endTime": ended.isoformat(timespec="seconds"),
-        "instrument": {"@id": "#workbench"},
+        "instrument": {"@id": SOFTWARE},
         "object": [{"@id": name} for name in read],
         "result": [{"@id": name} for name in made],
         "agent": {"@id": "#person"},
-        "actionStatus": {"@id": "http://schema.org/CompletedActionStatus"},
+        "actionStatus": "http://schema.org/CompletedActionStatus",
     }
     graph = [
         {
@@ -63,13 +75,15 @@ def ro_crate(
         root,
         action,
         {
-            "@id": "#workbench",
+            "@id": SOFTWARE,
             "@type": "SoftwareApplication",
             "name": "Paper Search Workbench",
-            "url": "https://pypi.org/project/paper-search-workbench/",
+            "url": SOFTWARE,
             "softwareVersion": versions.get("paper-search-workbench", ""),
         },
-        {"@id": "#person", "@type": "Person", "name": person},
+        {"@id": "#person", "@type": "Person", "name": person,
+         **({"affiliation": of_it} if organisation else {})},
+        *([publisher | ({"url": url} if url else {})] if organisation else []),
         {"@id": PROCESS_RUN, "@type": "CreativeWork", "name": "Process Run Crate",
          "version": "0.5"},
         {"@id": licence, "@type": "CreativeWork", "name": "Licence of this record",
@@ -88,20 +102,18 @@ def ro_crate(
     return {"@context": CRATE_CONTEXT, "@graph": graph}
 
 
-def ir_metadata(experiment: KeptExperiment, person: str) -> dict[str, Any]:
+def ir_metadata(experiment: KeptExperiment, person: str, organisation: str = "") -> dict[str, Any]:
     """ir_metadata 0.1, the header of a TREC run: platform, research goal, implementation, method,
-    actor, data. Hashes, seeds and revisions have no place there; the record has them."""
-    machine, profile = experiment.document["machine"], experiment.profile
+    actor, data. Names and types are those of its checklists, and what is not known is left out.
+    Hashes, seeds and revisions have no place there; the record has them."""
+    machine = experiment.document["machine"]
     corpus = experiment.document["corpus"]
-    retrieval = [
-        {"name": name, "method": _METHODS.get(name, name), "weight": weight}
-        for name, weight in profile.weights.items()
-        if weight
-    ]
-    if profile.reranker:
-        retrieval.append({"name": profile.reranker, "method": "reranking", "reranks": "first pass"})
+    versions = dict(machine["versions"])
+    own = f"paper-search-workbench=={versions.pop('paper-search-workbench', '')}"
+    measures = [_TREC_EVAL.sub(_trec_eval, name) for name in experiment.metrics]
     return {
         "schema-version": "0.1",
+        "run-version": "1.0",
         "tag": experiment.id,
         "platform": {
             "hardware": {
@@ -111,31 +123,27 @@ def ir_metadata(experiment: KeptExperiment, person: str) -> dict[str, Any]:
                     "number of cores": machine["threads"]["cores"],
                 }
             },
-            "operating system": {"distribution": machine["system"], "kernel": machine["system"]},
+            "operating system": {"kernel": machine["system"]},
             "software": {
-                "libraries": {
-                    "python": [f"{name}=={found}" for name, found in machine["versions"].items()]
-                }
+                "libraries": {"python": [f"{name}=={found}" for name, found in versions.items()]},
+                "retrieval toolkit": [own],
             },
         },
-        "research goal": {
-            "evaluation": {
-                "reported measures": list(experiment.metrics),
-                "significance test": [],
-            }
-        },
+        "research goal": {"evaluation": {"reported measures": measures}},
         "implementation": {
             "executable": {"cmd": " ".join(experiment.document["origin"].values())},
-            "source": {"lang": "python", "repository": "", "commit": machine["commit"]},
+            "source": {"lang": ["python"]}
+            | ({"commit": machine["commit"]} if machine["commit"] else {}),
         },
         "method": {
             "automatic": True,
             "score ties": "ascending paper id",
             "indexing": {"tokenizer": corpus["world"]["analyser"], "stemmer": "snowball english",
                          "stopwords": "lucene english"},
-            "retrieval": retrieval,
+            "retrieval": _components(experiment.profile),
         },
-        "actor": {"name": person, "role": "experimenter", "degree": "", "mail": ""},
+        "actor": {"name": person, "role": "experimenter"}
+        | ({"team": organisation} if organisation else {}),
         "data": {
             "test collection": {
                 "name": Path(corpus["opened"]).name,
@@ -145,6 +153,25 @@ def ir_metadata(experiment: KeptExperiment, person: str) -> dict[str, Any]:
             }
         },
     }  # fmt: skip
+
+
+def _components(profile: Profile) -> list[dict[str, Any]]:
+    """The signals with their weights, then what is made of them."""
+    weights = {name: weight for name, weight in profile.weights.items() if weight}
+    first = [name for name, weight in profile.first_pass.items() if weight]
+    signals = dict.fromkeys((*weights, *(first if profile.reranker else ())))
+    found: list[dict[str, Any]] = [
+        {"name": name, "method": _METHODS.get(name, name)}
+        | ({"weight": weights[name]} if name in weights else {})
+        for name in signals
+    ]
+    if profile.reranker:
+        found += [
+            {"name": "first pass", "method": "weighted sum", "interpolates": first},
+            {"name": profile.reranker, "method": "reranking", "reranks": "first pass"},
+        ]
+    how = f"weighted sum of scores, normaliser {profile.normaliser}"
+    return [*found, {"name": "fusion", "method": how, "interpolates": list(weights)}]
 
 
 def yaml_of(values: Mapping[str, Any], indent: int = 0) -> str:
@@ -165,6 +192,18 @@ def yaml_of(values: Mapping[str, Any], indent: int = 0) -> str:
         else:
             lines.append(f"{head} {json.dumps(value, ensure_ascii=False)}")
     return "\n".join(lines) + "\n"
+
+
+_NAMES = {"nDCG": "ndcg", "AP": "map", "RR": "recip_rank", "R": "recall"}
+"""trec_eval's, which ir_metadata proposes, where ir_measures has others."""
+
+_TREC_EVAL = re.compile(r"^(\w+?)(?:@(\d+))?$")
+
+
+def _trec_eval(found: re.Match[str]) -> str:
+    name = _NAMES.get(found[1], found[1])
+    cut = "_cut" if name in ("ndcg", "map") and found[2] else ""
+    return f"{name}{cut}_{found[2]}" if found[2] else name
 
 
 _METHODS = {

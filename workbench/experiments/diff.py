@@ -16,7 +16,7 @@ from workbench.experiments.causes import INPUTS, STAGES, Cause, find_causes, fir
 from workbench.experiments.kept import KeptExperiment
 from workbench.experiments.swapping import FIRST, SECOND, Step, Swapping, shared_queries
 from workbench.present.view import Shown, View
-from workbench.present.words import count, setting
+from workbench.present.words import aligned, count, setting
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,6 +26,7 @@ Vector = NDArray[np.float64]
 LOOKED_AT = 10
 """Papers of a ranking that are compared to find the signal that moved them."""
 
+_LISTED = 5
 _ONE_SIDED = "queries asked in one of the two only"
 
 
@@ -114,23 +115,31 @@ class ExperimentDiff(Shown):
         metrics = list(self.difference)
         head = f"{self.first} -> {self.second}: "
         head += f"the first stage that differs is {self.stage}" if self.stage else "identical"
-        changes = ", ".join(f"{name} {self.difference[name]:+.4f}" for name in metrics)
-        rows = [f"  {cause.stage}: {cause.what}" for cause in self.causes]
-        rows.append(f"  {changes} over {count(self.queries, 'query')}")
-        rows += [
-            f"    {' and '.join(p.inputs)}: "
-            + ", ".join(f"{p.difference[name]:+.4f}" for name in metrics)
-            + f", {count(p.moved, 'query')} moved"
-            for p in self.parts
+        columns = [f"over {count(self.queries, 'query')}", *metrics, "moved"]
+        parts = [
+            ("difference", self.difference, len(self.moved)),
+            *((" and ".join(p.inputs), p.difference, p.moved) for p in self.parts),
+            ("unexplained", self.unexplained, 0),
         ]
-        rest = ", ".join(f"{self.unexplained[name]:+.4f}" for name in metrics)
-        rows.append(f"    unexplained: {rest}")
-        rows += [
-            f"  {query}: {row['first']:.4f} -> {row['second']:.4f}, by {row['by']} "
+        cells = [
+            [said, *(f"{change[name]:+.4f}" for name in metrics), f"{moved:,}"]
+            for said, change, moved in parts
+        ]
+        causes = [f"{cause.stage}: {cause.what}" for cause in self.causes]
+        moved = [
+            f"{query}: {metrics[0]} {row['first']:.4f} -> {row['second']:.4f}, by {row['by']} "
             f"({row['inputs']})"
-            for query, row in self.moved.head(5).iterrows()
+            for query, row in self.moved.head(_LISTED).iterrows()
         ]
-        return View(head, tuple(rows), self.notes)
+        if (more := len(self.moved) - _LISTED) > 0:
+            moved.append(f"and {more:,} more; `.moved` has all")
+        lines = [*causes, *aligned([columns, *cells]), *moved]
+        values = {
+            "columns": columns, "words": 1, "causes": causes, "moved": moved,
+            "table": [(place == 0, row) for place, row in enumerate(cells)],
+        }  # fmt: skip
+        rows = tuple(f"  {line}" for line in lines)
+        return View(head, rows, self.notes, "experiment_diff.html", values)
 
 
 def diff(a: KeptExperiment, b: KeptExperiment) -> ExperimentDiff:

@@ -78,17 +78,20 @@ class Subject:
         """All but queries and profile that candidates are made of, as plain values."""
         manifest = self.engine.manifest
         names = ("analyser", "chunking", "model", "model_fingerprint", "k1", "b", "dimension")
+        made, _, reads = self.engine.fingerprint.partition(
+            "+"
+        )  # which rows an approximate one reads
         return {
             **{name: getattr(manifest, name) for name in names},
             "query_model": self.embedder.fingerprint,
             "query_analyser": self.retriever.analyser.fingerprint,
-            "engine": self.engine.fingerprint.partition("-")[0],
+            "engine": made.partition("-")[0] + (f"+{reads}" if reads else ""),
             "code": code_fingerprint(),
             **(self.digests or {"fingerprint": self.engine.fingerprint}),
         }
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Collection:
     """Queries and judgments as they were given; `settled` as in `Report`."""
 
@@ -104,18 +107,19 @@ class Collection:
         """From whatever holds them. Raises what `as_queries` and `as_judgments` raise."""
         return Collection(as_queries(queries), as_judgments(judgments), settled(judgments))
 
-    @property
+    @cached_property
     def grades(self) -> dict[str, dict[str, int]]:
         """Query id -> paper id -> grade."""
         return grades_by_query(self.judgments)
 
 
-@dataclass(slots=True, eq=False, repr=False)
+@dataclass(eq=False, repr=False)
 class Retrieval:
     """The candidates of the judged queries, as they come, and what they were made of.
 
     Iterate once. `queries` are complete with terms and vectors, `digests` has 8 bytes a query,
-    after the iteration. `key` is "" where the engine cannot tell its content.
+    after the iteration. `key` is "" where the engine cannot tell its content; `tables` names those
+    of a record that all measurements of this retrieval share, once they are kept.
     """
 
     subject: Subject
@@ -127,9 +131,15 @@ class Retrieval:
     reused: bool = False
     digests: dict[str, bytes] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
+    tables: dict[str, str] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         return f"Retrieval({len(self.queries)} queries)"
+
+    @cached_property
+    def queries_digest(self) -> str:
+        """`queries_digest` of its queries."""
+        return queries_digest(self.queries)
 
     def __iter__(self) -> Iterator[tuple[Query, Candidates]]:
         found = self._known()
@@ -152,7 +162,7 @@ class Retrieval:
         return self.cache.get(self.key, self.queries)
 
     def _retrieve(self) -> Iterator[tuple[Query, Candidates]]:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         retriever = self.subject.retriever
         ready = retriever.retrieve_all(self.queries, self.profile)
@@ -184,7 +194,7 @@ class Evaluation:
 
 def prepare(subject: Subject, queries: Sequence[Query], *, progress: bool = False) -> list[Query]:
     """The queries with terms and vectors, in order. Raises QueryError with the query's id."""
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     def one(query: Query) -> Query:
         with naming(query):
@@ -267,7 +277,7 @@ def stage_digests(done: Evaluation) -> dict[str, str]:
         found["passages"] = sha256(repr(told).encode()).hexdigest()[:16]
     return {
         **found,
-        "queries": queries_digest(done.retrieval.queries),
+        "queries": done.retrieval.queries_digest,
         "candidates": sha256(b"".join(done.retrieval.digests.values())).hexdigest()[:16],
         "ranking": ranking.hexdigest()[:16],
         "metric": metric.hexdigest()[:16],

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from workbench.errors import ExperimentError, shown
@@ -45,8 +44,9 @@ class Experiment(KeptExperiment):
         other: KeptExperiment | Block,
         baselines: tuple[KeptExperiment, KeptExperiment] | None = None,
     ) -> Reproduction:
-        """How close another experiment comes to this one: KTU, RBO, RMSE; with the `baseline` of
-        each, (this one's, the other's), also effect ratio and delta RI."""
+        """How close another experiment comes to this one: KTU, RBO, RMSE; with the `baselines`
+        of each, (this one's, the other's), also effect ratio and delta RI. Raises ExperimentError
+        where the two share no query or no metric."""
         there = _measured(other)
         both = [q for q in self.per_query.index if q in set(there.per_query.index)]
         names = [name for name in self.metrics if name in there.metrics]
@@ -159,13 +159,8 @@ class Block(AbstractContextManager["Block"]):
         self.id = self._stack.enter_context(self._recorder.block(self._name))
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        tb: TracebackType | None,
-    ) -> None:
-        self._stack.__exit__(kind, error, tb)
+    def __exit__(self, *raised: Any) -> None:
+        self._stack.__exit__(*raised)
         for text in self._tags:
             self._recorder.store.annotate(self.id, "tag", text)
         if self._note:

@@ -19,7 +19,7 @@ from workbench.experiments.crate import ir_metadata, ro_crate, yaml_of
 from workbench.experiments.kept import KeptExperiment
 from workbench.experiments.page import page
 from workbench.experiments.store import ExperimentStore
-from workbench.profiles import person
+from workbench.profiles import affiliation, person
 from workbench.system.files import replacing
 
 MARK = "experiment.json"
@@ -79,7 +79,7 @@ def _write(experiment: KeptExperiment, folder: Path) -> None:
     queries = [{"id": query.id, "text": query.text} for query in experiment.queries]
     lines = "".join(json.dumps(query, ensure_ascii=False) + "\n" for query in queries)
     experiment.per_query.to_csv(folder / "per_query.csv", float_format="%.17g")
-    who = person()
+    who = person(), affiliation()
     texts: dict[str, Callable[[], str]] = {
         MARK: lambda: json.dumps(experiment.to_dict(), indent=1, ensure_ascii=False),
         "queries.jsonl": lambda: lines,
@@ -87,7 +87,7 @@ def _write(experiment: KeptExperiment, folder: Path) -> None:
         "report.html": lambda: page(experiment, experiment.store.summaries()),
         "reproduce.ipynb": lambda: json.dumps(notebook(experiment), indent=1),
         "requirements.lock": lock,
-        "ir_metadata.yaml": lambda: yaml_of(ir_metadata(experiment, who)),
+        "ir_metadata.yaml": lambda: yaml_of(ir_metadata(experiment, *who)),
     }
     for name, text in texts.items():
         (folder / name).write_text(text(), encoding="utf-8", newline="")
@@ -100,7 +100,7 @@ def _write(experiment: KeptExperiment, folder: Path) -> None:
         path.relative_to(folder).as_posix(): "a table of the record: vectors, rankings, judgments"
         for path in sorted((folder / TABLES).iterdir())
     }
-    crate = ro_crate(experiment, files, who)
+    crate = ro_crate(experiment, files, *who)
     content = json.dumps(crate, indent=1, ensure_ascii=False)
     (folder / "ro-crate-metadata.json").write_text(content, encoding="utf-8")
 
@@ -121,7 +121,7 @@ def copy_record(experiment: KeptExperiment, folder: Path) -> None:
         shutil.copyfile(source, folder / TABLES / source.name)
     store = ExperimentStore(folder)
     [summary] = [row for row in experiment.store.summaries() if row.id == experiment.id]
-    short = {n: getattr(summary, n) for n in type(summary).__slots__ if n not in ("tags", "notes")}
+    short = {n: v for n, v in summary._asdict().items() if n not in ("tags", "notes")}
     store.keep(document, short, document.get("key", ""))
     for tag in summary.tags:
         store.annotate(experiment.id, "tag", tag)

@@ -10,7 +10,7 @@ from workbench.errors import ExperimentError, shown
 from workbench.experiments.kept import KeptExperiment
 from workbench.experiments.store import Summary
 from workbench.present.view import Shown, View
-from workbench.present.words import count
+from workbench.present.words import aligned, count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -52,7 +52,7 @@ class ExperimentTable(Shown):
     @property
     def best(self) -> Summary | None:
         """The experiment with the highest value of the metric; of equal ones the first made."""
-        measured = [row for row in self.rows if self.metric in row.metrics and not row.error]
+        measured = [row for row in self.rows if row.measured and self.metric in row.metrics]
         return max(reversed(measured), key=lambda row: row.metrics[self.metric], default=None)
 
     def sort(self, by: str, *, ascending: bool = False) -> ExperimentTable:
@@ -89,11 +89,11 @@ class ExperimentTable(Shown):
         return replace(self, rows=rows)
 
     def history(self) -> list[tuple[float, float]]:
-        """(when in seconds since 1970, value of the metric) in the order of time."""
+        """(when in seconds since 1970, value of the metric) of what measured, in time's order."""
         found = [
             (row.started, row.metrics[self.metric])
             for row in self.rows
-            if self.metric in row.metrics
+            if row.measured and self.metric in row.metrics
         ]
         return sorted(found)
 
@@ -127,7 +127,7 @@ class ExperimentTable(Shown):
     def to_dict(self) -> list[dict[str, Any]]:
         """Plain values; what `workbench experiments --json` prints."""
         return [
-            {name: getattr(row, name) for name in Summary.__slots__}
+            row._asdict()
             | {"metrics": dict(row.metrics), "tags": list(row.tags), "notes": list(row.notes)}
             for row in self.rows
         ]
@@ -143,7 +143,7 @@ class ExperimentTable(Shown):
         names = list(dict.fromkeys(name for row in first for name in row.metrics))[:6]
         columns = ["", "id", "when (UTC)", "what", "kind", "tags", *names, "s"]
         cells = [_cells(row, names, row is best) for row in first]
-        lines = _lines([columns, *cells])
+        lines = aligned([columns, *cells])
         head = f"{count(len(self), 'experiment')}"
         if history := self.sparkline():
             head += f", {self.metric} over time {history}"
@@ -175,11 +175,3 @@ def _cells(row: Summary, names: Sequence[str], best: bool) -> list[str]:
     when = f"{row.when:%Y-%m-%d %H:%M}"
     tags = ", ".join(row.tags)
     return [mark, row.id, when, what[:60], row.kind, tags, *values, f"{row.seconds:.1f}"]
-
-
-def _lines(cells: Sequence[Sequence[str]]) -> list[str]:
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    return [
-        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
-        for row in cells
-    ]

@@ -59,7 +59,7 @@ def _bars(experiment: KeptExperiment) -> list[dict[str, Any]]:
 
 def _history(siblings: Sequence[Summary], metric: str, own: str) -> list[dict[str, Any]]:
     """Points of the metric over the experiments in the order of time."""
-    found = [row for row in siblings if metric in row.metrics and not row.error][-200:]
+    found = [row for row in siblings if row.measured and metric in row.metrics][-200:]
     if len(found) < 2:
         return []
     values = np.array([row.metrics[metric] for row in found])

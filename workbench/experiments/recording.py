@@ -231,9 +231,14 @@ def asked_answers(
 def evaluation_document(store: ExperimentStore, done: Evaluation, kind: str) -> dict[str, Any]:
     """The record of an evaluation, its tables kept already."""
     report, collection = done.report, done.collection
+    shared = done.retrieval.tables
+    if not shared:
+        shared |= {
+            "queries": store.keep_table(queries_table(done)),
+            "judgments": store.keep_table(judgments_table(collection)),
+        }
     tables = {
-        "queries": store.keep_table(queries_table(done)),
-        "judgments": store.keep_table(judgments_table(collection)),
+        **shared,
         "rankings": store.keep_table(rankings_table(done)),
         "values": store.keep_table(
             {"query_id": list(report.per_query.index)}

@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import uuid4
+
+import orjson
 
 from workbench.errors import ExperimentError, shown
 from workbench.experiments.blobs import keep_table, read_table
@@ -19,15 +21,16 @@ from workbench.experiments.database import FORMAT, NAME, ExperimentDatabase, new
 FOLDER = "experiments"
 """Beside the papers of a corpus."""
 
-KINDS = ("evaluate", "tune", "answers", "block", "comparison", "notebook")
+MEASURED = ("evaluate", "tune", "answers")
+KINDS = (*MEASURED, "block", "comparison", "notebook")
 _ADD = (
     "INSERT INTO experiments (id, key, parent, summary, document, sha256) VALUES (?, ?, ?, ?, ?, ?)"
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """What a table shows of an experiment, read without its document."""
+class Summary(NamedTuple):
+    """What a table shows of an experiment, read without its document. A tuple: they are read by
+    the ten thousand, and three times as fast."""
 
     id: str
     kind: str
@@ -42,12 +45,17 @@ class Summary:
     notes: tuple[str, ...] = ()
 
     @property
+    def measured(self) -> bool:
+        """Whether it is a measurement, and not what one or several are part of."""
+        return self.kind in MEASURED and not self.error
+
+    @property
     def when(self) -> datetime:
         """When it began, UTC."""
         return datetime.fromtimestamp(self.started, UTC)
 
 
-_SHOWN = {each.name for each in fields(Summary)}
+_SHOWN = set(Summary._fields)
 
 
 @dataclass(slots=True)
@@ -125,10 +133,10 @@ class ExperimentStore:
         # One text for all rows: a call of the parser for each costs more than the rest together.
         rows = self._database.rows("SELECT summary FROM experiments ORDER BY no")
         found = []
-        for said_of_it in json.loads(f"[{','.join(text for (text,) in rows)}]"):
-            values = said_of_it
-            if not values.keys() <= _SHOWN:  # a newer version says more of it
-                values = {n: v for n, v in said_of_it.items() if n in _SHOWN}
+        for told in _parsed(f"[{','.join(text for (text,) in rows)}]"):
+            # A newer version says more of it.
+            more = not told.keys() <= _SHOWN
+            values = {n: v for n, v in told.items() if n in _SHOWN} if more else told
             about = said.get(values["id"], nothing)
             found.append(Summary(**values, tags=tuple(about.tags), notes=tuple(about.notes)))
         return found
@@ -173,6 +181,13 @@ class ExperimentStore:
             elif kind == "untag" and text in about.tags:
                 about.tags.remove(text)
         return said
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:  # a mean that is NaN, which is Python's JSON only
+        return json.loads(text)
 
 
 def new_id() -> str:

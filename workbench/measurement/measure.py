@@ -42,7 +42,7 @@ def measure_profiles(
     is kept in the corpus folder, profile by profile, for `read_measurements`.
     Raises ProfileError, EvaluationError, and what opening the corpus and reading the files raise.
     """
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     with open_corpus(folder, progress=progress) as bench:
         index, corpus = bench.folder, bench.manifest.fingerprint

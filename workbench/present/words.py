@@ -47,6 +47,15 @@ def first_ids(ids: Sequence[str], most: int = 5) -> str:
     return ", ".join(ids[:most]) + (f" and {more:,} more" if more > 0 else "")
 
 
+def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Cells in columns, one line a row."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+        for row in rows
+    ]
+
+
 def authors_line(authors: Sequence[str], most: int = 4) -> str:
     """Names with commas; after `most` of them how many more there are."""
     return first_ids(authors, most)

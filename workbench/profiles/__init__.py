@@ -2,6 +2,7 @@
 
 from workbench.profiles.diff import ProfileDiff
 from workbench.profiles.environment import (
+    affiliation,
     cache_folder,
     elastic_environment,
     enclosing_experiment,
@@ -36,6 +37,7 @@ __all__ = [
     "PRESETS",
     "Profile",
     "ProfileDiff",
+    "affiliation",
     "as_profile",
     "cache_folder",
     "elastic_environment",

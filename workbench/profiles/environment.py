@@ -80,6 +80,12 @@ def person() -> str:
         return "someone"
 
 
+def affiliation() -> str:
+    """WORKBENCH_AFFILIATION: the organisation that the person belongs to, with its address where
+    it has one ("University of X https://x.example"); "" where not set."""
+    return os.environ.get("WORKBENCH_AFFILIATION", "").strip()
+
+
 def may_record() -> bool:
     """WORKBENCH_RECORD: whether what is measured is kept beside the corpus; true where not set.
     Raises ProfileError for a value that says neither."""

@@ -40,13 +40,15 @@ class Profile:
     Ranking: `weights` by signal, 0 or more, need not sum to 1; left out or empty they fit
     `feedback` and `reranker`. `normaliser` as in ranking.fusion.
 
-    Retrieval: `n_retrieval` passages from the bm25 and from the dense arm, `n_keyword` papers from
-    the title arm. `first_pass`: the weights, under min-max, that order the first pass; its best
-    passages drive feedback and reranking. They are apart from `weights`, so that candidates never
-    depend on what is tuned. `feedback`: whether the query is expanded from the best passages,
-    which adds the signals `bm25_feedback` and `dense_feedback`. `reranker`: "" for none,
-    "late-interaction", or the name or folder of a cross-encoder; it scores the `n_rerank` best
-    passages and adds the signal `late_interaction` or `cross_encoder`.
+    Retrieval: `n_retrieval` passages from the bm25 and from the dense arm, `n_keyword` papers
+    from the title arm. `dense`: "auto" lets a large index find vectors approximately
+    (`info()["dense"]` says with what recall), "exact" never does. `first_pass`: the weights,
+    under min-max, that order the first pass; its best passages drive feedback and reranking.
+    They are apart from `weights`, so that candidates never depend on what is tuned. `feedback`:
+    whether the query is expanded from the best passages, which adds the signals `bm25_feedback`
+    and `dense_feedback`. `reranker`: "" for none, "late-interaction", or the name or folder of
+    a cross-encoder; it scores the `n_rerank` best passages and adds the signal
+    `late_interaction` or `cross_encoder`.
 
     Machine: `device` of the models: "auto" gives a cross-encoder a GPU where there is one; "cuda"
     also the embedder of a new index, and says so once where there is none; `workers`: how many
@@ -63,6 +65,7 @@ class Profile:
     n_retrieval: int = 80
     n_keyword: int = 8
     n_rerank: int = 100
+    dense: str = "auto"
     feedback: bool = True
     first_pass: Mapping[str, float] = field(default_factory=lambda: dict(WEIGHTS))
     reranker: str = ""
@@ -111,6 +114,8 @@ class Profile:
     def fingerprint(self) -> str:
         """Equal for profiles that give the same results; name and workers do not count."""
         values = {k: v for k, v in self.to_dict().items() if k not in ("name", "workers")}
+        if values["dense"] == "auto":  # as profiles were before they had the setting
+            del values["dense"]
         for setting in ("weights", "first_pass"):
             values[setting] = {k: v for k, v in values[setting].items() if v}
         return sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:16]

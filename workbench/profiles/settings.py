@@ -14,6 +14,7 @@ NORMALISERS = ("min-max", "z-score", "theoretical", "none", "rrf")
 """How signals are made comparable; the functions are in ranking.fusion."""
 
 DEVICES = ("auto", "cpu", "cuda")
+DENSE = ("auto", "exact")
 LATE_INTERACTION = "late-interaction"
 """The reranker that needs no weights but the embedder's."""
 
@@ -40,7 +41,7 @@ WHOLE = {
 }
 REAL = {"context_threshold": (0.0, 1.0), "temperature": (0.0, 2.0)}
 TEXT = ("name", "reranker")
-ONE_OF = {"normaliser": NORMALISERS, "device": DEVICES}
+ONE_OF = {"normaliser": NORMALISERS, "device": DEVICES, "dense": DENSE}
 
 
 def default_weights(feedback: bool, reranker: str = "") -> dict[str, float]:
@@ -71,7 +72,8 @@ def real(setting: str, value: Any, least: float, most: float) -> float:
 
 def finite(value: Any) -> float | None:
     """A number as a float; None for what is none, NaN, infinite, or beyond what a float holds."""
-    if isinstance(value, bool | str) or not isinstance(value, SupportsFloat):
+    # Asking for the protocol takes 40 us, which a moving slider would wait for.
+    if isinstance(value, bool | str) or not isinstance(value, float | int | SupportsFloat):
         return None
     try:
         number = float(value)

@@ -14,12 +14,15 @@ from typing import TYPE_CHECKING, Any
 from workbench.errors import AnswerError
 from workbench.present.view import Shown, View, render
 from workbench.present.words import authors_line, printable
-from workbench.profiles import Profile
+from workbench.profiles import Profile, as_profile
 from workbench.qa.audit import Audit, audit
 from workbench.qa.events import Event, event_to_dict
 from workbench.qa.records import Dropped, PaperFacts, Quote, Section, Source, Usage
+from workbench.qa.stored import papers_of, unlike
 from workbench.qa.table import PaperTable, paper_table
-from workbench.qa.writers.base import Writer
+from workbench.qa.writers.base import Writer, check_seconds
+from workbench.qa.writers.extractive import Extractive
+from workbench.qa.writers.make import make_writer
 from workbench.ranking.bibtex import bibtex_key, to_bibtex
 from workbench.records import Paper
 from workbench.system.files import replacing
@@ -46,6 +49,13 @@ class Answer(Shown):
     `paper.text[start:end] == text`. `dropped` is what is not here, and why. `accepted` (ids) and
     `rejected` (quotes) are a person's verdicts, see `Workbench.review`. `stages` holds each stage's
     value; it is empty for an answer that was opened from a file.
+
+    `question` is as it was asked, for at most `words` words, with the settings of `profile` (its
+    name), written by `writer`. `sources` are the passages found, `nearest` the sentences that came
+    closest where it is declined, `papers` the facts of the cited ones by id. `notes` say what a
+    reader should know first; `usage` by stage is what a language model took, `timings_ms` by stage
+    how long it took. `complete` is false for an answer that was interrupted. `trace` holds the
+    events that it was made of.
     """
 
     question: str
@@ -102,11 +112,9 @@ class Answer(Shown):
 
     def check(self, papers: Any) -> list[str]:
         """Ids of quotes that are not the text at their place in `papers`: anything with
-        `papers(ids)`, as an engine has, or a mapping of papers by id. Empty where all are."""
-        ids = [quote.paper_id for quote in self.quotes]
-        found = [papers[i] for i in ids] if isinstance(papers, Mapping) else papers.papers(ids)
-        pairs = zip(self.quotes, found, strict=True)
-        return [q.id for q, paper in pairs if paper.text[q.start : q.end] != q.text]
+        `papers(ids)`, as an engine has, or a mapping of papers by id. Empty where all are. Raises
+        AnswerError for papers that are none of these, or lack one."""
+        return [quote.id for quote in unlike(self.quotes, papers)]
 
     def to_dict(self) -> dict[str, Any]:
         """What `workbench ask --json` prints; a contract: fields are only added."""
@@ -179,30 +187,37 @@ class Answer(Shown):
         aspects: Sequence[str] = ("method", "data", "result"),
         *,
         papers: Any = None,
-        writer: Writer | None = None,
-        profile: Profile | None = None,
+        writer: Writer | str | None = None,
+        profile: Profile | str | None = None,
         seconds: float = 120.0,
     ) -> PaperTable:
         """The quoted papers by aspects: each cell is the sentence of the paper that speaks of it
         most clearly, with its place, or says that none was found.
 
         Read are whole papers where the corpus is at hand (`papers`, as in `check`; an answer that
-        was just made knows its own), else the passages that the answer carries. With a `writer`, a
-        cell is its words as far as the quotes that it names carry them. Raises AnswerError for
-        aspects that are no texts.
+        was just made knows its own), else the passages that the answer carries. With a `writer`
+        other than the extractive one, a cell is its words as far as the quotes that it names carry
+        them. `writer`, `profile` and `seconds` as in `Workbench.ask`. Raises AnswerError for
+        aspects that are no texts, and what `ask` raises of the others.
         """
         if papers is None and "retrieve" in self.stages:
             papers = self.stages["retrieve"].engine
-        read = [(self.papers[i], self._parts(i, papers)) for i in self.paper_ids]
-        settings = profile or Profile()
-        return paper_table(self.question, read, aspects, writer, settings, seconds)
+        by = make_writer(writer)
+        return paper_table(
+            self.question,
+            [(self.papers[i], self._parts(i, papers)) for i in self.paper_ids],
+            aspects,
+            None if isinstance(by, Extractive) else by,
+            as_profile(profile),
+            check_seconds(seconds),
+        )
 
     def _parts(self, paper_id: str, papers: Any) -> list[tuple[int, int, str]]:
         """A paper's text as (number of the passage or -1, start, text)."""
         if papers is None:
             own = [s for s in self.sources if s.paper_id == paper_id]
             return [(s.number, s.start, s.text) for s in sorted(own, key=lambda s: s.start)]
-        found = papers[paper_id] if isinstance(papers, Mapping) else papers.papers([paper_id])[0]
+        (found,) = papers_of(papers, [paper_id])
         return [(-1, 0, found.text)]
 
     def save(self, path: str | Path, *, replace: bool = False) -> Path:

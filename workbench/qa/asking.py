@@ -24,11 +24,12 @@ from workbench.qa.question import content_terms, read_question
 from workbench.qa.records import Evidence, Outline, PaperFacts, Plan, Quote, Source
 from workbench.qa.remembered import Remembered
 from workbench.qa.vectors import SentenceVectors
-from workbench.qa.writers.base import Task, Writer
+from workbench.qa.writers.base import Task, Writer, check_seconds
 from workbench.qa.writing import Drafts, write_sections
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import Weights
 from workbench.records import Filters, Paper
+from workbench.system.fork import Lock
 
 ANSWERABLE = 0.51
 """The relevance that the best passage must have. The least mean of false answers and false refusals
@@ -44,10 +45,6 @@ NEAREST = 3
 
 EARLIER = 50
 """Answers whose times the estimate of the next is made of."""
-
-
-LONGEST = 1e9
-"""Seconds that stand for any longer time."""
 
 WORDS = (10, 5000)
 """Limits of an answer's length."""
@@ -108,13 +105,6 @@ def check_words(words: int) -> int:
     return words
 
 
-def check_seconds(seconds: float) -> float:
-    """The time that writing may take; raises QueryError for none."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
-        raise QueryError(f"seconds is {shown(seconds)}; give a number above 0")
-    return float(min(seconds, LONGEST))
-
-
 class AskOptions(TypedDict, total=False):
     """The options of `Workbench.ask`, for type checkers."""
 
@@ -144,7 +134,7 @@ class Asking:
         self.drafts: Drafts = Remembered(REMEMBERED)
         """The sections written so far."""
         self._totals: dict[str, list[float]] = {}
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def events(
         self, request: Request, values: dict[str, Any], stop: threading.Event
@@ -312,6 +302,8 @@ def _too_thin(
     """Why there is no answer; empty where there is one."""
     if not sources:
         return "no paper was found"
+    if not question.weights:
+        return "the question has no word that papers could be about; name what is asked for"
     kept = [source for source in sources if source.kept]
     if not kept:
         best = max(source.relevance for source in sources)

@@ -36,9 +36,9 @@ _WEAK_WORDS = """
 resulting respective particular certain numerous
 about above across after again against all also although among another any because been before
 being below best better between both can could do does done during each either even every few
-first further gives given had has have having he her here his how however i into itself its just
-large less like made main make makes many may method methods might more most much must need needs
-never new next nor now often one only onto or other others our out over own paper per proposed
+first further give given gives had has have having he her here his how however i into itself its
+just large less like made main make makes many may method methods might more most much must need
+needs never new next nor now often one only onto or other others our out over own paper per proposed
 quite rather same second several shall she should show shown shows since small so some still such
 than that their them then there these they thing this those three through thus too two under until
 up use used uses using very via was way ways we were what when where whether which while who whole

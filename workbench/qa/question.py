@@ -27,7 +27,8 @@ would yet you your approach approaches compare
 @dataclass(frozen=True, slots=True)
 class Asked:
     """A question's terms with the weight of each: its BM25 idf in the corpus (Robertson and
-    Zaragoza 2009), so what no paper mentions weighs most. Words of asking itself do not count."""
+    Zaragoza 2009), so what no paper mentions weighs most. Words of asking itself do not count; a
+    question of such words alone has none, and nothing covers it."""
 
     text: str
     weights: Mapping[str, float]
@@ -48,10 +49,9 @@ def read_question(text: str, analyser: Analyser, engine: Engine) -> Asked:
 
 
 def content_terms(text: str, analyser: Analyser) -> list[str]:
-    """The terms of a question without the words of asking; all where nothing else is there."""
+    """The terms of a question, each once, without the words of asking."""
     asking = frozenset(analyser.terms(_ASKING))
-    terms = list(dict.fromkeys(analyser.terms(text)))
-    return [term for term in terms if term not in asking] or terms
+    return [term for term in dict.fromkeys(analyser.terms(text)) if term not in asking]
 
 
 def _idf(having: int, passages: int) -> float:

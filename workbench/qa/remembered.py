@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
+
+from workbench.system.fork import Lock
 
 Value = TypeVar("Value")
 
@@ -17,7 +18,7 @@ class Remembered(Generic[Value]):
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: OrderedDict[Hashable, Value] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def get(self, key: Hashable) -> Value | None:
         """The value, None where it is not known."""

@@ -10,12 +10,11 @@ from workbench.engines.base import Engine
 from workbench.errors import AnswerError, shown
 from workbench.profiles import Profile
 from workbench.qa.answer import Answer
-from workbench.qa.asking import check_seconds
 from workbench.qa.assembling import assemble, touched
 from workbench.qa.events import Closed, Outlined, Reviewed, Wrote
 from workbench.qa.outline import without
 from workbench.qa.records import Outline
-from workbench.qa.writers.base import Task, Writer
+from workbench.qa.writers.base import Task, Writer, check_seconds
 from workbench.qa.writing import Drafts, write_sections
 
 

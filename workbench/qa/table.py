@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +14,7 @@ from workbench.qa.aspects import LEAST, weigh_aspect
 from workbench.qa.checking import checked_draft
 from workbench.qa.records import PaperFacts, Plan, Quote
 from workbench.qa.sentences import sentence_spans
+from workbench.qa.stored import unlike
 from workbench.qa.writers.base import Task, Writer
 from workbench.records import Paper
 
@@ -70,13 +71,9 @@ class PaperTable(Shown):
             (paper, self.cells[n * width : (n + 1) * width]) for n, paper in enumerate(self.papers)
         ]
 
-    def check(self, papers: Mapping[str, Paper] | Any) -> list[Quote]:
+    def check(self, papers: Any) -> list[Quote]:
         """Quotes that are not the text at their place; `papers` as in `Answer.check`."""
-        quotes = [quote for cell in self.cells for quote in cell.quotes]
-        ids = [quote.paper_id for quote in quotes]
-        found = [papers[i] for i in ids] if isinstance(papers, Mapping) else papers.papers(ids)
-        pairs = zip(quotes, found, strict=True)
-        return [q for q, paper in pairs if paper.text[q.start : q.end] != q.text]
+        return unlike([quote for cell in self.cells for quote in cell.quotes], papers)
 
     def to_frame(self) -> pd.DataFrame:
         """One row a paper: id, title, year, and for each aspect its text (None where nothing was

@@ -6,7 +6,6 @@ for, and the pass is the one that the whole passage would take.
 
 from __future__ import annotations
 
-import threading
 from collections import OrderedDict
 from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.chunking import embedding_text
+from workbench.system.fork import Lock
 
 Vectors = NDArray[np.float32]
 Span = tuple[int, int]
@@ -54,7 +54,7 @@ class SentenceVectors:
     def __init__(self, embedder: SentenceEmbedder) -> None:
         self._embedder = embedder
         self._known: OrderedDict[tuple[str, str], Vectors] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = Lock()
 
     def of(self, passages: Sequence[tuple[str, str, Sequence[Span]]]) -> list[Vectors]:
         """For each (title, text, spans of sentences): float32 (sentences, dimension), unit rows."""

@@ -100,13 +100,14 @@ def relevance_model(
     their share of the scores. Ties fall to the term that comes first in the alphabet."""
     total = scores.sum()
     shares = scores / total if total > 0 else np.full(len(counts), 1 / len(counts))
+    rarities = idf(documents, np.array(list(frequencies.values()), dtype=np.int64)).tolist()
+    rarity = dict(zip(frequencies, rarities, strict=True))
     weights: defaultdict[str, float] = defaultdict(float)
     for passage, share in zip(counts, shares, strict=True):
         length = sum(passage.values())
         for term, count in passage.items():
-            if term in frequencies:
-                rarity = float(idf(documents, frequencies[term]))
-                weights[term] += share * count / length * rarity
+            if term in rarity:
+                weights[term] += share * count / length * rarity[term]
     best = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:TERMS]
     whole = sum(weight for _, weight in best)
     return {term: weight / whole for term, weight in best} if whole else {}

@@ -102,7 +102,7 @@ class LateInteraction:
         """Encode and keep every passage of an engine that the store lacks; what is kept stays
         after an interruption. Stops where the store is full. Raises CorpusError for an engine
         that cannot list its passages."""
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         keys = engine.passage_keys()
         encoded = kept = 0

@@ -106,7 +106,7 @@ class Ranking(Shown, Sequence[Hit]):
 
     @property
     def rows(self) -> NDArray[np.intp]:
-        """Each hit's row among the candidates: the best passage of its paper."""
+        """Each hit's row among the candidates, shape (hits,): the best passage of its paper."""
         return self._rows
 
     @property
@@ -136,12 +136,14 @@ class Ranking(Shown, Sequence[Hit]):
 
         `weights` as in `Workbench.search`. Raises WeightError or ProfileError.
         """
-        profile = self.profile
+        profile, changes = self.profile, dict[str, Any]()
         if weights is not None:
             full = complete_weights(weights, profile.weights, self.candidates.signals)
-            profile = profile.replace(weights=full)
+            changes["weights"] = full
         if normaliser is not None:
-            profile = profile.replace(normaliser=normaliser)
+            changes["normaliser"] = normaliser
+        if changes:
+            profile = profile.replace(**changes)
         same = profile.normaliser == self.profile.normaliser
         known = self._normalised if same else None
         retrieved = replace(self._retrieved, timings_ms={})
@@ -238,25 +240,22 @@ class Ranking(Shown, Sequence[Hit]):
         keys = [(i, int(self.candidates.numbers[r])) for i, r in zip(ids, self._rows, strict=True)]
         papers = self._engine.papers(ids)
         passages = self._engine.passages(keys)
-        found = zip(self._rows, papers, passages, strict=True)
-        for rank, (row, paper, passage) in enumerate(found, start=1):
-            yield Hit(rank, float(self.scores[row]), paper, passage, self._shares(int(row)))
+        scores = self.scores[self._rows].tolist()
+        found = zip(scores, papers, passages, self._shares(), strict=True)
+        for rank, (score, paper, passage, shares) in enumerate(found, start=1):
+            yield Hit(rank, score, paper, passage, shares)
 
-    def _shares(self, row: int) -> dict[str, SignalShare]:
-        weights = self._weights.tolist()
-        normalised = [float(v) for v in self._normalised[row]]
-        parts = [value * weight for value, weight in zip(normalised, weights, strict=True)]
-        whole = sum(abs(part) for part in parts)
-        return {
-            name: SignalShare(
-                value=float(self.candidates.values[row, i]),
-                normalised=normalised[i],
-                weight=weights[i],
-                contribution=parts[i],
-                share=abs(parts[i]) / whole if whole else 0.0,
-            )
-            for i, name in enumerate(self.candidates.signals)
-        }
+    def _shares(self) -> Iterator[dict[str, SignalShare]]:
+        """What each signal is of each hit."""
+        signals, weights = self.candidates.signals, self._weights.tolist()
+        normalised = self._normalised[self._rows]
+        parts = normalised * self._weights
+        whole = np.abs(parts).sum(axis=1, keepdims=True)
+        shares = np.abs(parts) / np.where(whole > 0, whole, 1.0)
+        columns = (self.candidates.values[self._rows], normalised, parts, shares)
+        for values in zip(*(column.tolist() for column in columns), strict=True):
+            each = zip(signals, *values[:2], weights, *values[2:], strict=True)
+            yield {name: SignalShare(*of_signal) for name, *of_signal in each}
 
 
 def _row(hit: Hit) -> dict[str, Any]:

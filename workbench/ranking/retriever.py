@@ -135,25 +135,26 @@ class Retriever:
             filters = edit_filters(filters, edits, self._analyser, self.engine)
         clock.lap("query")
         n, n_keyword = profile.n_retrieval, profile.n_keyword
+        engine = self.engine.exactly() if profile.dense == "exact" else self.engine
         reranker, last = self._rerankers.chosen(profile), Ahead(profile.weights, read)
         if reranker:
             weights = _with_feedback(profile.first_pass, profile.feedback)
             last = Ahead(weights, profile.n_rerank)
         first = Ahead(profile.first_pass, PASSAGES, feedback=True) if profile.feedback else last
-        candidates = self.engine.candidates(query, n, filters, n_keyword=n_keyword, ahead=first)
+        candidates = engine.candidates(query, n, filters, n_keyword=n_keyword, ahead=first)
         clock.lap("candidates")
         expanded = None
         if profile.feedback:
             rows, scores = _best_rows(candidates, profile.first_pass, PASSAGES)
             keys = row_keys(candidates, rows)
-            expanded = expand(query, keys, scores, self.engine, self._analyser)
-            candidates = self.engine.candidates(
+            expanded = expand(query, keys, scores, engine, self._analyser)
+            candidates = engine.candidates(
                 query, n, filters, n_keyword=n_keyword, expanded=expanded, ahead=last
             )
             clock.lap("feedback")
         if reranker:
             rows, _ = _best_rows(candidates, last.weights, profile.n_rerank)
-            candidates = rerank(candidates, rows, reranker, self.engine)
+            candidates = rerank(candidates, rows, reranker, engine)
             clock.lap("rerank")
         if self._runtime:  # the same papers, but another query vector: no equal candidates
             candidates = replace(candidates, fingerprint=candidates.fingerprint + self._runtime)

@@ -15,7 +15,7 @@ from workbench.evaluation.reports.metrics import DEFAULT_METRICS
 from workbench.evaluation.reports.report import Report
 from workbench.experiments.evaluating import Collection, check_depth
 from workbench.present.view import Shown, View
-from workbench.present.words import count, first_ids, p_value
+from workbench.present.words import aligned, count, first_ids, p_value
 from workbench.ranking.weights import check_k
 from workbench.session import Workbench
 from workbench.studies.systems import Outcome, System, as_systems, measure
@@ -105,11 +105,7 @@ class SystemComparison(Shown):
                 cells.append("" if value is None else f"{value.mean:.4f}{said}")
             rows.append((label == self.baseline, cells))
         columns = ["system", *metrics]
-        widths = [max(len(r[1][i]) for r in [(0, columns), *rows]) for i in range(len(columns))]
-        lines = [
-            "  ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-            for _, cells in [(False, columns), *rows]
-        ]
+        lines = aligned([columns, *(cells for _, cells in rows)])
         notes = [
             f"{label} failed: {e.strip().splitlines()[-1]}" for label, e in self.failures.items()
         ]
@@ -155,7 +151,8 @@ def compare_systems(
 
     A system is a Workbench (an engine, a model: what it was opened with); a Profile, the name of
     one, weights, or an engine over `bench`; (Workbench, profile); or a run of another system: a
-    TREC file, {query: {paper: score}}, a ranx.Run, or PyTerrier's frame. A dict gives labels.
+    TREC file, {query: {paper: score}}, a ranx.Run, or PyTerrier's frame. A dict gives labels. Runs
+    have `k` papers; `queries`, `judgments` and `metrics` as in `Workbench.evaluate`.
 
     What systems share is computed once, equal measurements made before are taken from their
     records, so it may be killed and run again. A system that fails is recorded with its traceback,
@@ -167,13 +164,16 @@ def compare_systems(
     collection = Collection.of(queries, judgments)
     chosen = as_systems(systems, bench)
     label = _baseline(chosen, baseline)
+    told: dict[str, Any] = {}
     with ExitStack() as stack:
         home = next((system.bench for system in chosen if system.bench is not None), None)
         if home is not None:
             name = f"{count(len(chosen), 'system')} compared"
-            stack.enter_context(home.recorder.block(name, "comparison"))
+            stack.enter_context(home.recorder.block(name, "comparison", told))
         outcomes = measure(chosen, collection, names, depth, progress=progress)
-    reports = {o.label: o.report for o in outcomes if o.report is not None}
+        reports = {o.label: o.report for o in outcomes if o.report is not None}
+        if label in reports:
+            told["metrics"] = {n: v.to_dict() for n, v in reports[label].metrics.items()}
     others = [report for name, report in reports.items() if name != label]
     comparison = reports[label].compare(*others) if label in reports and others else None
     return SystemComparison(tuple(outcomes), label, comparison)

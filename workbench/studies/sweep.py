@@ -152,7 +152,8 @@ def sweep(
     costs: bool = False,
     progress: bool = True,
 ) -> Sweep:
-    """Every combination of a grid, from a profile (None: the session's).
+    """Every combination of a grid over `bench`, from a profile (None: the session's), measured as
+    by `Workbench.evaluate`.
 
     `grid` maps settings of a Profile to the values to try; `weights.SIGNAL` means that weight, the
     others sharing what is left to 1. Points with the same retrieval settings share one retrieval,
@@ -170,8 +171,13 @@ def sweep(
         System(", ".join(f"{n}={setting(v)}" for n, v in values.items()), bench, chosen)
         for values, chosen in zip(points, profiles, strict=True)
     ]
-    with bench.recorder.block(f"sweep of {', '.join(grid)}", "comparison"):
+    told: dict[str, Any] = {}
+    with bench.recorder.block(f"sweep of {', '.join(grid)}", "comparison", told):
         outcomes = measure(systems, collection, names, k, progress=progress)
+        reports = [outcome.report for outcome in outcomes if outcome.report is not None]
+        if reports:
+            best = max(reports, key=lambda report: report.metrics[names[0]].mean)
+            told["metrics"] = {n: v.to_dict() for n, v in best.metrics.items()}
     kinds = [repr(retrieval_settings(chosen)) for chosen in profiles]
     spent = _costs(bench, kinds, profiles, collection, names[0], progress) if costs else {}
     found = [

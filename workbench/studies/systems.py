@@ -3,29 +3,53 @@ cannot do is recorded, and what was measured before is not measured again."""
 
 from __future__ import annotations
 
+import math
 import time
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from queue import SimpleQueue
+from threading import Lock
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.engines.keeper import EngineSpec
-from workbench.errors import EvaluationError, ExperimentError, shown
+from workbench.errors import (
+    DeadlineExceeded,
+    EvaluationError,
+    ExperimentError,
+    ProfileError,
+    shown,
+)
 from workbench.evaluation.collection import naming, run_label, run_settings, unknown_papers
 from workbench.evaluation.reports.metrics import per_query
 from workbench.evaluation.reports.report import Report, make_report
 from workbench.experiments.candidates import retrieval_settings
-from workbench.experiments.evaluating import Collection, Evaluation, Ranked, Retrieval, prepare
+from workbench.experiments.evaluating import (
+    Collection,
+    Evaluation,
+    Ranked,
+    Retrieval,
+    Subject,
+    prepare,
+)
 from workbench.experiments.experiment import open_experiment
 from workbench.experiments.recording import evaluation_document, evaluation_key
 from workbench.opening import open_corpus
+from workbench.present.words import setting
 from workbench.profiles import Profile
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates, Judgment, Query
 from workbench.session import Workbench
+from workbench.system.deadline import Deadline, check_deadline, limited
+
+SIDE_BY_SIDE = 4
+"""Groups of systems at once: each keeps its candidates, and uses all cores for its queries."""
 
 RUN_ENDINGS = {".trec", ".run", ".txt", ".res"}
 
@@ -87,7 +111,7 @@ def as_systems(given: Any, bench: Workbench | None) -> list[System]:
 def _system(label: str, given: Any, bench: Workbench | None) -> System:
     if isinstance(given, tuple) and len(given) == 2 and isinstance(given[0], Workbench):
         profile = _profile(given[1], given[0])
-        return System(label or run_label(profile), given[0], profile)
+        return System(label or _label(profile), given[0], profile)
     if isinstance(given, Workbench):
         name = f"{given.folder.parent.name if given.folder.name == 'index' else given.folder.name}"
         return System(label or f"{run_label(given.profile)} on {name}", given, given.profile)
@@ -99,8 +123,20 @@ def _system(label: str, given: Any, bench: Workbench | None) -> System:
         return System(label or Path(given).stem, bench, None, Path(given))
     if isinstance(given, Profile | str) or _is_weights(given):
         profile = _profile(given, _over(bench, given))
-        return System(label or run_label(profile), bench, profile)
+        return System(label or _label(profile), bench, profile)
     return System(label or str(getattr(given, "name", "") or "run"), bench, None, given)
+
+
+def _label(profile: Profile) -> str:
+    """As `run_label`, and the other settings that are not those that the name stands for."""
+    said = run_label(profile)
+    try:
+        usual = Profile.named(profile.name)
+    except ProfileError:
+        return said
+    names = (*retrieval_settings(profile), "normaliser")
+    pairs = [(name, getattr(profile, name), getattr(usual, name)) for name in names]
+    return ", ".join([said, *(f"{n} {setting(v)}" for n, v, known in pairs if v != known)])
 
 
 def _over(bench: Workbench | None, given: object) -> Workbench:
@@ -138,67 +174,116 @@ def measure(
     *,
     progress: bool = True,
 ) -> list[Outcome]:
-    """Measure each system, in order; equal retrieval is done once, for as long as its systems are
-    measured. An error of one is its outcome; Ctrl-C ends all, and what was measured stays."""
-    from tqdm.auto import tqdm
+    """Measure each system; outcomes in the order given. Equal retrieval is done once, for as long
+    as its systems are measured; what retrieves differently runs side by side, so that one is
+    ranked while another waits for its engine or model. An error of one is its outcome; Ctrl-C ends
+    all, and what was measured stays."""
+    from workbench.system.progress import tqdm
 
     groups: dict[Any, list[int]] = {}
     for place, system in enumerate(systems):
         groups.setdefault(_group(system, place), []).append(place)
+    asked = _Asked(collection, metrics, k)
+    ended: SimpleQueue[tuple[int, Outcome | None]] = SimpleQueue()
+    until = Deadline(math.inf)
+
+    def one_group(places: Sequence[int]) -> None:
+        shared = _Shared(asked)
+        left = list(places)
+        try:
+            with limited(until):
+                while left:
+                    outcome = _measured(systems[left[0]], shared)
+                    ended.put((left.pop(0), outcome))
+        finally:
+            for place in left:  # Ctrl-C, or worse: nobody may wait for them
+                ended.put((place, None))
+
     outcomes: dict[int, Outcome] = {}
-    with tqdm(total=len(systems), desc="Systems", unit="", delay=2, disable=not progress) as bar:
-        for places in groups.values():
-            shared = _Shared(collection, metrics, k)
-            for place in places:
-                outcomes[place] = _measured(systems[place], shared)
-                bar.update()
+    with ThreadPoolExecutor(min(SIDE_BY_SIDE, len(groups))) as pool:
+        # A copy of the context each: what is measured there belongs to the block around this.
+        running = [pool.submit(copy_context().run, one_group, each) for each in groups.values()]
+        try:
+            bar = tqdm(systems, desc="Systems", unit="", delay=2, disable=not progress)
+            for _ in bar:
+                place, outcome = ended.get()
+                if outcome is not None:
+                    outcomes[place] = outcome
+        except BaseException:
+            until.cancel()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+    for each in running:
+        each.result()
     return [outcomes[place] for place in range(len(systems))]
 
 
 def _group(system: System, place: int) -> Any:
     if system.profile is None or system.bench is None:
         return place
-    return id(system.bench), repr(retrieval_settings(system.profile))
+    return id(system.bench.subject), repr(retrieval_settings(system.profile))
 
 
 @dataclass(slots=True)
-class _Shared:
-    """What systems of one group share: queries, candidates, normalised signals."""
+class _Asked:
+    """What every system is asked, and the judged queries by model and analyser, ready to search."""
 
     collection: Collection
     metrics: Sequence[str]
     k: int
+    _ready: dict[tuple[str, str], list[Query]] = field(default_factory=dict)
+    _lock: Lock = field(default_factory=Lock)
+
+    def ready(self, subject: Subject) -> list[Query]:
+        """The judged queries with terms and vectors, made once for equal models."""
+        made_by = subject.embedder.fingerprint, subject.retriever.analyser.fingerprint
+        with self._lock:
+            if made_by not in self._ready:
+                grades = self.collection.grades
+                judged = [query for query in self.collection.queries if query.id in grades]
+                self._ready[made_by] = prepare(subject, judged)
+            return self._ready[made_by]
+
+
+@dataclass(slots=True)
+class _Shared:
+    """What systems of one group share: candidates, the names of their rows, normalised signals."""
+
+    asked: _Asked
     retrieval: Retrieval | None = None
-    found: list[tuple[Query, Candidates]] | None = None
+    found: list[tuple[Query, Candidates]] = field(default_factory=list)
+    names: list[NDArray[np.object_]] = field(default_factory=list)
     normalised: tuple[str, list[Any]] = ("", [])
 
-    def candidates(
-        self, bench: Workbench, profile: Profile
-    ) -> tuple[Retrieval, list[tuple[Query, Candidates]]]:
-        if self.retrieval is None or self.found is None:
-            grades = self.collection.grades
-            judged = [query for query in self.collection.queries if query.id in grades]
-            ready = prepare(bench.subject, judged)
-            cache = bench.recorder.cache
-            self.retrieval = Retrieval(bench.subject, ready, profile, cache, False)
-            self.found = list(self.retrieval)
-        return self.retrieval, self.found
+    def candidates(self, bench: Workbench, profile: Profile) -> Retrieval:
+        if self.retrieval is None:
+            ready = self.asked.ready(bench.subject)
+            retrieval = Retrieval(bench.subject, ready, profile, bench.recorder.cache, False)
+            self.found = []
+            for pair in retrieval:
+                check_deadline()
+                self.found.append(pair)
+            # One text a row, whatever the number of rankings that it is in.
+            self.names = [each.paper_ids.astype(object) for _, each in self.found]
+            self.retrieval = retrieval
+        return self.retrieval
 
-    def ranked(self, found: list[tuple[Query, Candidates]], profile: Profile) -> dict[str, Ranked]:
+    def ranked(self, profile: Profile) -> dict[str, Ranked]:
         """As `ranked_papers`, the normalised signals kept from one system to the next."""
         if self.normalised[0] != profile.normaliser:
-            parts = [normalise(candidates, profile.normaliser) for _, candidates in found]
+            parts = [normalise(candidates, profile.normaliser) for _, candidates in self.found]
             self.normalised = profile.normaliser, parts
         ranked = {}
         weights: dict[tuple[str, ...], Any] = {}
-        for (query, candidates), part in zip(found, self.normalised[1], strict=True):
+        rows_of = zip(self.found, self.names, self.normalised[1], strict=True)
+        for (query, candidates), names, part in rows_of:
             signals = candidates.signals
             with naming(query):
                 if signals not in weights:
                     weights[signals] = weight_vector(profile.weights, signals)
                 scores = fuse(part, weights[signals])
-            rows, _ = rank_papers(candidates, scores, self.k)
-            ranked[query.id] = candidates.paper_ids[rows].tolist(), scores[rows]
+            rows, _ = rank_papers(candidates, scores, self.asked.k)
+            ranked[query.id] = names[rows].tolist(), scores[rows]
         return ranked
 
 
@@ -208,6 +293,8 @@ def _measured(system: System, shared: _Shared) -> Outcome:
         if system.bench is None or system.profile is None:
             return _foreign(system, shared)
         return _own(system, system.bench, system.profile, shared)
+    except DeadlineExceeded:
+        raise
     except Exception:
         error = traceback.format_exc(limit=20)
         kept = ""
@@ -225,17 +312,18 @@ def _measured(system: System, shared: _Shared) -> Outcome:
 
 def _foreign(system: System, shared: _Shared) -> Outcome:
     """A run made elsewhere, measured beside the others."""
-    judged, asked = shared.collection.judgments, shared.collection.queries
+    collection, metrics = shared.asked.collection, tuple(shared.asked.metrics)
     report = Report.from_run(
-        system.run, judged, tuple(shared.metrics), queries=asked, label=system.label
+        system.run, collection.judgments, metrics, queries=collection.queries, label=system.label
     )
     return Outcome(system.label, report)
 
 
 def _own(system: System, bench: Workbench, profile: Profile, shared: _Shared) -> Outcome:
-    subject, collection, metrics = bench.subject, shared.collection, shared.metrics
+    subject, asked = bench.subject, shared.asked
+    collection, metrics, k = asked.collection, asked.metrics, asked.k
     store = bench.recorder.store
-    key = evaluation_key(subject, collection, profile, shared.k, metrics)
+    key = evaluation_key(subject, collection, profile, k, metrics)
     known = store.find(key) if key else ""
     if known:
         try:
@@ -247,16 +335,16 @@ def _own(system: System, bench: Workbench, profile: Profile, shared: _Shared) ->
             pass  # damaged or incomplete: it is measured again, and the record stays as it is
     started = time.perf_counter()
     unknown = unknown_papers(subject.engine, collection.queries, collection.grades)
-    retrieval, found = shared.candidates(bench, profile)
-    ranked = shared.ranked(found, profile)
+    retrieval = shared.candidates(bench, profile)
+    ranked = shared.ranked(profile)
     report = make_report(
         {query: papers for query, (papers, _) in ranked.items()},
         collection.queries, collection.judgments, tuple(metrics), label=system.label,
         settled=collection.settled, unknown_papers=unknown,
-        settings=run_settings(subject.engine, profile, shared.k),
+        settings=run_settings(subject.engine, profile, k),
     )  # fmt: skip
     seconds = time.perf_counter() - started
-    done = Evaluation(subject, collection, profile, shared.k, report, ranked, retrieval, seconds)
+    done = Evaluation(subject, collection, profile, k, report, ranked, retrieval, seconds)
     kept = bench.recorder.keep(lambda: evaluation_document(store, done, "evaluate"), system.label)
     ties = tie_range(ranked, collection.judgments, report)
     return Outcome(system.label, replace(report, experiment=kept), "", kept, ties)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 Progress = bool | Callable[[str, int, int | None], object]
@@ -29,12 +31,46 @@ def progress_bar(
         tell(what, done, total)
         yield advance
         return
-    from tqdm.auto import tqdm
-
     with tqdm(
         total=total, initial=done, desc=what, unit=f" {unit}", delay=2, disable=not progress
     ) as bar:
         yield bar.update
+
+
+def tqdm(*args: Any, **settings: Any) -> Any:
+    """`tqdm.auto.tqdm`, whose widget in a notebook gives way to a line of text when it is done."""
+    return _bars()(*args, **settings)
+
+
+@cache
+def _bars() -> Any:
+    """The class of bars that fits this place. A notebook saves a bar's widget as "model not found";
+    so it is shown under an id, and its end is written there."""
+    from tqdm.auto import tqdm as auto
+
+    # Loaded where it was chosen; loading it brings ipywidgets along.
+    notebook = sys.modules.get("tqdm.notebook")
+    if notebook is None or not issubclass(auto, notebook.tqdm_notebook):
+        return auto
+
+    class Bar(auto):  # type: ignore[misc,valid-type]  # known when it runs only
+        _place: Any = None
+
+        def display(self, *args: Any, check_delay: bool = True, **settings: Any) -> None:
+            from IPython.display import display
+
+            super().display(*args, check_delay=False, **settings)
+            if check_delay and self.delay > 0 and not self.displayed:
+                self._place, self.displayed = display(self.container, display_id=True), True
+
+        def close(self) -> None:
+            line = auto.format_meter(**self.format_dict) if self.leave else ""
+            super().close()
+            if self._place is not None:
+                self._place.update({"text/plain": line}, raw=True)
+                self._place = None
+
+    return Bar
 
 
 def watched(items: Iterable[Any], progress: Progress, what: str, unit: str) -> Iterator[Any]:

@@ -10,13 +10,12 @@ import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 import anywidget
 import traitlets
 
 from workbench.errors import QueryError, shown
-from workbench.present.view import render
+from workbench.present.view import View
 from workbench.profiles import Profile, as_profile, list_profiles
 from workbench.qa.answer import Answer
 from workbench.qa.asking import check_words
@@ -25,6 +24,7 @@ from workbench.qa.writers.base import Writer
 from workbench.qa.writers.make import WRITERS, make_writer
 from workbench.widgets.ask_content import Asked, answer_content, ask_code, progress_content
 from workbench.widgets.base import error_content, static
+from workbench.widgets.live import Live
 from workbench.widgets.state import variable_of
 
 if TYPE_CHECKING:
@@ -68,12 +68,12 @@ class _Entry:
     answer: Answer
 
 
-class AskPanel:
+class AskPanel(Live):
     """Ask in a notebook; shows itself as a cell's result, and as the answer in a saved notebook.
 
     `answer` is what is on screen, `ask` what the Ask button does, `review` what the buttons of the
     quotes do, `code()` the cell that gives the answer again. `writer` is a name or a Writer; of the
-    latter the page offers its name.
+    latter the page offers its name. `page` is the widget.
     """
 
     def __init__(
@@ -100,16 +100,13 @@ class AskPanel:
         self._thread: threading.Thread | None = None
         self._lock = threading.RLock()
         self._run = 0
-        self._static_id = f"wb-ask-{uuid4().hex[:8]}"
-        self._displayed = False
         profiles = dict.fromkeys([self._base.name, *list_profiles()])
-        self.view = AskView(
+        self.page = AskView(
             options={
                 "writers": list(self._writers),
                 "profiles": list(profiles),
                 "words": sorted({*LENGTHS, words}),
                 "exports": list(EXPORTS),
-                "static": self._static_id,
             },
             settings={
                 "question": question,
@@ -121,7 +118,7 @@ class AskPanel:
             progress=progress_content((), running=False),
             message=QUIET,
         )
-        self.view.on_msg(self._hear)
+        self.page.on_msg(self._hear)
         if question.strip():
             self._begin({})
             if chosen == "extractive":  # others take long: the page shows how far they are
@@ -177,35 +174,18 @@ class AskPanel:
     def close(self) -> None:
         """End what is under way, and take the panel off the page."""
         self.stop()
-        self.view.close()
+        super().close()
 
-    # On the page and in a saved notebook
+    @property
+    def widget(self) -> AskView:
+        """What the page shows."""
+        return self.page
 
-    def static_html(self, *, later: bool = False) -> str:
-        """What a saved notebook shows: the answer, without a kernel. What comes later takes the
-        place of what was there when the cell ran."""
+    def view(self) -> View:
+        """The answer on screen."""
         with self._lock:
             answer = self.answer
-        body = answer.view().html() if answer else ""
-        return render("ask_panel.html", name=self._static_id, body=body, later=later)
-
-    def _repr_mimebundle_(self, **options: Any) -> Any:
-        bundle = self.view._repr_mimebundle_(**options)
-        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
-        data = {**(data or {}), "text/html": self.static_html()}
-        return (data, *rest) if rest else data
-
-    def _ipython_display_(self, **_: Any) -> None:
-        """The panel, and beside it an output that follows the answer, hidden while the panel is
-        alive: a widget's own output cannot change without being drawn anew."""
-        from IPython.display import display
-
-        bundle = self._repr_mimebundle_()
-        data, *rest = bundle if isinstance(bundle, tuple) else (bundle,)
-        display(data, raw=True, metadata=rest[0] if rest else None)
-        self._displayed = True
-        empty = render("ask_panel.html", name=self._static_id, body="", later=True)
-        display({"text/html": empty, "text/plain": ""}, raw=True, display_id=self._static_id)
+        return View("no answer yet") if answer is None else answer.view()
 
     # From the page
 
@@ -216,29 +196,29 @@ class AskPanel:
             "verdict": self._take_verdict,
             "open": self._open,
             "export": self._export,
-            "code": lambda _: self.view.send({"type": "code", "code": self.code()}),
+            "code": lambda _: self.page.send({"type": "code", "code": self.code()}),
         }
         try:
             answers[message["type"]](message)
         except Exception as error:  # a callback must not end in a traceback under the panel
-            self.view.message = {**QUIET, **error_content(error)}
+            self.page.message = {**QUIET, **error_content(error)}
         else:
             if message["type"] in ("verdict", "open"):
-                self.view.message = QUIET
+                self.page.message = QUIET
 
     def _begin(self, given: Mapping[str, Any]) -> None:
         """Start an answer; one that is under way ends."""
         self.stop()
         names = ("question", "writer", "profile", "words")
         new = {name: given[name] for name in names if name in given}
-        self.view.settings = {**self.view.settings, **new}
-        self.view.message = QUIET
+        self.page.settings = {**self.page.settings, **new}
+        self.page.message = QUIET
         with self._lock:
             self._run += 1
             run = self._run
-            self.view.progress = progress_content((), running=True)
+            self.page.progress = progress_content((), running=True)
             self._thread = threading.Thread(
-                target=self._work, args=(run, dict(self.view.settings)), daemon=True
+                target=self._work, args=(run, dict(self.page.settings)), daemon=True
             )
         self._thread.start()
 
@@ -270,25 +250,25 @@ class AskPanel:
         except Exception as error:  # whatever a writer or a stage raises is told in the panel
             with self._lock:
                 if run == self._run:
-                    self.view.message = {**QUIET, **error_content(error)}
+                    self.page.message = {**QUIET, **error_content(error)}
         finally:
             with self._lock:
                 if run == self._run:
                     self._stream = None
-                    self.view.progress = progress_content(trace, running=False)
+                    self.page.progress = progress_content(trace, running=False)
 
     def _tell(self, run: int, trace: list[Any], stream: AnswerStream) -> None:
         with self._lock:
             if run != self._run:
                 return
-            self.view.progress = progress_content(trace, running=True)
+            self.page.progress = progress_content(trace, running=True)
             if isinstance(trace[-1], Outlined | Closed):
-                self.view.answer = {"number": 0, **answer_content(stream.answer)}
+                self.page.answer = {"number": 0, **answer_content(stream.answer)}
 
     def _finish(self, asked: Asked, answer: Answer) -> None:
         if not answer.complete and not answer.sections:
             text = "Nothing was finished yet; what was there before is kept."
-            self.view.message = {"kind": "note", "title": "Stopped.", "text": text}
+            self.page.message = {"kind": "note", "title": "Stopped.", "text": text}
             return
         entry = _Entry(self._entries[-1].number + 1 if self._entries else 1, asked, answer)
         self._entries = [*self._entries, entry][-KEPT:]
@@ -296,8 +276,8 @@ class AskPanel:
 
     def _show(self, entry: _Entry) -> None:
         self._current, self.answer = entry, entry.answer
-        self.view.answer = {"number": entry.number, **answer_content(entry.answer)}
-        self.view.history = [
+        self.page.answer = {"number": entry.number, **answer_content(entry.answer)}
+        self.page.history = [
             {
                 "number": one.number,
                 "question": one.asked.question,
@@ -305,7 +285,7 @@ class AskPanel:
             }
             for one in self._entries
         ]
-        self._keep()
+        self.keep()
 
     def _take_verdict(self, message: Mapping[str, Any]) -> None:
         """One quote's verdict: "accepted", "rejected" or "" for none."""
@@ -325,7 +305,7 @@ class AskPanel:
         with self._lock:
             entry = next(e for e in self._entries if e.number == message["number"])
             asked = entry.asked
-            self.view.settings = {
+            self.page.settings = {
                 "question": asked.question,
                 "writer": asked.writer,
                 "profile": asked.profile.name,
@@ -337,12 +317,4 @@ class AskPanel:
         if self.answer is not None:
             write, name = EXPORTS[message["format"]]
             text = write(self.answer)
-            self.view.send({"type": "export", "name": name, "text": text})
-
-    def _keep(self) -> None:
-        """Put the answer into the output that a saved notebook shows."""
-        if self._displayed:
-            from IPython.display import update_display
-
-            data = {"text/html": self.static_html(later=True), "text/plain": str(self.answer)}
-            update_display(data, raw=True, display_id=self._static_id)
+            self.page.send({"type": "export", "name": name, "text": text})

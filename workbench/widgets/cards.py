@@ -39,6 +39,7 @@ def card(paper: Paper, passage: Passage, terms: Mapping[str, float]) -> dict[str
         "title": readable(paper.title),
         "by": by,
         "place": place,
+        "year": paper.year,
         "text": pieces(readable(shorten(passage.text, terms)), terms),
         "links": web,
         "citation": " ".join([part for part in named if part] + [url for _, url in web[:1]]),

@@ -82,6 +82,7 @@ class Judged:
         self._text_ids = {query.text.strip(): query.id for query in self.queries}
         self._retrieved: dict[str, list[_Retrieved]] = {}
         self._sets: dict[str, TuningSet] = {}
+        self._before: dict[str, TuningSet] = {}  # of other grades: most queries' are the same
         self._curves: dict[Any, CurveBetween] = {}
         self._fingerprint = file.fingerprint if file is not None else ""
 
@@ -254,6 +255,7 @@ class Judged:
         """Forget curves of other grades; somebody else may write to the file too."""
         if self.file is not None and self.file.fingerprint != self._fingerprint:
             self._fingerprint = self.file.fingerprint
+            self._before.update(self._sets)
             self._sets.clear()
             self._curves.clear()
 
@@ -272,7 +274,9 @@ class Judged:
                     f"none of {len(self.queries)} queries is judged ({len(grades)} other query ids "
                     "are); check that the ids match"
                 )
-            self._sets = {key: prepare(items, items[0].candidates.signals, self._measure)}
+            signals, known = items[0].candidates.signals, self._before.pop(key, None)
+            self._sets = {key: prepare(items, signals, self._measure, known)}
+            self._before.clear()
         return self._sets[key]
 
     def _found(self, profile: Profile, key: str) -> list[_Retrieved]:
@@ -282,7 +286,7 @@ class Judged:
         return self._retrieved[key]
 
     def _retrieve(self, profile: Profile) -> Iterator[_Retrieved]:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         first = not self._retrieved
         for query in tqdm(self.queries, "queries", disable=not first, delay=2, leave=False):

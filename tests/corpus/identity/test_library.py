@@ -204,3 +204,52 @@ def test_a_merged_record_takes_every_field_from_a_record(records: list[dict[str,
     for name, index in origins.items():
         assert merged[name] == records[index][name]
     assert set(merged) - {"id"} <= {name for record in records for name in record}
+
+
+RECORDS = st.fixed_dictionaries(
+    {"title": st.sampled_from([TITLE, OTHER["title"], "Short", ""])},
+    optional={
+        "id": st.sampled_from(["a", "b", "a~2", "a#2"]),
+        "doi": st.sampled_from(["10.1/x", "10.1/y"]),
+        "year": st.integers(2019, 2022),
+        "status": st.just("retracted"),
+        "abstract": st.sampled_from(["One.", "Two."]),
+    },
+)
+ENTRIES = st.tuples(RECORDS, st.sampled_from(["x.ris", "y.bib"]), st.booleans())
+
+
+def _contents(library: Library) -> list[list[Any]]:
+    tables = ("records", "keys", "flags", "decisions")
+    return [
+        library._db.execute(f"SELECT * FROM {name} ORDER BY 1, 2").fetchall() for name in tables
+    ]
+
+
+@patient
+@given(batches=st.lists(st.lists(ENTRIES, max_size=8), max_size=3))
+def test_a_batch_is_placed_as_its_records_one_by_one(
+    batches: list[list[tuple[dict[str, Any], str, bool]]],
+) -> None:
+    alone, together = Library(None), Library(None)
+    for batch in batches:
+        given_ = [
+            (Entry(file, n, record, raw={"n": n}, format="test"), record, own and "id" in record)
+            for n, (record, file, own) in enumerate(batch)
+        ]
+        for library in (alone, together):
+            library.begin()
+        expected: list[Any] = []
+        for entry, record, own in given_:
+            try:
+                expected.append(alone.place(entry, record, authoritative=own))
+            except RecordError as error:
+                expected.append(error)
+        found = list(together.place_all(given_))
+        assert [str(one) for one in found] == [str(one) for one in expected]
+        assert _contents(together) == _contents(alone)
+        papers = {one.paper for one in found if isinstance(one, Placed)}
+        for paper in papers & {row[7] for row in _contents(alone)[0]}:
+            assert together.merged(paper) == alone.merged(paper)
+        for library in (alone, together):
+            library.commit()

@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from workbench.engines.embedded import dense
-from workbench.engines.embedded.dense import DenseIndex, quantise, write_codes
+from workbench.engines.embedded import codes, dense
+from workbench.engines.embedded.codes import quantise
+from workbench.engines.embedded.dense import DenseIndex, write_dense
 
 Vectors = NDArray[np.float32]
 
@@ -31,8 +32,10 @@ def always_scan(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def index_of(vectors: Vectors, folder: Path) -> DenseIndex:
-    halves = (part for part in np.array_split(vectors, 2) if len(part))
-    write_codes(halves, *vectors.shape, folder / "dense")
+    def halves(first: int) -> list[Vectors]:
+        return [part for part in np.array_split(vectors[first:], 2) if len(part)]
+
+    write_dense(halves, vectors, folder / "dense")
     return DenseIndex.load(vectors, folder / "dense")
 
 
@@ -80,7 +83,7 @@ def test_the_bound_holds_for_queries_of_any_length(
     vectors = unit_rows(seed, 200, 24)
     index = index_of(vectors, tmp_path_factory.mktemp("codes"))
     query = unit_rows(seed + 1, 1, 24)[0] * np.float32(scale)
-    approximate, bound = index.ask(query).scan()
+    approximate, bound = index.codes.products(query)
     assert np.abs(approximate - vectors @ query).max() <= bound * max(1, scale)
 
 
@@ -108,9 +111,20 @@ def test_scanning_and_scoring_outright_give_the_same_bits(
     assert list(outright.scores(rows)) == list(scanned.scores(rows))
 
 
+def test_cores_that_share_a_scan_give_the_same_bits(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = index_of(unit_rows(7, 3001, 64), tmp_path).codes
+    query = unit_rows(8, 1, 64)[0]
+    alone, _ = made.products(query)
+    monkeypatch.setattr(codes, "PART", 100)
+    monkeypatch.setattr(codes, "cores", lambda: 7)
+    assert (made.products(query)[0] == alone).all()
+
+
 def test_zero_vectors_have_zero_codes() -> None:
-    codes, _ = quantise(np.zeros((2, 8), dtype=np.float32))
-    assert not codes.any()
+    zeros, _ = quantise(np.zeros((2, 8), dtype=np.float32))
+    assert not zeros.any()
 
 
 def test_no_rows_give_no_scores(tmp_path: Path) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import numpy as np
@@ -11,7 +13,8 @@ import pytest
 
 from tests.conftest import paper_record
 from tests.corpus.fakes import FakeEmbedder, build, follow, found, long_record
-from workbench.corpus.manifest import read_manifest
+from workbench.corpus.manifest import STORE, VECTORS, read_manifest
+from workbench.corpus.store import Store
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
 from workbench.errors import CorpusMismatch
@@ -170,7 +173,7 @@ def test_indexing_again_finishes_what_a_failing_embedder_left(
                 raise MemoryError
             return super().encode(texts)
 
-    monkeypatch.setattr("workbench.engines.embedded.indexing.BLOCK", 10)
+    monkeypatch.setattr("workbench.engines.embedded.encoding.BLOCK", 10)
     source = write_jsonl([paper_record(n) for n in range(50)])
     with pytest.raises(MemoryError):
         build(folder, source, BreaksOnce())
@@ -189,3 +192,60 @@ def test_an_unfinished_build_refuses_other_settings(folder: Path, write_jsonl: W
         build(folder, source, Broken())
     with pytest.raises(CorpusMismatch, match=r"unfinished build.*'fake-1'.*'fake-2'.*new folder"):
         build(folder, source, FakeEmbedder(fingerprint="fake-2"))
+
+
+def test_passages_are_encoded_while_papers_are_read(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began = Event()
+
+    class Telling(FakeEmbedder):
+        def encode(self, texts: Any, **options: Any) -> Any:
+            began.set()
+            return super().encode(texts)
+
+    def papers() -> Iterator[Any]:
+        yield from (paper_record(n) for n in range(20))
+        assert began.wait(60), "nothing was encoded before the source ended"
+        yield from (paper_record(n) for n in range(20, 35))
+
+    monkeypatch.setattr("workbench.corpus.intake.BATCH", 5)
+    monkeypatch.setattr("workbench.engines.embedded.encoding.BLOCK", 10)
+    embedder = Telling()
+    report = build(folder, papers(), embedder)
+    assert {"read", "cut", "analyse", "store", "encode", "waiting"} <= report.seconds.keys()
+    once = FakeEmbedder()
+    build(folder.with_name("once"), [paper_record(n) for n in range(35)], once)
+    assert embedder.encoded == once.encoded
+    for name in (STORE, VECTORS):
+        assert _written(folder, name) == _written(folder.with_name("once"), name)
+
+
+def _written(folder: Path, name: str) -> Any:
+    if name == VECTORS:
+        return (folder / VECTORS).read_bytes()
+    with closing(Store(folder / STORE)) as store:
+        rows = store.passage_count
+        return [store.postings(field, 0, rows) for field in ("body", "title")], store.state("stamp")
+
+
+def test_reading_ends_where_encoding_fails(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    failed = Event()
+
+    class Broken(FakeEmbedder):
+        def encode(self, texts: Any, **options: Any) -> Any:
+            failed.set()
+            raise MemoryError
+
+    def papers() -> Iterator[Any]:
+        yield from (paper_record(n) for n in range(20))
+        assert failed.wait(60)
+        yield from (paper_record(n) for n in range(20, 100_000))
+
+    monkeypatch.setattr("workbench.corpus.intake.BATCH", 5)
+    monkeypatch.setattr("workbench.engines.embedded.encoding.BLOCK", 10)
+    with pytest.raises(MemoryError):
+        build(folder, papers(), Broken())
+    rest = FakeEmbedder()
+    assert build(folder, [paper_record(n) for n in range(20)], rest).papers == 20
+    assert len(rest.encoded) < 100

@@ -24,6 +24,9 @@ from workbench.records import Judgment
 NAMES = ["nDCG@10", "nDCG", "AP", "AP(rel=2)", "RR", "RR@10", "P@5", "R@100", "Success@5"]
 NAMES += ["Judged@10", "Rprec", "Bpref", "nDCG(gains={0:0,1:1,2:3,3:7})@10"]
 
+SHALLOW = ["nDCG@3", "P@2", "R@4", "RR@3", "AP@3", "Success@1", "Judged@2"]
+SHALLOW += ["nDCG(judged_only=True)@2", "P(judged_only=True)@3"]
+
 papers = st.lists(st.sampled_from([f"p{n}" for n in range(12)]), unique=True, max_size=12)
 grades = st.dictionaries(st.sampled_from([f"p{n}" for n in range(12)]), st.integers(-1, 3))
 
@@ -44,12 +47,15 @@ def one(metric: str, ranking: list[str], of: dict[str, int]) -> float:
     qrels=st.dictionaries(st.sampled_from(["a", "b", "c"]), grades.filter(bool), min_size=1),
 )
 @settings(max_examples=80, deadline=None)
-def test_values_equal_ir_measures(run: dict[str, list[str]], qrels: dict[str, Any]) -> None:
-    frame = per_query(run, judged(**qrels), NAMES)
+@pytest.mark.parametrize("names", [NAMES, SHALLOW], ids=["deep", "shallow"])
+def test_values_equal_ir_measures(
+    names: list[str], run: dict[str, list[str]], qrels: dict[str, Any]
+) -> None:
+    frame = per_query(run, judged(**qrels), names)
     scores = {q: {p: float(len(ps) - n) for n, p in enumerate(ps)} for q, ps in run.items()}
     clipped = {q: {p: max(0, g) for p, g in of.items()} for q, of in qrels.items()}
     assert list(frame.index) == [q for q in run if q in qrels]
-    for name in NAMES:
+    for name in names:
         measure = ir_measures.parse_measure(name)
         expected = {m.query_id: m.value for m in ir_measures.iter_calc([measure], clipped, scores)}
         for query in frame.index:

@@ -20,6 +20,7 @@ from workbench.models.embedders.batching import (
     run_batches,
     token_rows,
 )
+from workbench.models.embedders.token_starts import TokenStarts
 from workbench.models.memory.shortage import DeviceFull
 from workbench.models.weights.find import find_model
 from workbench.profiles import max_batch_tokens
@@ -115,7 +116,7 @@ def test_rows_are_all_texts_longest_first_within_chunks(monkeypatch: pytest.Monk
     monkeypatch.setattr(batching, "CHUNK_TEXTS", 8)
     texts = ["word " * (n * 7 % 23) for n in range(50)]
     tokenizer = read_tokenizer(find_model(), 256)
-    chunks = list(token_rows(texts, tokenizer))
+    chunks = list(token_rows(texts, TokenStarts(tokenizer).ids))
     assert [len(chunk) for chunk in chunks] == [4, 8, 8, 8, 8, 8, 6]
     for chunk in chunks:
         lengths = [len(row.ids) for row in chunk]
@@ -126,7 +127,7 @@ def test_rows_are_all_texts_longest_first_within_chunks(monkeypatch: pytest.Monk
 
 
 def test_rows_that_nobody_takes_are_no_threads_left() -> None:
-    rows = token_rows(["text"] * 5000, read_tokenizer(find_model(), 256))
+    rows = token_rows(["text"] * 5000, TokenStarts(read_tokenizer(find_model(), 256)).ids)
     assert len(next(rows)) == batching.FIRST_CHUNK
     rows.close()
 

@@ -38,10 +38,13 @@ def whole(tokenizer: Any, text: str) -> list[int]:
 
 @settings(max_examples=300, deadline=None)
 @given(texts=st.lists(st.lists(PIECES | st.text(max_size=8), max_size=12).map("".join), max_size=4))
+@example(texts=["dense retrieval " * 300, "x" * 70, "b"])
 @example(texts=["Dense [SEP] retrieval", "", " ", "a" * 5_000])
 def test_starts_equal_the_tokenizers(tokenizer: Any, texts: list[str]) -> None:
-    found = [row.tolist() for row in TokenStarts(tokenizer)(texts)]
-    assert found == [whole(tokenizer, text) for text in texts]
+    tokens = TokenStarts(tokenizer)
+    assert [row.tolist() for row in tokens(texts)] == [whole(tokenizer, text) for text in texts]
+    found = [row.tolist() for row in tokens.ids(texts)]
+    assert found == [tokenizer.encode(text).ids for text in texts]
 
 
 def test_starts_of_papers_equal_the_tokenizers_before_and_after_forgetting(

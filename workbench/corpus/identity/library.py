@@ -7,12 +7,13 @@ Records of the same paper carry the same paper id. Nothing here is needed for se
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.formats.entry import Entry
+from workbench.corpus.identity.arrivals import Arrival, Newcomers, arrival
 from workbench.corpus.identity.keys import conflict, derived_id, keys_of, same_paper
 from workbench.corpus.identity.merging import merge
 from workbench.corpus.identity.storage import Member, Placed, connect, packed, unpacked
@@ -32,6 +33,7 @@ class Library:
     def __init__(self, path: Path | None, *, write: bool = True) -> None:
         self._db = connect(path, write)
         self.stored = StoredPapers(self._db)
+        self._kept: dict[str, str] = {}  # papers of one record each that just came, as JSON
         self.run = int(self.state("run", 0))
 
     def begin(self) -> None:
@@ -45,6 +47,7 @@ class Library:
 
     def commit(self) -> None:
         """Keep the changes since the last commit."""
+        self._kept.clear()
         self._db.commit()
 
     def state(self, key: str, default: Any = None) -> Any:
@@ -63,9 +66,40 @@ class Library:
         records); others' ids hold inside their file. Raises RecordError where such an id comes
         twice in one run.
         """
-        source = _absolute(entry.file)
-        scope = "" if authoritative else source
-        wanted = str(record.get("id", "")) or derived_id(record)
+        return self._place(arrival(entry, record, authoritative, _absolute(entry.file)))
+
+    def place_all(
+        self, batch: Sequence[tuple[Entry, Mapping[str, Any], bool]]
+    ) -> Generator[Placed | RecordError, None, None]:
+        """`place` for (entry, record, authoritative) of each, in order; where it would raise, the
+        error. Those that are new are stored together, all of them once the iterator is closed."""
+        sources = {name: _absolute(name) for name in {entry.file for entry, *_ in batch}}
+        arrivals = [arrival(*one, sources[one[0].file]) for one in batch]
+        new = Newcomers(self._db, self.run, arrivals)
+        try:
+            for one in arrivals:
+                text = new.take(one)
+                if text is not None:
+                    self._kept[one.wanted] = text
+                    yield Placed(one.wanted, "new")
+                    continue
+                new.flush()
+                try:
+                    placed = self._place(one)
+                except RecordError as error:
+                    yield error
+                    continue
+                touched = placed.paper, *placed.remake, *placed.gone
+                new.seen(one, derived_id(one.record), *touched)
+                for name in touched:
+                    self._kept.pop(name, None)
+                yield placed
+        finally:
+            new.flush()
+
+    def _place(self, one: Arrival) -> Placed:
+        entry, record, authoritative = one.entry, one.record, one.authoritative
+        source, scope, wanted = one.source, one.scope, one.wanted
         place, known = self._known(scope, wanted, authoritative)
         content = packed(record)
         hashed = blake2b(content, digest_size=16).digest()
@@ -248,6 +282,8 @@ class Library:
 
     def merged(self, paper: str) -> dict[str, Any]:
         """The paper's fields, the best of its records."""
+        if paper in self._kept:
+            return {**json.loads(self._kept[paper].encode("utf-8", "replace")), "id": paper}
         record, _ = merge([member.record for member in self.members(paper)])
         return {**record, "id": paper}
 

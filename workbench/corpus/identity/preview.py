@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from workbench.corpus.checking import checked_record
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.identity.library import Library
-from workbench.corpus.intake import checked_record
 from workbench.errors import RecordError
 
 SHOWN = 5

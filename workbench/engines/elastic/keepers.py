@@ -27,10 +27,11 @@ class Elasticsearch(ClusterSpec):
 
     `url` may be several with commas; empty, WORKBENCH_ES_URL or the cloud id is used. `index` is
     the name of an alias over versioned indices that the workbench makes. `vectors` is their type:
-    "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `replicas` None leaves it to the
-    cluster, one where it has a second node. `timeout` in seconds a request. `oversample` vectors
-    a candidate are rescored where the type is approximate. `bulk_bytes` is the size of a request
-    that loads papers, None 2 MiB; where a proxy takes less, requests are split and stay smaller.
+    "flat" (exact), "int8_hnsw" or "bbq_hnsw" (approximate). `shards` of an index; `replicas` None
+    leaves it to the cluster, one where it has a second node. `timeout` in seconds a request.
+    `oversample` vectors a candidate are rescored where the type is approximate. `bulk_bytes` is the
+    size of a request that loads papers, None 2 MiB; where a proxy takes less, requests are split
+    and stay smaller.
 
     Credentials come from WORKBENCH_ES_API_KEY, or _USER and _PASSWORD; _CLOUD_ID, _CA_CERTS; or
     from `credentials`, a TOML file of the same names in lower case. They are never printed.

@@ -1,83 +1,108 @@
-"""Exact dense retrieval: a scan over int8 codes, then true scores for all that can be in the top.
+"""Dense retrieval: a scan over int8 codes, then true scores for all that can be in the top.
 
 Codes are a quarter of the vectors' bytes, and their largest error is known, so the rows that the
 scan leaves out provably score less than the n-th best. On 123,656 passages the scan takes 2 ms
-where the float32 product takes 10 (one of two cores, AVX-512 VNNI).
+where the float32 product takes 10 (one of two cores, AVX-512 VNNI). In a large corpus a projection
+says which rows are scanned (`projection`); every value stays the true one.
 """
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workbench.engines.embedded import projection
+from workbench.engines.embedded.codes import Codes, write_codes
+from workbench.engines.embedded.projection import (
+    BEST,
+    Projection,
+    measured_depth,
+    queries_between,
+    write_projection,
+)
 
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
 Scores = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 
-SCAN_FROM = 32_768
+SCAN_FROM = 4_096
 """Rows from which the scan pays; fewer are scored outright."""
 
-SAMPLE = 4096
+PROJECTION = "projection"
+"""Folder of the projection beside the codes."""
 
-FLOAT_ERROR = 1e-5
-"""Bound on rounding in float32 products of unit vectors."""
+KEPT = 0.8
+"""Share of the rows from which a projection was made, down to which it is kept."""
+
+SAMPLE = 1024
 
 
-def write_codes(blocks: Iterable[Vectors], rows: int, dimension: int, folder: Path) -> None:
-    """Quantise rows to int8, each by its own scale: `codes`, `scales` and the largest `error`.
+def write_dense(
+    read: Callable[[int], Iterable[Vectors]],
+    vectors: Vectors,
+    folder: Path,
+    before: Path | None = None,
+) -> None:
+    """Codes of all vectors, which `read(first)` gives block by block from a row on; in a large
+    corpus their projection too, where it finds what it should on the vectors themselves.
 
-    Takes the rows block by block and writes through plain files: mapped pages would stay counted
-    as this process's memory, and grow with the corpus.
+    `before` is what was written of the first of these vectors: their codes are taken over, and
+    the projection, its measure included, until a fifth of the rows are new.
     """
-    folder.mkdir(parents=True)
-    scales = np.zeros(rows, dtype=np.float32)
-    error, done = 0.0, 0
-    with open(folder / "codes.npy", "wb") as stream:
-        header = {"descr": "|i1", "fortran_order": False, "shape": (rows, dimension)}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for block in blocks:
-            codes, scale = quantise(block)
-            stream.write(codes.tobytes())
-            scales[done : done + len(block)] = scale
-            done += len(block)
-            lost = block - codes * scale[:, None]
-            error = max(error, float(np.linalg.norm(lost, axis=1).max()))
-    np.save(folder / "scales.npy", scales)
-    np.save(folder / "error.npy", np.float32(error))
+    rows, dimension = vectors.shape
+    known = None if before is None else DenseIndex.load(vectors, before)
+    done = 0 if known is None else len(known.codes.codes)
+    write_codes(read(done), rows, dimension, folder, known.codes if known else None)
+    if rows < projection.FROM:
+        return
+    there = folder / PROJECTION
+    if known and known.projection and done >= KEPT * rows:
+        known.projection.write(read(done), rows, there)
+        return
+    write_projection(lambda: read(0), rows, dimension, there)
+    index = DenseIndex(vectors, Codes.load(folder))
+    projected = Projection(np.load(there / "axes.npy"), Codes.load(there), rows, 1.0)
+    places = np.concatenate([_places(index, projected, q) for q in queries_between(vectors)])
+    measured = measured_depth(places, rows)
+    if measured is None:
+        shutil.rmtree(there)
+    else:
+        replace(projected, depth=measured[0], recall=measured[1]).save(there)
 
 
-def quantise(vectors: Vectors) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
-    """(codes int8 (n, d), scales float32 (n,)) with vectors close to codes * scales."""
-    scales = np.maximum(np.abs(vectors).max(axis=1), np.float32(1e-12)) / np.float32(127)
-    return np.rint(vectors / scales[:, None]).astype(np.int8), scales
+def _places(index: DenseIndex, projected: Projection, query: Vectors) -> Rows:
+    """The place in the projection's order of each of a query's best rows."""
+    scores = projected.scores(query)
+    found = scores[index.ask(query).best(BEST, None)]
+    likely = np.sort(scores[scores >= found.min()])
+    return len(likely) - np.searchsorted(likely, found, side="right")
 
 
 @dataclass(frozen=True, slots=True)
 class DenseIndex:
-    """float32 rows of unit length with their codes; every answer is exact."""
+    """float32 rows of unit length with their codes; every answer is exact where there is no
+    projection."""
 
     vectors: Vectors
-    codes: NDArray[np.int8]
-    scales: NDArray[np.float32]
-    error: float
+    codes: Codes
+    projection: Projection | None = None
 
     @staticmethod
     def load(vectors: Vectors, folder: Path) -> DenseIndex:
-        """Map what `write_codes` wrote."""
-        mode: Literal["r"] | None = "r" if len(vectors) else None  # nothing cannot be mapped
-        codes = np.asarray(np.load(folder / "codes.npy", mmap_mode=mode))
-        scales = np.load(folder / "scales.npy")
-        return DenseIndex(vectors, codes, scales, float(np.load(folder / "error.npy")))
+        """Map what `write_dense` wrote."""
+        return DenseIndex(vectors, Codes.load(folder), Projection.load(folder / PROJECTION))
 
-    def ask(self, query: Vectors) -> DenseQuery:
-        """One query's view of the index; its shape must be (dimension,)."""
-        return DenseQuery(self, query)
+    def ask(self, query: Vectors, *, exact: bool = False) -> DenseQuery:
+        """One query's view of the index, `exact` whatever its size; the shape of the query must be
+        (dimension,)."""
+        return DenseQuery(replace(self, projection=None) if exact else self, query)
 
 
 class DenseQuery:
@@ -121,38 +146,40 @@ class DenseQuery:
         return len(self._index.vectors) < SCAN_FROM
 
     def reachable(self, n: int, mask: Mask | None) -> Rows:
-        """Rows among which the `n` best under the mask certainly are."""
+        """Rows among which the `n` best under the mask are: certainly, or with the projection's
+        recall."""
         every = len(self._index.vectors)
         if self._outright or n >= every:
             return np.arange(every) if mask is None else np.flatnonzero(mask)
-        # 1. Score every row by its codes, a quarter of the bytes, and bound how far that is off.
-        approximate, bound = self.scan()
-        # 2. Rows outside the filter can reach nothing.
-        if mask is not None:
+        # 1. In a large corpus, read only the rows that lead in the projection.
+        likely = self._likely(n, mask)
+        if likely is not None and len(likely) <= n:
+            return likely
+        # 2. Score rows by their codes, a quarter of the bytes, and bound how far that is off.
+        approximate, bound = self._index.codes.products(self._query, likely)
+        # 3. Rows outside the filter can reach nothing.
+        if likely is None and mask is not None:
             approximate = np.where(mask, approximate, np.float32(-np.inf))
-        # 3. Keep what could beat the n-th best: both it and a row left out may be off by the
+        # 4. Keep what could beat the n-th best: both it and a row left out may be off by the
         #    bound, in opposite directions.
         nth = nth_best(approximate, n)
-        return np.flatnonzero((approximate >= nth - 2 * bound) & (approximate > -np.inf))
+        kept = np.flatnonzero((approximate >= nth - 2 * bound) & (approximate > -np.inf))
+        return kept if likely is None else likely[kept]
 
-    def scan(self) -> tuple[Vectors, np.float32]:
-        """Approximate products of all rows, and the most that any can be off.
-
-        |v.q - v'.q'| <= |v - v'| |q| + |v'| |q - q'| (Cauchy-Schwarz), with |v'| <= |v| + error.
-        """
-        import simsimd
-
-        index, query = self._index, self._query
-        # 1. The query gets codes too, so that products run in int8.
-        code, scale = quantise(query[None])
-        # 2. What both roundings can cost together.
-        lost = float(np.linalg.norm(query - code[0] * scale[0]))
-        length = float(np.linalg.norm(query))
-        bound = index.error * length + (1 + index.error) * lost + FLOAT_ERROR
-        # 3. One pass over all codes; a row's scale and the query's turn counts into cosines.
-        products = simsimd.cdist(code, index.codes, metric="dot", out_dtype="float32")
-        approximate = np.asarray(products, dtype=np.float32).ravel() * (index.scales * scale[0])
-        return approximate, np.float32(bound)
+    def _likely(self, n: int, mask: Mask | None) -> Rows | None:
+        """The rows under the mask that lead in the projection, ascending; None for all rows."""
+        projected = self._index.projection
+        if projected is None:
+            return None
+        depth = projected.depth_of(n)
+        if mask is not None and np.count_nonzero(mask) <= depth:
+            return np.flatnonzero(mask)  # few enough to be read outright
+        if depth > len(self._index.vectors) // projection.DEEPEST:
+            return None
+        scores = projected.scores(self._query)
+        if mask is not None:
+            scores = np.where(mask, scores, np.float32(-np.inf))
+        return np.flatnonzero(scores >= nth_best(scores, depth))
 
     def _gathered(self, rows: Rows) -> Scores:
         # In clip mode `take` writes straight into the result, a third faster than indexing.
@@ -173,12 +200,37 @@ def nth_best(scores: NDArray[np.floating[Any]], n: int) -> Any:
     A sample tells where to cut, so that only few values have to be ordered (a tenth of the time
     for 1,000 of 124,245); where the sample misled, all are.
     """
-    sample = scores[:: max(1, len(scores) // SAMPLE)]
-    place = min(len(sample), 3 * n * len(sample) // len(scores) + 8)
-    high = scores[scores >= np.partition(sample, len(sample) - place)[len(sample) - place]]
+    high = scores[scores >= _cut(scores, n)]
     if len(high) < n:
         high = scores
     return np.partition(high, len(high) - n)[len(high) - n]
+
+
+def _cut(scores: NDArray[np.floating[Any]], n: int, mask: Mask | None = None) -> Any:
+    """A value that probably more than `n` scores under the mask reach, and not many more."""
+    step = max(1, len(scores) // SAMPLE)
+    sample = scores[::step]
+    place = min(len(sample), 3 * n * len(sample) // len(scores) + 8)
+    if mask is not None:
+        sample = np.where(mask[::step], sample, sample.dtype.type(-np.inf))
+    return np.partition(sample, len(sample) - place)[len(sample) - place]
+
+
+def best_matching(
+    scores: NDArray[np.floating[Any]],
+    n: int,
+    mask: Mask | None,
+    order: Callable[[Rows], NDArray[Any]],
+) -> Rows:
+    """Rows of the `n` best scores over 0 that the mask lets through, ascending; of equal ones at
+    the end, those with the least `order(rows)`."""
+    cut = _cut(scores, n, mask) if len(scores) else 0
+    matching = np.flatnonzero(scores >= cut) if cut > 0 else np.zeros(0, dtype=np.intp)
+    if mask is not None:
+        matching = matching[mask[matching]]
+    if len(matching) < n:
+        matching = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
+    return matching[best_places(scores[matching], n, lambda places: order(matching[places]))]
 
 
 def best_places(

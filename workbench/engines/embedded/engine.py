@@ -1,10 +1,10 @@
-"""The embedded engine: SQLite, memory-mapped BM25 scores and vectors, exact in every signal."""
+"""The embedded engine: SQLite, memory-mapped BM25 scores and vectors; every value is a true one."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from copy import copy
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -13,24 +13,23 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.manifest import STORE, Manifest, read_manifest
-from workbench.corpus.store import PassageRow, Store
+from workbench.corpus.store import Store
 from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
-from workbench.engines.embedded.dense import DenseQuery, best_places
+from workbench.engines.embedded.dense import DenseQuery, best_matching
 from workbench.engines.embedded.generation import Generation, RowArrays, check_counts
 from workbench.engines.embedded.lexical import field_size
 from workbench.engines.embedded.masks import PassageMasks
 from workbench.engines.embedded.paper_digests import read_paper_digests
+from workbench.engines.embedded.projection import BEST, QUERIES
+from workbench.engines.embedded.stored_papers import StoredPapers, TermNumbers
 from workbench.engines.paper_digests import PaperDigests
-from workbench.errors import CorpusError, CorpusMismatch, CorpusNotFound
+from workbench.errors import CorpusMismatch, CorpusNotFound
 from workbench.records import Candidates, Filters, Paper, Passage, Query
 
 Scores = NDArray[np.float32]
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
-
-
-TOGETHER = 100
-"""More papers than so many are read in one statement, and not remembered."""
+Mask = NDArray[np.bool_]
 
 
 class EmbeddedEngine(Engine):
@@ -46,9 +45,11 @@ class EmbeddedEngine(Engine):
         check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        self._always_exact = False
         self._digests: PaperDigests | None = None
         self._field_size = lru_cache(maxsize=2)(self._read_size)
-        self._cached_paper = lru_cache(maxsize=2048)(self._read_paper)
+        self._papers = StoredPapers(self._store, self._generation, self.folder)
+        self._terms = TermNumbers(self._store, self.manifest.terms)
 
     @property
     def manifest(self) -> Manifest:
@@ -56,7 +57,27 @@ class EmbeddedEngine(Engine):
 
     @property
     def fingerprint(self) -> str:
-        return f"embedded-{self.manifest.fingerprint}"
+        projected = None if self.exact else self._generation.dense.projection
+        reads = "" if projected is None else f"+projection-{projected.digest}"
+        return f"embedded-{self.manifest.fingerprint}{reads}"
+
+    @property
+    def exact(self) -> bool:
+        return self._always_exact or not self._generation.projected
+
+    def exactly(self) -> EmbeddedEngine:
+        if self.exact:
+            return self
+        twin = copy(self)  # the same files and memory
+        twin._always_exact, twin._last = True, threading.local()
+        return twin
+
+    def facts(self) -> dict[str, Any]:
+        projected = None if self.exact else self._generation.dense.projection
+        if projected is None:
+            return super().facts()
+        recall = {f"recall@{BEST}": projected.recall, "depth": projected.depth}
+        return {"dense": {"search": "approximate", **recall, "queries": QUERIES}}
 
     def paper_digests(self) -> PaperDigests:
         """Read once a generation: all spans and all vectors."""
@@ -106,7 +127,8 @@ class EmbeddedEngine(Engine):
         )
 
     def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
-        rows = [self._cached_paper(paper_id).place(number).no for paper_id, number in keys]
+        stored = self._papers.read([paper_id for paper_id, _ in keys])
+        rows = [paper.place(number).no for paper, (_, number) in zip(stored, keys, strict=True)]
         return self._generation.dense.vectors[rows]
 
     def passage_keys(self) -> list[tuple[str, int]]:
@@ -117,17 +139,17 @@ class EmbeddedEngine(Engine):
         return list(zip(ids, index.number_of[rows].tolist(), strict=True))
 
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
-        known = self._store.term_numbers(list(terms))
-        body = self._generation.body
-        found = {t: body.frequency(no) for t, no in known.items() if no < self.manifest.terms}
-        return {term: count for term, count in found.items() if count}, self.manifest.passages
+        known = self._terms.of(terms)
+        counts = self._generation.body.frequencies(list(known.values()))
+        found = {term: count for term, count in zip(known, counts, strict=True) if count}
+        return found, self.manifest.passages
 
     def counted(self, signal: str, terms: Sequence[str]) -> Counted:
         """What the BM25 of "bm25" or "title" counts; the first call reads all postings."""
         title = signal == "title"
         index = self._generation.title if title else self._generation.body
-        known = self._store.term_numbers(list(terms))
-        found = {t: index.frequency(no) for t, no in known.items() if no < self.manifest.terms}
+        known = self._terms.of(terms)
+        found = dict(zip(known, index.frequencies(list(known.values())), strict=True))
         documents, length = self._field_size("title" if title else "body")
         return Counted(documents, length / max(documents, 1) or 1.0, found, rounded=False)
 
@@ -137,10 +159,7 @@ class EmbeddedEngine(Engine):
         return set(ids).intersection(alive.tolist())
 
     def papers(self, ids: Sequence[str]) -> list[Paper]:
-        if len(ids) <= TOGETHER:
-            return [self._cached_paper(paper_id).paper for paper_id in ids]
-        found = self._store.papers(ids, self.manifest.paper_rows)
-        return [self._alive(paper_id, found.get(paper_id))[1] for paper_id in ids]
+        return [stored.paper for stored in self._papers.read(ids)]
 
     @property
     def version(self) -> str:
@@ -160,8 +179,8 @@ class EmbeddedEngine(Engine):
 
     def passages(self, keys: Sequence[tuple[str, int]]) -> list[Passage]:
         found = []
-        for paper_id, number in keys:
-            stored = self._cached_paper(paper_id)
+        papers = self._papers.read([paper_id for paper_id, _ in keys])
+        for stored, (paper_id, number) in zip(papers, keys, strict=True):
             place = stored.place(number)
             text = stored.text[place.start : place.end]
             found.append(Passage(paper_id, number, place.start, place.end, text))
@@ -170,8 +189,8 @@ class EmbeddedEngine(Engine):
     def term_scores(
         self, query: Query, paper_id: str, number: int
     ) -> Mapping[str, Mapping[str, float]]:
-        stored = self._cached_paper(paper_id)
-        names = {no: term for term, no in self._store.term_numbers(list(query.terms)).items()}
+        [stored] = self._papers.read([paper_id])
+        names = {no: term for term, no in self._terms.of(query.terms).items()}
         terms = self._numbered(query)
         body = self._generation.body.parts(terms, stored.place(number).no)
         title = self._generation.title.parts(terms, stored.row)
@@ -190,13 +209,7 @@ class EmbeddedEngine(Engine):
         return known[1], known[2]
 
     def _numbered(self, query: Query) -> dict[int, float]:
-        known = self._store.term_numbers(list(query.terms))
-        in_index = self.manifest.terms
-        return {
-            known[term]: weight
-            for term, weight in query.terms.items()
-            if known.get(term, in_index) < in_index
-        }
+        return {no: query.terms[term] for term, no in self._terms.of(query.terms).items()}
 
     def _dense(self, vector: Vectors | None) -> DenseQuery | None:
         if vector is None:
@@ -206,14 +219,14 @@ class EmbeddedEngine(Engine):
                 f"query vector has shape {vector.shape}, the index has "
                 f"{self.manifest.dimension} dimensions; use the model {self.manifest.model!r}"
             )
-        return self._generation.dense.ask(vector)
+        return self._generation.dense.ask(vector, exact=self._always_exact)
 
-    def _title_arm(self, scores: Scores, n: int, mask: NDArray[np.bool_] | None) -> Rows:
+    def _title_arm(self, scores: Scores, n: int, mask: Mask | None) -> Rows:
         """The first passage of each of the papers with the best titles."""
         index = self._generation.rows
         first = index.first_passage
         chosen = None if mask is None else mask[first]
-        papers = _best_matching(scores, n, chosen, lambda rows: index.order[rows])
+        papers = best_matching(scores, n, chosen, lambda rows: index.order[rows])
         rows: Rows = first[papers].astype(np.intp)
         return rows
 
@@ -222,62 +235,30 @@ class EmbeddedEngine(Engine):
         rows = self.manifest.paper_rows if of_papers else self.manifest.passage_rows
         return field_size(self._store, field, rows)
 
-    def _alive(self, paper_id: str, found: tuple[int, Paper] | None) -> tuple[int, Paper]:
-        """What the store has of an id. Raises CorpusError where that is nothing, or deleted."""
-        rows = self._generation.rows
-        if found is None or not rows.alive[rows.first_passage[found[0]]]:
-            raise CorpusError(f"no paper with id {paper_id!r} in {self.folder}; check the id")
-        return found
 
-    def _read_paper(self, paper_id: str) -> _StoredPaper:
-        found = self._store.paper(paper_id, self.manifest.paper_rows)
-        row, paper = self._alive(paper_id, found)
-        return _StoredPaper(row, paper, paper.text, tuple(self._store.paper_passages(row)))
-
-
-@dataclass(frozen=True, slots=True)
 class _Arms:
-    """The lexical and the dense arm of one query."""
+    """The lexical and the dense arm of one query; what the last asker got is kept for the next."""
 
-    body: Scores
-    dense: DenseQuery | None
+    def __init__(self, body: Scores, dense: DenseQuery | None) -> None:
+        self._body = body
+        self._dense = dense
+        self._found: tuple[int, Mask | None, list[Rows]] | None = None
 
-    def best(self, n: int, mask: NDArray[np.bool_] | None, index: RowArrays) -> list[Rows]:
+    def best(self, n: int, mask: Mask | None, index: RowArrays) -> list[Rows]:
         """The `n` best rows of each. Ties at the end go by paper id, not by when it was added."""
+        if self._found is not None and self._found[0] == n and self._found[1] is mask:
+            return self._found[2]
 
         def order(rows: Rows) -> NDArray[Any]:
             return index.order[index.paper_of[rows]]
 
-        lexical = _best_matching(self.body, n, mask, order)
-        return [lexical] if self.dense is None else [lexical, self.dense.best(n, mask, order)]
+        arms = [best_matching(self._body, n, mask, order)]
+        if self._dense is not None:
+            arms.append(self._dense.best(n, mask, order))
+        self._found = n, mask, arms
+        return arms
 
     def scores(self, rows: Rows) -> list[NDArray[np.floating[Any]]]:
         """The value of each row, in both."""
-        cosines = np.zeros(len(rows)) if self.dense is None else self.dense.scores(rows)
-        return [self.body[rows], cosines]
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredPaper:
-    """A paper, its row, its text (joined once), and where its passages stand."""
-
-    row: int
-    paper: Paper
-    text: str
-    places: tuple[PassageRow, ...]
-
-    def place(self, number: int) -> PassageRow:
-        if not 0 <= number < len(self.places):
-            raise CorpusError(
-                f"paper {self.paper.id!r} has no passage {number}; it has 0 to "
-                f"{len(self.places) - 1}"
-            )
-        return self.places[number]
-
-
-def _best_matching(
-    scores: Scores, n: int, mask: NDArray[np.bool_] | None, order: Callable[[Rows], NDArray[Any]]
-) -> Rows:
-    """Rows of the `n` best scores over 0 that the mask lets through; ties by the least order."""
-    matching = np.flatnonzero(scores > 0 if mask is None else (scores > 0) & mask)
-    return matching[best_places(scores[matching], n, lambda places: order(matching[places]))]
+        cosines = np.zeros(len(rows)) if self._dense is None else self._dense.scores(rows)
+        return [self._body[rows], cosines]

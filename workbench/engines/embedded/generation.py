@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ from workbench.corpus.faults import damaged, disk_error, disk_faults
 from workbench.corpus.manifest import VECTORS, Manifest
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import map_vectors, read_blocks
-from workbench.engines.embedded.dense import DenseIndex, write_codes
+from workbench.engines.embedded.dense import PROJECTION, DenseIndex, write_dense
 from workbench.engines.embedded.lexical import FieldIndex, build_field
-from workbench.engines.embedded.seal import Blocks, Shape, broken, write_seal
+from workbench.engines.embedded.lexical_update import can_update, update_field
+from workbench.engines.embedded.projection import has_projection
+from workbench.engines.embedded.seal import Blocks, Shape, broken, sealed_before, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 from workbench.system.files import sync_folder
 from workbench.system.fork import Lock
@@ -32,26 +35,51 @@ _OPENING = Lock()
 def write_generation(store: Store, folder: Path, manifest: Manifest, blocks: Blocks = ()) -> None:
     """Write a generation's folder beside the others; it appears in one step, complete and on the
     disk, sealed together with the vectors' `blocks`. Raises DiskFull, with nothing left behind."""
-    partial = folder / f"{manifest.folder}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
+    unfinished = folder / f"{manifest.folder}.partial"
+    shutil.rmtree(unfinished, ignore_errors=True)
     try:
-        with disk_faults(partial):
-            _write(store, folder, manifest, partial)
-            write_seal(partial, folder / VECTORS, blocks, _shape(manifest))
+        with disk_faults(unfinished):
+            _write(store, folder, manifest, unfinished, _carried(folder, manifest, blocks))
+            write_seal(unfinished, folder / VECTORS, blocks, _shape(manifest))
             shutil.rmtree(folder / manifest.folder, ignore_errors=True)
-            os.replace(partial, folder / manifest.folder)
+            os.replace(unfinished, folder / manifest.folder)
     except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(unfinished, ignore_errors=True)
         raise
     sync_folder(folder)
 
 
-def _write(store: Store, folder: Path, manifest: Manifest, partial: Path) -> None:
-    build_field(store, "body", manifest.passage_rows, partial / "body", manifest.k1, manifest.b)
-    build_field(store, "title", manifest.paper_rows, partial / "title", manifest.k1, manifest.b)
+def _write(
+    store: Store, folder: Path, manifest: Manifest, there: Path, before: Path | None
+) -> None:
+    there.mkdir()
+    rows = _write_rows(store, there)
+    living = {"body": rows.alive, "title": rows.alive[rows.first_passage]}
+    for field, alive in living.items():
+        field_before = None if before is None else before / field
+        settings = there / field, manifest.k1, manifest.b
+        if field_before is not None and can_update(field_before, manifest.k1, manifest.b):
+            update_field(store, field, alive, *settings, field_before)
+        else:
+            build_field(store, field, len(alive), *settings)
     shape = manifest.passage_rows, manifest.dimension
-    write_codes(read_blocks(folder / VECTORS, *shape), *shape, partial / "dense")
-    _write_rows(store, partial)
+    vectors = np.asarray(map_vectors(folder / VECTORS, *shape))
+    known = None if before is None else before / "dense"
+    write_dense(partial(read_blocks, folder / VECTORS, *shape), vectors, there / "dense", known)
+
+
+def _carried(folder: Path, manifest: Manifest, blocks: Blocks) -> Path | None:
+    """The newest generation before, whose arrays may be taken over: whole, of rows and vectors that
+    are the first ones of what is published now."""
+    number = newest_generation(folder)
+    before = folder / f"generation-{number:06d}"
+    if not 0 < number < manifest.generation:
+        return None
+    shape = sealed_before(before, blocks)
+    if shape is None or shape.get("dimension") != manifest.dimension:
+        return None
+    grown = all(shape.get(name, 0) <= count for name, count in _shape(manifest).items())
+    return before if grown else None
 
 
 def newest_generation(folder: Path) -> int:
@@ -68,7 +96,7 @@ def remove_old_generations(folder: Path, keep_from: int) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _write_rows(store: Store, folder: Path) -> None:
+def _write_rows(store: Store, folder: Path) -> RowArrays:
     rows = list(store.paper_rows())
     ids = np.array([row[1] for row in rows] or [""], dtype=np.str_)
     order = np.empty(len(ids), dtype=np.int32)
@@ -88,6 +116,7 @@ def _write_rows(store: Store, folder: Path) -> None:
     )
     for name, array in asdict(arrays).items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array))
+    return arrays
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,6 +184,13 @@ class Generation:
     def all_alive(self) -> bool:
         """Whether no row is of a replaced or deleted paper."""
         return bool(self._once("all_alive", self.rows.alive.all))
+
+    @property
+    def projected(self) -> bool:
+        """Whether vectors are found approximately; told without opening them."""
+        return bool(
+            self._once("projected", lambda: has_projection(self._arrays / "dense" / PROJECTION))
+        )
 
     @property
     def dense(self) -> DenseIndex:

@@ -15,10 +15,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from workbench.corpus import chunking
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.faults import damaged, disk_faults, exists, is_file
 from workbench.corpus.ingest import IngestReport
@@ -27,7 +23,6 @@ from workbench.corpus.manifest import (
     LIBRARY,
     NAME,
     STORE,
-    VECTORS,
     Manifest,
     check_settings,
     read_manifest,
@@ -35,17 +30,9 @@ from workbench.corpus.manifest import (
 )
 from workbench.corpus.notices import notice
 from workbench.corpus.syncing import SourceIngestor
-from workbench.corpus.vectors import (
-    Runs,
-    append_vectors,
-    checksum,
-    checksums,
-    rewrite_vectors,
-    rows_by_runtime,
-    whole_rows,
-    with_run,
-)
+from workbench.corpus.vectors import rows_by_runtime
 from workbench.corpus.writer import StoreWriter
+from workbench.engines.embedded.encoding import PassageEncoder, runs_of
 from workbench.engines.embedded.generation import (
     check_counts,
     newest_generation,
@@ -56,16 +43,13 @@ from workbench.engines.embedded.generation import (
 from workbench.engines.embedder import made_with
 from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
 from workbench.models.embedders.base import Embedder
-from workbench.models.embedders.runtimes import runtime_name
-from workbench.system.progress import Progress, progress_bar
+from workbench.system.progress import Progress
+from workbench.system.stages import Stages
 
 if TYPE_CHECKING:
     from workbench.corpus.identity.library import Library
     from workbench.corpus.intake import Intake
     from workbench.records import Paper
-
-BLOCK = 256
-"""Passages encoded between two commits."""
 
 
 class Indexer:
@@ -85,6 +69,8 @@ class Indexer:
         self._progress = progress
         self._analyser = Analyser()
         self._found: Manifest | None = None
+        self._encoder: PassageEncoder | None = None
+        self._stages = Stages()
 
     def add(
         self,
@@ -111,7 +97,7 @@ class Indexer:
             self._adopt(intake, store)
             report = intake.ingest(source, self.folder, progress=self._progress)
             self._publish(store, settings, None)
-        return report
+        return replace(report, seconds=dict(self._stages.seconds))
 
     def follow(
         self, source: Any, source_state: dict[str, Any], *, prune: bool = False
@@ -120,12 +106,13 @@ class Indexer:
         `source_state` is kept in the manifest. Raises what `add` does."""
         with self._writing() as (store, settings):
             ingestor = SourceIngestor(store, self._analyser, self._embedder, prune=prune)
+            ingestor.stages = self._stages
             report = ingestor.ingest(source, self.folder, progress=self._progress)
             if is_file(self.folder / LIBRARY):  # records of other files may be the same papers
                 with self._library() as library:
                     self._adopt(self._intake(store, library), store, source)
             self._publish(store, settings, source_state)
-        return report
+        return replace(report, seconds=dict(self._stages.seconds))
 
     def refresh(self, *, prune: bool = False) -> IngestReport:
         """Read again the files and folders that papers came from, as `Intake.follow` says."""
@@ -134,7 +121,7 @@ class Indexer:
             self._adopt(intake, store)
             report = intake.follow(self.folder, prune=prune, progress=self._progress)
             self._publish(store, settings, None)
-        return report
+        return replace(report, seconds=dict(self._stages.seconds))
 
     def regroup(self, change: Callable[[Library], set[str]]) -> None:
         """Merge or separate papers: `change` says which ids are to be made anew or are gone."""
@@ -153,7 +140,8 @@ class Indexer:
             found = store.paper(name, store.paper_count)
             return None if found is None else found[1]
 
-        intake.adopt(store.living_digests, read, str(source or self.folder))
+        where = str(source or self.folder)
+        intake.adopt(store.living_digests, read, where, lambda: store.stamp)
 
     def _library(self) -> closing[Library]:
         """The records that papers were made of; under the write lock."""
@@ -164,7 +152,9 @@ class Indexer:
     def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
         from workbench.corpus.intake import Intake  # a search needs none of the formats
 
-        return Intake(store, self._analyser, self._embedder, library, **options)
+        intake = Intake(store, self._analyser, self._embedder, library, **options)
+        intake.stages = self._stages
+        return intake
 
     def delete(self, ids: Iterable[str]) -> int:
         """Remove papers; returns how many there were. Raises CorpusLocked."""
@@ -183,7 +173,8 @@ class Indexer:
 
     @contextmanager
     def _writing(self) -> Iterator[tuple[StoreWriter, Manifest]]:
-        """The store and the settings to publish, under the write lock."""
+        """The store and the settings to publish, under the write lock; passages are encoded as
+        they come."""
         if self._existing and not exists(self.folder / NAME):
             raise CorpusNotFound(
                 f"{self.folder}: the corpus that was opened is gone; restore the folder, or make "
@@ -195,7 +186,13 @@ class Indexer:
             with closing(StoreWriter(self.folder / STORE)) as store:
                 if self._found is not None:
                     check_counts(store, self._found)
-                yield store, self._claimed(store, settings)
+                claimed = self._claimed(store, settings)
+                made = claimed.model_fingerprint
+                self._encoder = PassageEncoder(
+                    store, self.folder, self._embedder, made, self._stages
+                )
+                with self._encoder.running():
+                    yield store, claimed
 
     def _check_store(self) -> None:
         """Where something was published, its papers must be there: an empty store in their place
@@ -227,7 +224,8 @@ class Indexer:
     def _publish(
         self, store: StoreWriter, settings: Manifest, source_state: dict[str, Any] | None
     ) -> None:
-        self._encode_missing(store, settings)
+        assert self._encoder is not None
+        self._encoder.finish(self._progress)
         papers, passages = store.living_counts()
         manifest = replace(
             settings,
@@ -237,7 +235,9 @@ class Indexer:
             passage_rows=store.passage_count,
             terms=store.term_count,
             source=settings.source if source_state is None else source_state,
-            runtimes=rows_by_runtime(_runs(store), settings.model_fingerprint, store.passage_count),
+            runtimes=rows_by_runtime(
+                runs_of(store), settings.model_fingerprint, store.passage_count
+            ),
         )
         manifest = replace(manifest, fingerprint=_fingerprint(store, manifest))
         if manifest == self._found:
@@ -246,6 +246,11 @@ class Indexer:
                 return
             notice(f"{self.folder}: {problem}; made anew from the stored papers")
         manifest = replace(manifest, generation=settings.generation + 1)
+        with self._stages("publish"):
+            self._write(store, manifest)
+
+    def _write(self, store: StoreWriter, manifest: Manifest) -> None:
+        """A new generation, and the manifest that names it."""
         write_generation(store, self.folder, manifest, store.vector_blocks())
         store.checkpoint()
         write_manifest(self.folder, manifest)
@@ -268,76 +273,6 @@ class Indexer:
             )
         return settings
 
-    def _encode_missing(self, store: StoreWriter, settings: Manifest) -> None:
-        made = settings.model_fingerprint
-        done, total = self._check_vectors(store, made), store.passage_count
-        with progress_bar(self._progress, "Encoding", "passages", total, done) as advance:
-            while done < total:
-                vectors = self._encoded(store, done, min(done + BLOCK, total), made)
-                first, done = done, append_vectors(self.folder / VECTORS, done, vectors)
-                store.set_vector_blocks([(first, len(vectors), checksum(vectors))], done)
-                advance(len(vectors))
-
-    def _check_vectors(self, store: StoreWriter, made: str) -> int:
-        """How many rows of the vectors file are right; encodes anew the blocks that changed since
-        they were written. Rows of version 0.1, without checksums, are taken as they are."""
-        path, dimension = self.folder / VECTORS, self._embedder.dimension
-        written = int(store.state("vectors", 0))
-        done = min(written, whole_rows(path, dimension))
-        blocks = store.vector_blocks()
-        done = next((first for first, rows, _ in blocks if first < done < first + rows), done)
-        if done < written:
-            notice(
-                f"{path}: {written - done:,} of {written:,} rows are missing; encoded anew from "
-                "the stored papers"
-            )
-        known = [block for block in blocks if block[0] + block[1] <= done]
-        covered = known[-1][0] + known[-1][1] if known else 0
-        fresh = [(row, min(BLOCK, done - row)) for row in range(covered, done, BLOCK)]
-        blocks = list(checksums(path, fresh, dimension))
-        now = checksums(path, [block[:2] for block in known], dimension)
-        for block, current in zip(known, now, strict=True):
-            if block != current:
-                first, rows, _ = block
-                notice(
-                    f"{path}: rows {first:,} to {first + rows - 1:,} are not what was written; "
-                    "encoded anew from the stored papers"
-                )
-                vectors = self._encoded(store, first, first + rows, made)
-                rewrite_vectors(path, first, vectors)
-                blocks.append((first, rows, checksum(vectors)))
-        store.set_vector_blocks(blocks, done)
-        return done
-
-    def _encoded(self, store: StoreWriter, start: int, stop: int, made: str) -> NDArray[np.float32]:
-        """Vectors of rows, in this embedder's runtime, which is noted where others are `made` in
-        another: before they are written, so that a kill leaves no row unnoted."""
-        before, own = _runs(store), self._embedder.fingerprint
-        runs = with_run(before, made, start, stop, own)
-        if runs != before:
-            store.set_state("runtimes", runs)
-            if own not in {made, *(name for _, name in before)}:
-                notice(
-                    f"{self.folder}: made with {runtime_name(made)}; what is new is encoded with "
-                    f"{runtime_name(own)}, and counted"
-                )
-        rows = list(store.passage_texts(start, stop))
-        titles = chunking.short_titles([title for title, _ in rows], self._embedder)
-        texts = [
-            chunking.embedding_text(title, passage)
-            for title, (_, passage) in zip(titles, rows, strict=True)
-        ]
-        return self._embedder.encode(texts)
-
-
-def _runs(store: StoreWriter) -> Runs:
-    """Which rows another runtime made than the one that the index was begun with."""
-    found = store.state("runtimes", [])
-    try:
-        return [(int(first), str(name)) for first, name in found]
-    except (TypeError, ValueError) as error:
-        raise damaged(store.path, f"state 'runtimes': {error}") from error
-
 
 def _fingerprint(store: StoreWriter, manifest: Manifest) -> str:
     """16 hex digits over every living paper and every setting that decides a result."""
@@ -347,7 +282,7 @@ def _fingerprint(store: StoreWriter, manifest: Manifest) -> str:
     settings = ("analyser", "chunking", "model_fingerprint", "k1", "b")
     hashed.update(repr([getattr(manifest, name) for name in settings]).encode())
     if manifest.runtimes:
-        hashed.update(repr(_runs(store)).encode())
+        hashed.update(repr(runs_of(store)).encode())
     return hashed.hexdigest()[:16]
 
 

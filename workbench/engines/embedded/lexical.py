@@ -1,15 +1,15 @@
-"""BM25 over one field: scores made ahead at indexing, memory-mapped, summed by bm25s.
+"""BM25 over one field: scores made ahead at indexing, memory-mapped, summed term by term.
 
 The index is built by streaming term counts from the store into bm25s' own file format, block by
 block: its memory does not grow with the corpus, which building through bm25s does.
-The formula is that of `engines.bm25`.
+The formula is that of `engines.bm25`. Every posting of a query's terms is added: 2 ns each.
 """
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -33,126 +33,139 @@ def build_field(store: Store, field: str, rows: int, folder: Path, k1: float, b:
     terms = store.term_count
     frequency = np.zeros(terms, dtype=np.int64)
     documents = length = 0
-    for _, numbers, counts in _blocks(store, field, rows, terms):
+    for living, _, numbers, counts in postings_from(store, field, 0, rows, terms):
         frequency += np.bincount(numbers, minlength=terms)
         length += int(counts.sum())
-    documents = _living(store, field, rows)
+        documents += living
     rarity = idf(documents, frequency)
     average = length / max(documents, 1) or 1.0
     pointers = np.concatenate([[0], np.cumsum(frequency)])
     shape = (max(int(pointers[-1]), 1),)
+    data, indices, counted = new_postings(folder, shape)
+    lengths = np.zeros(rows, dtype=np.int32)
+    free = pointers[:-1].copy()
+    for _, row_of, numbers, counts in postings_from(store, field, 0, rows, terms):
+        if not len(row_of):
+            continue
+        np.add.at(lengths, row_of, counts)
+        scores = rarity[numbers] * saturation(counts, lengths[row_of], average, k1, b)
+        _scatter(numbers, free, ((data, scores), (indices, row_of), (counted, counts)))
+    for array in (data, indices, counted):
+        array.flush()
+    save_rest(folder, pointers, lengths, k1, b)
+
+
+def new_postings(folder: Path, shape: tuple[int, ...]) -> tuple[Any, Any, Any]:
+    """Mapped arrays for each posting's score, row and count. Raises DiskFull."""
     data = _new_array(folder / "data.csc.index.npy", np.float32, shape)
     indices = _new_array(folder / "indices.csc.index.npy", np.int32, shape)
-    free = pointers[:-1].copy()
-    for row_of, numbers, counts in _blocks(store, field, rows, terms):
-        lengths = np.bincount(row_of - row_of[0], weights=counts)[row_of - row_of[0]]
-        scores = rarity[numbers] * saturation(counts, lengths, average, k1, b)
-        _scatter(numbers, row_of, scores, free, data, indices)
-    data.flush()
-    indices.flush()
+    return data, indices, _new_array(folder / "counts.npy", np.int32, shape)
+
+
+def save_rest(
+    folder: Path, pointers: NDArray[np.int64], lengths: NDArray[np.int32], k1: float, b: float
+) -> None:
+    """What belongs to the postings: where each term's begin, and the length of each row."""
     np.save(folder / "indptr.csc.index.npy", pointers)
-    _save_parameters(folder, rows, k1, b)
+    np.save(folder / "lengths.npy", lengths)
+    _save_parameters(folder, len(lengths), k1, b)
 
 
 class FieldIndex:
     """The BM25 scores of one field, memory-mapped on first use."""
 
     def __init__(self, folder: Path) -> None:
-        import bm25s
-
-        self._index: Any = bm25s.BM25.load(folder, mmap=True, load_vocab=False)
-        for name in ("data", "indices", "indptr"):
-            # The same pages as plain arrays: memmap's subclass costs a call on every slice.
-            self._index.scores[name] = np.asarray(self._index.scores[name])
+        # Plain arrays over the same pages: memmap's subclass costs a call on every slice.
+        self._data = np.asarray(np.load(folder / "data.csc.index.npy", mmap_mode="r"))
+        self._rows = np.asarray(np.load(folder / "indices.csc.index.npy", mmap_mode="r"))
         # One number a term is small: in memory it takes no file handle.
-        self._index.scores["indptr"] = np.array(self._index.scores["indptr"])
+        self._pointers = np.load(folder / "indptr.csc.index.npy")
+        parameters = json.loads((folder / "params.index.json").read_text("utf-8"))
+        self._row_count = int(parameters["num_docs"])
 
     def scores(self, terms: Mapping[int, float]) -> Scores:
         """Score of every row, float32 (rows,), for term numbers and their weights in the query."""
-        if not terms:
-            return np.zeros(self._index.scores["num_docs"], dtype=np.float32)
-        total = np.zeros(self._index.scores["num_docs"], dtype=np.float32)
-        plain = [number for number, weight in terms.items() if weight == 1.0]
-        if plain:
-            total = self._index.get_scores_from_ids(plain)
-        for number, weight in terms.items():
-            if weight != 1.0:
-                total += np.float32(weight) * self._index.get_scores_from_ids([number])
+        total = np.zeros(self._row_count, dtype=np.float32)
+        for number in _in_order(terms):
+            start, stop = self._pointers[number : number + 2]
+            values = self._data[start:stop]
+            if terms[number] != 1.0:
+                values = np.float32(terms[number]) * values
+            np.add.at(total, self._rows[start:stop], values)
         return total
 
     def parts(self, terms: Mapping[int, float], row: int) -> dict[int, float]:
         """Each term's part of one row's score, in the order in which `scores` adds them."""
-        ordered = sorted(terms, key=lambda number: terms[number] != 1.0)
-        return {n: float(np.float32(terms[n]) * self._at(n, row)) for n in ordered}
+        return {n: float(np.float32(terms[n]) * self._at(n, row)) for n in _in_order(terms)}
 
-    def frequency(self, number: int) -> int:
-        """How many rows have the term."""
-        start, stop = self._index.scores["indptr"][number : number + 2]
-        return int(stop - start)
+    def frequencies(self, numbers: Sequence[int]) -> list[int]:
+        """How many rows have each of the terms."""
+        at = np.array(numbers, dtype=np.intp)
+        counts: list[int] = (self._pointers[at + 1] - self._pointers[at]).tolist()
+        return counts
 
     def rows_with(self, number: int) -> NDArray[np.int32]:
         """The rows that have the term, ascending."""
-        start, stop = self._index.scores["indptr"][number : number + 2]
-        rows: NDArray[np.int32] = self._index.scores["indices"][start:stop]
-        return rows
+        start, stop = self._pointers[number : number + 2]
+        return self._rows[start:stop]
 
     def _at(self, number: int, row: int) -> np.float32:
-        start = self._index.scores["indptr"][number]
         rows = self.rows_with(number)
         place = int(np.searchsorted(rows, row))
         if place < len(rows) and rows[place] == row:
-            return np.float32(self._index.scores["data"][start + place])
+            return np.float32(self._data[self._pointers[number] + place])
         return np.float32(0)
+
+
+def _in_order(terms: Mapping[int, float]) -> list[int]:
+    """In which order terms are added: those that weigh 1, then the others."""
+    return sorted(terms, key=lambda number: terms[number] != 1.0)
 
 
 def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
     """(documents, terms in all of them) of the first `rows` rows of a field, as `build_field`
     counts them."""
-    total = sum(int(counts.sum()) for _, _, counts in _blocks(store, field, rows, store.term_count))
-    return _living(store, field, rows), total
+    documents = length = 0
+    for living, _, _, counts in postings_from(store, field, 0, rows, store.term_count):
+        documents += living
+        length += int(counts.sum())
+    return documents, length
 
 
-def _blocks(
-    store: Store, field: str, rows: int, terms_known: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
-    """(row, term, count) of every posting, a block of rows at a time, rows ascending."""
-    for start in range(0, rows, BLOCK):
+def postings_from(
+    store: Store, field: str, first: int, rows: int, terms_known: int
+) -> Iterator[tuple[int, NDArray[np.int64], NDArray[np.int32], NDArray[np.int32]]]:
+    """How many rows live, and row, term and count of every posting of theirs, a block of rows at a
+    time, from the `first` row to the last of `rows`."""
+    for start in range(first, rows, BLOCK):
         found = store.postings(field, start, min(start + BLOCK, rows))
-        if not any(terms for _, terms, _ in found):
-            continue
         try:
             numbers = np.frombuffer(b"".join(terms for _, terms, _ in found), dtype=np.int32)
             counts = np.frombuffer(b"".join(counts for _, _, counts in found), dtype=np.int32)
         except (ValueError, TypeError) as error:
             raise damaged(store.path, f"postings: {error}") from error
-        known = len(numbers) == len(counts) and 0 <= numbers.min() <= numbers.max() < terms_known
-        if not known or counts.min() < 1:
+        known = len(numbers) == len(counts)
+        if known and len(numbers):
+            known = 0 <= numbers.min() <= numbers.max() < terms_known and counts.min() >= 1
+        if not known:
             raise damaged(store.path, f"postings of the {field} rows from {start}")
-        row_of = np.repeat([row for row, _, _ in found], [len(terms) // 4 for _, terms, _ in found])
-        yield row_of, numbers, counts
-
-
-def _living(store: Store, field: str, rows: int) -> int:
-    blocks = range(0, rows, BLOCK)
-    return sum(len(store.postings(field, start, min(start + BLOCK, rows))) for start in blocks)
+        living = np.array([row for row, _, _ in found], dtype=np.int64)
+        sizes = np.array([len(terms) // 4 for _, terms, _ in found], dtype=np.int64)
+        yield len(found), np.repeat(living, sizes), numbers, counts
 
 
 def _scatter(
-    numbers: NDArray[np.int32],
-    row_of: NDArray[np.int64],
-    scores: NDArray[np.float64],
-    free: NDArray[np.int64],
-    data: NDArray[np.float32],
-    indices: NDArray[np.int32],
+    numbers: NDArray[np.int32], free: NDArray[np.int64], values: Sequence[tuple[Any, Any]]
 ) -> None:
-    """Put a block's postings behind those of earlier blocks, term by term, rows ascending."""
+    """Put a block's values, each into its array, behind those of earlier blocks, term by term, rows
+    ascending."""
     order = np.argsort(numbers, kind="stable")
     grouped = numbers[order]
     starts = np.flatnonzero(np.append(True, grouped[1:] != grouped[:-1]))
     sizes = np.diff(np.append(starts, len(grouped)))
     places = np.repeat(free[grouped[starts]] - starts, sizes) + np.arange(len(grouped))
-    data[places] = scores[order]
-    indices[places] = row_of[order]
+    for array, block in values:
+        array[places] = block[order]
     free[grouped[starts]] += sizes
 
 

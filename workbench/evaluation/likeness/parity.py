@@ -223,10 +223,11 @@ def parity(
 ) -> ParityReport:
     """Compare two opened corpora of the same papers; the first is the reference.
 
-    `profile` without one is the first's. Raises EvaluationError without queries or for engines
-    that hold other papers, and what searching raises.
+    The best `k` papers of each query are compared, with `judgments` also the `metric`. `profile`
+    without one is the first's. Raises EvaluationError without queries or for engines that hold
+    other papers, and what searching raises.
     """
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     for name, bench in (("first", first), ("second", second)):
         if not (hasattr(bench, "engine") and hasattr(bench, "search")):

@@ -10,6 +10,7 @@ import ast
 import operator
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from workbench.corpus.identifiers import identifier
@@ -25,7 +26,6 @@ Rankings = Mapping[str, Sequence[str]]
 """Query id -> paper ids, best first."""
 
 DEFAULT_METRICS = ("nDCG@10", "AP", "RR", "P@10", "R@100")
-JUDGED = "Judged@10"
 
 MAX_GRADE = 1_000
 """trec_eval counts the papers of every grade up to the largest one, in one array a query."""
@@ -45,11 +45,18 @@ def per_query(
     Raises EvaluationError for an unknown metric, a paper twice in one ranking, or judgments of one
     pair that disagree; MissingDependency without ir_measures.
     """
+    return values_of(ids_of(as_run(run)), grades_by_query(judgments), metrics)
+
+
+def values_of(
+    ranked: Mapping[str, Sequence[str]],
+    grades: Mapping[str, Mapping[str, int]],
+    metrics: str | Iterable[str],
+) -> pd.DataFrame:
+    """`per_query` of rankings and grades that were checked before."""
     import pandas as pd
 
     measures = parse_metrics(metrics)
-    grades = grades_by_query(judgments)
-    ranked = ids_of(as_run(run))
     ids = [query_id for query_id in ranked if query_id in grades]
     qrels = {i: {paper: max(grade, 0) for paper, grade in grades[i].items()} for i in ids}
     rankings = {i: ranked[i] for i in ids}
@@ -62,6 +69,16 @@ def per_query(
     }
     index = pd.Index(ids, name="query_id", dtype=object)
     return pd.DataFrame(columns, index=index, dtype="float64")
+
+
+def judged_share(
+    ranked: Mapping[str, Sequence[str]], grades: Mapping[str, Mapping[str, int]], depth: int
+) -> float:
+    """Mean share of judged papers among the first `depth`, over the queries of `grades`; 0 for one
+    for which nothing was found. ir_measures' Judged."""
+    cut = [(ranked[query_id][:depth], given) for query_id, given in grades.items()]
+    shares = [sum(paper in given for paper in first) / max(len(first), 1) for first, given in cut]
+    return float(sum(shares) / len(shares))
 
 
 def parse_metrics(metrics: str | Iterable[str]) -> dict[str, Any]:
@@ -192,22 +209,34 @@ def _measured(
     measures: Sequence[Any],
 ) -> dict[tuple[str, Any], float]:
     """(query id, measure) -> value, for every query in `qrels`."""
-    if not measures or not qrels:
-        return {}
-    scored: dict[str, dict[str, float]] = {}
-    judged: dict[str, dict[str, int]] = {}
-    # Numbers go in as ids: pytrec_eval crashes the process on text that is no UTF-8.
-    for number, (query_id, grades) in enumerate(qrels.items()):
-        papers = rankings[query_id]
-        names = {paper: str(n) for n, paper in enumerate(dict.fromkeys([*papers, *grades]))}
-        judged[str(number)] = {names[paper]: grade for paper, grade in grades.items()}
-        # An empty ranking takes the measure's default, 0; Judged@k would divide by its length.
-        if papers:
-            ranks = enumerate(papers, start=1)
-            scored[str(number)] = {names[paper]: -float(rank) for rank, paper in ranks}
+    # Without what lies below every cutoff, which is most of a run. Among the judged alone, the
+    # first may lie anywhere.
+    cut = [m for m in measures if "cutoff" in m.params and not m.params.get("judged_only")]
+    depth = max((measure.params["cutoff"] for measure in cut), default=0)
+    groups = ((cut, depth), ([measure for measure in measures if measure not in cut], None))
+    by_rank = cache(lambda papers: {str(rank): -float(rank) for rank in range(papers)})
+    values: dict[tuple[str, Any], float] = {}
     ids = list(qrels)
-    values = _pipeline().evaluator(measures, judged).iter_calc(scored)
-    return {(ids[int(each.query_id)], each.measure): float(each.value) for each in values}
+    for some, stop in groups:
+        if not some or not ids:
+            continue
+        scored: dict[str, Mapping[str, float]] = {}
+        judged: dict[str, dict[str, int]] = {}
+        # Numbers go in as ids: pytrec_eval crashes the process on text that is no UTF-8. A paper's
+        # is its rank, so that rankings of one length are one object; judged ones not found follow.
+        for number, (query_id, grades) in enumerate(qrels.items()):
+            papers = rankings[query_id][:stop]
+            names = {paper: str(rank) for rank, paper in enumerate(papers) if paper in grades}
+            judged[str(number)] = {
+                names.get(paper) or f"-{n}": grade
+                for n, (paper, grade) in enumerate(grades.items())
+            }
+            # An empty ranking takes the measure's default, 0; Judged@k would divide by its length.
+            if papers:
+                scored[str(number)] = by_rank(len(papers))
+        found = _pipeline().evaluator(some, judged).iter_calc(scored)
+        values |= {(ids[int(each.query_id)], each.measure): float(each.value) for each in found}
+    return values
 
 
 def _rbp(

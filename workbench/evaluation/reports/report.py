@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,10 +17,10 @@ from workbench.evaluation.reports.bounds import Bounds, GradesByQuery, Unjudged,
 from workbench.evaluation.reports.comparison import Comparison, compare
 from workbench.evaluation.reports.metrics import (
     DEFAULT_METRICS,
-    JUDGED,
     grades_by_query,
+    judged_share,
     parse_metrics,
-    per_query,
+    values_of,
 )
 from workbench.evaluation.reports.runs import Run, Scored, as_run, ids_of
 from workbench.evaluation.reports.trec import read_scores, write_scored
@@ -48,12 +49,13 @@ class Interval:
         return {"mean": self.mean, "low": self.low, "high": self.high}
 
 
-@dataclass(frozen=True, slots=True, eq=False, repr=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Report(Shown):
     """The metrics of one run. In a notebook it shows as a table; `str()` gives plain text.
 
-    `per_query` is float64 (queries, metrics), its index the evaluated query ids. `judged_at_10`
-    is the mean share of judged papers among the first 10: where it is low, the metrics are too.
+    `metrics` has each mean with its interval, `label` is the name in comparisons. `per_query` is
+    float64 (queries, metrics), its index the evaluated query ids. `judged_at_10` is the mean share
+    of judged papers among the first 10: where it is low, the metrics are too.
     Nothing is left out silently; ids stand in the order of the queries:
 
     - `without_judgments`: nobody judged a paper for them; left out of every mean
@@ -70,8 +72,8 @@ class Report(Shown):
     `settings` says what made the run, as plain values by dotted name ("weights.dense", "k",
     "corpus"); empty for a run made elsewhere. `compare` shows in which of them two reports differ.
 
-    `bounds` says between which values each mean lies, whatever the unjudged papers are worth;
-    `unjudged()` has them a query and under other assumptions. `run` holds what was ranked,
+    `bounds` says between which values each mean lies, `unjudged()` the same a query and under
+    other assumptions. `run` holds what was ranked,
     `judgments` the grades of the evaluated queries: query id -> paper id -> grade. `experiment` is
     the id under which the report was recorded, "" where it was not.
     """
@@ -86,7 +88,6 @@ class Report(Shown):
     negative_grades: int = 0
     label: str = ""
     settled: int = 0
-    bounds: Mapping[str, Bounds] = field(default_factory=dict)
     run: Mapping[str, Sequence[str]] = field(default_factory=dict)
     unknown_papers: tuple[str, ...] = ()
     without_grade: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
@@ -94,6 +95,11 @@ class Report(Shown):
     judgments: GradesByQuery = field(default_factory=dict)
     experiment: str = ""
     _scored: Mapping[str, Scored] = field(default_factory=dict)
+
+    @cached_property
+    def bounds(self) -> Mapping[str, Bounds]:
+        """By metric between which values its mean lies, whatever the unjudged papers are worth."""
+        return self.unjudged().bounds
 
     @property
     def queries(self) -> int:
@@ -265,16 +271,16 @@ def make_report(
     _check_ids(ranked, ids, grades)
     scored = {query_id: ranked.get(query_id, []) for query_id in ids}
     asked = ids_of(scored)
-    frame = per_query(asked, judgments, dict.fromkeys((*names, JUDGED)))
+    frame = values_of(asked, grades, names)
     evaluated = list(frame.index)
     of_evaluated = {query_id: grades[query_id] for query_id in evaluated}
     intervals = {
         name: Interval(*mean_interval(frame[name].to_numpy(), resamples, seed)) for name in names
     }
     return Report(
-        per_query=frame[list(names)],
+        per_query=frame,
         metrics=intervals,
-        judged_at_10=float(frame[JUDGED].mean()),
+        judged_at_10=judged_share(asked, of_evaluated, 10),
         without_judgments=tuple(i for i in ids if i not in grades),
         without_relevant=tuple(i for i in evaluated if max(grades[i].values()) <= 0),
         without_results=tuple(i for i in evaluated if not len(asked[i])),
@@ -282,7 +288,6 @@ def make_report(
         negative_grades=sum(grade < 0 for i in evaluated for grade in grades[i].values()),
         label=label,
         settled=settled,
-        bounds=find_bounds(asked, of_evaluated, names).bounds,
         run=asked,
         unknown_papers=tuple(unknown_papers),
         without_grade=_without_grade(measures, of_evaluated),

@@ -72,10 +72,12 @@ def ranking_of(query_id: str, ranked: Any) -> Scored:
         raise EvaluationError(
             f"the ranking of query {query_id!r} is {kind:.100}, not a list of paper ids; {_FORMS}"
         )
-    papers = [
-        (hit, None) if type(hit) is str and _is_identifier(hit) else _scored(query_id, hit)
-        for hit in ranked
-    ]
+    hits = list(ranked)
+    # Ids alone, as rankings have them: without a step of Python for each.
+    plain = set(map(type, hits)) <= {str} and all(map(_is_identifier, hits))
+    papers: Scored = [(hit, None) for hit in hits] if plain else [
+        _scored(query_id, hit) for hit in hits
+    ]  # fmt: skip
     _check_once(query_id, papers)
     return papers
 

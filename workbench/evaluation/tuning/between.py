@@ -98,8 +98,9 @@ class CurveBetween:
         from scipy.stats import t
 
         places = np.unique(np.linspace(0, len(self.values) - 1, DRAWN).astype(int))
-        errors = [(self._steps.at(place) / UNIT).std(ddof=1) for place in places]
-        held = np.array(errors)[np.searchsorted(places, np.arange(len(self.values)), "right") - 1]
+        values = np.stack([self._steps.at(place) for place in places]) / UNIT
+        nearest = np.searchsorted(places, np.arange(len(self.values)), "right") - 1
+        held = values.std(axis=1, ddof=1)[nearest]
         half = t.ppf((1 + level) / 2, count - 1) * held / np.sqrt(count)
         return np.clip(self.values - half, 0.0, 1.0), np.clip(self.values + half, 0.0, 1.0)
 

@@ -67,13 +67,15 @@ __all__ = ["MERGED", "RESOLVED", "CurveItem", "WeightCurve", "weight_curve"]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WeightCurve(Tuned):
-    """The mean metric as a function of the weight w of the second signal; the first has 1 - w.
+    """The mean `metric` as a function of the weight w of the second of `signals`; the first has
+    1 - w.
 
     `breakpoints`: float64 (n,), ascending, inside (0, 1). `values`: float64 (n + 1,), the mean on
     each open interval. `best`: the best of all intervals, of several equally good runs of intervals
     the widest. A single weight at which a tie happens to score higher does not count: see `at`. An
-    interval may be narrower than `RESOLVED`; then compare `at(best.weight)`. Made by
-    `weight_curve`; shows as a table in a notebook, `str()` gives plain text.
+    interval may be narrower than `RESOLVED`; then compare `at(best.weight)`. `base` is the profile
+    that tuning started from, `left_out` what it did not use. Made by `weight_curve`;
+    shows as a table in a notebook, `str()` gives plain text.
     """
 
     _repeats: ClassVar[int] = 3

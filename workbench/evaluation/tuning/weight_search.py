@@ -35,7 +35,7 @@ Weights = Mapping[str, float]
 
 @dataclass(frozen=True, slots=True, eq=False, repr=False)
 class WeightSearch(Tuned):
-    """The best weights of three or more signals. Made by `tuning.search_weights`.
+    """The best weights of three or more signals for a `metric`. Made by `tuning.search_weights`.
 
     `best`: what was found. `path`: the steps that led there, weights in the order of `signals`.
     `lines`: how many exact line searches it took. `bound`: the search of the whole simplex, None

@@ -110,12 +110,14 @@ class LazyEmbedder(LazyModel):
 
     def token_starts(self, texts: Sequence[str]) -> list[NDArray[np.int64]]:
         """First character of each token of each text, ascending, without special tokens."""
+        return self._token_starts()(texts)
+
+    def _token_starts(self) -> TokenStarts:
         tokenizer = self.tokenizer
         with self._lock:
             if self._starts is None:
                 self._starts = TokenStarts(tokenizer)
-            starts = self._starts
-        return starts(texts)
+            return self._starts
 
     @abstractmethod
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
@@ -190,7 +192,7 @@ class BatchEmbedder(LazyEmbedder):
         """Raises ModelRejected for a folder that this runtime does not run."""
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         vectors = np.empty((len(texts), self.dimension), np.float32)
         if not len(texts):
@@ -235,7 +237,7 @@ class BatchEmbedder(LazyEmbedder):
         """Tokens of the texts with their prompt; of one text at once, without threads."""
         prompted = self._prompted(texts, kind)
         if len(texts) > 1:
-            return token_rows(prompted, self.tokenizer)
+            return token_rows(prompted, self._token_starts().ids)
         return [[Row(0, np.array(self.tokenizer.encode(prompted[0]).ids, np.int32))]]
 
     @abstractmethod

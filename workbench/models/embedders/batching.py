@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.models.memory.shortage import DeviceFull
 from workbench.present.words import count
+from workbench.system.deadline import check_deadline
 
 Result = TypeVar("Result")
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 4_000_000
@@ -111,6 +112,7 @@ def run_batches(
                 pending.append((batch, submit(batch)))
             if not pending:
                 return
+            check_deadline()
             batch, future = pending.popleft()
             try:
                 result = future.result()
@@ -154,14 +156,16 @@ class _Supply:
         return True
 
 
-def token_rows(texts: Sequence[str], tokenizer: Any) -> Iterator[list[Row]]:
+def token_rows(
+    texts: Sequence[str], ids_of: Callable[[list[str]], Sequence[NDArray[np.int32]]]
+) -> Iterator[list[Row]]:
     """Texts to rows of ids, longest first, chunk by chunk; other threads work ahead meanwhile."""
     order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
     chunks = _chunks(order, texts)
 
     def tokenise(chunk: list[int]) -> list[Row]:
-        encodings = tokenizer.encode_batch_fast([texts[i] for i in chunk])
-        rows = [Row(i, np.array(e.ids, np.int32)) for i, e in zip(chunk, encodings, strict=True)]
+        found = ids_of([texts[i] for i in chunk])
+        rows = [Row(i, ids) for i, ids in zip(chunk, found, strict=True)]
         return sorted(rows, key=lambda row: -len(row.ids))
 
     with ThreadPoolExecutor(2, thread_name_prefix="tokens") as pool:

@@ -17,6 +17,7 @@ from workbench.models.onnx.export import VERSIONS, Precision, graph_file, onnx_g
 from workbench.models.onnx.session import Provider, check_provider, open_session, run_session
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
 from workbench.models.weights.header import numbers
+from workbench.system.deadline import check_deadline
 from workbench.system.fork import abandon
 
 QUERY_THREADS = 4
@@ -83,7 +84,7 @@ class OnnxEmbedder(LazyEmbedder):
             self._for_queries()
 
     def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
-        from tqdm.auto import tqdm
+        from workbench.system.progress import tqdm
 
         rows = self.tokenizer.encode_batch(self._prompted(texts, "document"))
         vectors = np.empty((len(rows), self.dimension), dtype=np.float32)
@@ -99,9 +100,14 @@ class OnnxEmbedder(LazyEmbedder):
             done: Iterator[Vectors] = pool.map(
                 lambda i: self._run(session, rows[i].ids), longest_first
             )
-            for row, vector in zip(longest_first, done, strict=True):
-                vectors[row] = vector
-                bar.update()
+            try:
+                for row, vector in zip(longest_first, done, strict=True):
+                    check_deadline()
+                    vectors[row] = vector
+                    bar.update()
+            except BaseException:
+                pool.shutdown(wait=False, cancel_futures=True)  # else all texts are waited for
+                raise
         return check_finite(vectors, self.name)
 
     def _encode_query(self, text: str) -> Vectors:

@@ -75,7 +75,10 @@ class TorchEmbedder(BatchEmbedder):
         run = self._run
         assert run is not None
         limit = None if max_batch_tokens() else lambda: self._memory.tokens(self._room())
-        budget = TokenBudget(self.batch_tokens(), self.padded, limit)
+        if len(texts) == 1:  # a batch has one text at least, so the device need not be asked
+            budget = TokenBudget(1, self.padded)
+        else:
+            budget = TokenBudget(self.batch_tokens(), self.padded, limit)
 
         def submit(batch: list[Row]) -> Future[Handle]:
             size = self._memory.bytes(budget.cost(batch))

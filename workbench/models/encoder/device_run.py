@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.models.encoder.forward import Packed, TorchEncoder, pack, pool_tokens
+from workbench.models.encoder.one_text import OneText
 from workbench.models.encoder.shape import layout, shape_of
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.cuda import SLACK, Cuda
@@ -113,6 +114,7 @@ class CudaRun:
         self._how = folder.pooling
         self._keeper = keeper
         self._encoder: TorchEncoder | None = None
+        self._one: OneText | None = None
         self._launches = 0
         self._copies: Any = None
         _, self._counted = layout(shape_of(folder), dtype.itemsize)
@@ -156,9 +158,11 @@ class CudaRun:
             with out_of_memory():
                 self._encoder = TorchEncoder(*self._given, came)
             cuda.synchronize(index)
+            if self._encoder.packed:
+                self._one = OneText(self._encoder, self._how)
 
     def _unload(self) -> None:
-        self._encoder = None
+        self._encoder = self._one = None
         with self._keeper.moving():
             self._device.trim_now()
             self._device.add_weights(-self._segments)
@@ -168,6 +172,8 @@ class CudaRun:
     def _launch(self, rows: Ids, tokens: bool, size: int, note: str) -> Handle:
         torch, device = self._device.torch, self._device
         encoder = cast("TorchEncoder", self._encoder)
+        if len(rows) == 1 and not tokens and size and self._one and self._one.length(len(rows[0])):
+            return self._launch_one(self._one, rows[0], note)
         packed = pack(list(rows), encoder.shape.padding)
         self._keeper.check(size + SLACK)
         with self._keeper.moving():
@@ -186,6 +192,30 @@ class CudaRun:
         if self._launches <= FIRST_LAUNCHES:
             self._keeper.grown()
         return Launched(host, done)
+
+    def _launch_one(self, one: OneText, ids: NDArray[np.int32], note: str) -> Handle:
+        """A short text by itself, most of all a query: its pass is recorded at the first one."""
+        torch = self._device.torch
+        with torch.inference_mode():
+            if not one.recorded(len(ids)):
+                self._record(one, len(ids))
+            self._keeper.batch(self._device.kept(), note)
+            return Ready(one(ids))
+
+    def _record(self, one: OneText, tokens: int) -> None:
+        """What a recorded pass takes stays with the weights until they go."""
+        cuda, index = self._device.torch.cuda, self._device.index
+        with self._keeper.moving(), out_of_memory():
+            self._device.trim_now()
+            before = cuda.memory_reserved(index)
+            one.record(tokens)
+            taken = cuda.memory_reserved(index) - before
+            self._device.add_weights(taken)
+            self._segments += taken
+            self.weights += taken
+            self._keeper.weights(self.weights)
+            self._keeper.kept(self._device.kept())
+        self._keeper.grown()
 
     def _copy(self, packed: Packed) -> list[Any]:
         """One pinned copy on a stream of its own, while the batch before is still computed."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -198,6 +199,8 @@ if __name__ == "__main__":
 
     warnings.simplefilter("ignore")
     logging.disable(logging.WARNING)
+    # What libraries leave when this process is killed goes where the next export sweeps.
+    tempfile.tempdir = str(Path(sys.argv[2]).parent)
     try:
         export(Path(sys.argv[1]), Path(sys.argv[2]), sys.argv[3])
     except Exception as error:

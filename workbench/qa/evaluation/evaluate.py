@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
+from workbench.errors import QueryError, shown
+from workbench.evaluation.statistics import randomisation
 from workbench.qa.answer import Answer
+from workbench.qa.asking import check_words
 from workbench.qa.evaluation.baselines import BASELINES, Choose
 from workbench.qa.evaluation.measures import (
     citation_precision,
@@ -25,6 +29,15 @@ Told = tuple[list[str], list[str]]
 """The sentences of an answer in reading order, and its papers."""
 
 
+def as_lengths(words: int | Sequence[int]) -> tuple[int, ...]:
+    """One or several numbers of words, each once. Raises QueryError for none of them, and for one
+    that no answer can have."""
+    given = [words] if isinstance(words, int) else words
+    if isinstance(given, str) or not isinstance(given, Iterable) or not (found := [*given]):
+        raise QueryError(f"words is {shown(words)}; give one or several whole numbers")
+    return tuple(dict.fromkeys(map(check_words, found)))
+
+
 def evaluate_answers(
     ask: Ask,
     papers: Any,
@@ -41,7 +54,7 @@ def evaluate_answers(
     that the corpus cannot answer count for abstention alone, and a declined one counts as an empty
     answer.
     """
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     answerable = [question for question in questions if question.answerable]
     bar = tqdm(questions, desc="Questions", unit="", delay=2, disable=not progress)
@@ -53,7 +66,9 @@ def evaluate_answers(
         rows.append(_row(OWN, length, answerable, own))
         for name, choose in BASELINES.items() if baselines else ():
             other = {q.id: told(ask(q.text, length, choose), length) for q in answerable}
-            rows.append(_row(name, length, answerable, other))
+            row = _row(name, length, answerable, other)
+            apart = [covered(q, own[q.id]) - covered(q, other[q.id]) for q in answerable]
+            rows.append(replace(row, p=randomisation(apart)) if apart else row)
     quotes = sum(len(answer.quotes) for answer in answers)
     wrong = sum(len(answer.check(papers)) for answer in answers)
     books = [answer.audit() for answer in answers]
@@ -86,6 +101,11 @@ def told(answer: Answer, words: int) -> Told:
     return sentences, answer.paper_ids
 
 
+def covered(question: JudgedQuestion, answer: Told) -> float:
+    """The share of a question's statements that an answer says."""
+    return coverage(question.statements, " ".join(answer[0]))
+
+
 def _row(
     method: str, words: int, questions: Sequence[JudgedQuestion], said: Mapping[str, Told]
 ) -> Row:
@@ -96,9 +116,6 @@ def _row(
         moved = answers[shift:] + answers[:shift]
         values = [measure(q, a) for q, a in zip(questions, moved, strict=True)]
         return sum(values) / len(values) if values else 0.0
-
-    def covered(question: JudgedQuestion, answer: Told) -> float:
-        return coverage(question.statements, " ".join(answer[0]))
 
     def in_one(question: JudgedQuestion, answer: Told) -> float:
         return strict_coverage(question.statements, answer[0])

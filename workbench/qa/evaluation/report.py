@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from workbench.present.view import Shown, View
+from workbench.present.words import p_value
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -17,7 +18,8 @@ OWN = "workbench"
 @dataclass(frozen=True, slots=True)
 class Row:
     """One way to answer at one number of words, means over the answerable questions; each of the
-    three measured against other questions too (`shuffled_...`)."""
+    three measured against other questions too (`shuffled_...`). `p` is of the randomisation test,
+    question by question, that it covers as much as the workbench's own."""
 
     method: str
     words: int
@@ -30,6 +32,7 @@ class Row:
     shuffled_coverage: float
     shuffled_one_sentence: float
     shuffled_recall: float
+    p: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,12 @@ class AnswerReport(Shown):
             f"{r.redundancy:>9.3f}"
             for r in self.rows
         ]
-        lost = [str(words) for words, won in self.wins().items() if not won]
-        if lost:
-            lines.append(f"At {', '.join(lost)} words another way covers more.")
+        for words in (words for words, won in self.wins().items() if not won):
+            ahead = max((r for r in self.rows if r.words == words), key=lambda r: r.coverage)
+            lines.append(
+                f"At {words} words {ahead.method} covers more: {ahead.coverage:.3f} against "
+                f"{self.row(words=words).coverage:.3f}, p {p_value(ahead.p)}"
+            )
         cells = [
             (False, [f"{v:.3f}" if isinstance(v, float) else str(v) for v in _values(row)])
             for row in self.rows

@@ -8,9 +8,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from workbench.errors import QueryError, shown
 from workbench.profiles import Profile
 from workbench.qa.records import Draft, Plan
 from workbench.records import Paper
+
+LONGEST = 1e9
+"""Seconds that stand for any longer time."""
+
+
+def check_seconds(seconds: float) -> float:
+    """The time that writing may take; raises QueryError for none."""
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not seconds > 0:
+        raise QueryError(f"seconds is {shown(seconds)}; give a number above 0")
+    return float(min(seconds, LONGEST))
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,12 +52,13 @@ class Task:
         mark: bool = False,
         stop: threading.Event | None = None,
     ) -> Task:
-        """A task without its plan, with a profile's limits and `seconds` from now."""
+        """A task without its plan, with a profile's limits and `seconds` from now. Raises
+        QueryError for a time that is none."""
         return Task(
             question=question,
             plan=Plan("", ()),
             papers=papers,
-            deadline=time.monotonic() + seconds,
+            deadline=time.monotonic() + check_seconds(seconds),
             max_tokens=profile.max_tokens,
             temperature=profile.temperature,
             mark=mark,

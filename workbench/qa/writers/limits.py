@@ -7,12 +7,14 @@ import time
 from collections import deque
 
 from workbench.errors import WriterError
+from workbench.system.fork import Lock, renew_in_children
 
 MINUTE = 60.0
 
 
 class Limits:
-    """Requests a minute and cost in all, shared by all sections. Safe between threads."""
+    """Requests a minute and cost in all, shared by all sections. Safe between threads; a forked
+    child has what its parent had spent, and none of the requests under way there."""
 
     def __init__(self, requests_a_minute: int | None, most_cost: float | None) -> None:
         self._most = requests_a_minute
@@ -20,7 +22,12 @@ class Limits:
         self._times: deque[float] = deque()
         self._spent = 0.0
         self._reserved = 0.0
-        self._lock = threading.Lock()
+        self._lock = Lock()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        """What is held for requests is the parent's."""
+        self._reserved = 0.0
 
     @property
     def spent(self) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,6 +21,7 @@ from workbench.qa.records import Draft, Section, Sentence, Usage
 from workbench.qa.writers.base import Task
 from workbench.qa.writers.parse import parse_sentences
 from workbench.qa.writers.prompt import messages
+from workbench.system.fork import Lock
 
 FLOAT32 = 4
 """Bytes of a number: weights are computed with in float32, whatever the file has."""
@@ -55,7 +55,7 @@ class Local(LazyModel):
         self.path = _find(named)
         super().__init__(self.path.stem if self._gguf else self.path.name, "cpu", pool)
         self._parts: tuple[Any, Any] | None = None
-        self._turn = threading.Lock()
+        self._turn = Lock()
         self._need: Bytes | None = None
 
     @property

@@ -5,15 +5,20 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
-from workbench.errors import MissingDependency, WriterError
+from workbench.errors import MissingDependency, WriterError, shown
 from workbench.profiles import llm_environment
 from workbench.qa.records import Draft, Section, Sentence, Usage
 from workbench.qa.writers.base import Task
 from workbench.qa.writers.limits import Limits
 from workbench.qa.writers.parse import parse_sentences
 from workbench.qa.writers.prompt import messages
+
+if TYPE_CHECKING:
+    import ssl
 
 RETRIES = 3
 """Requests after the first for one section."""
@@ -53,24 +58,35 @@ class Server:
         self.model = model or known.get("model", "")
         self.base_url = base_url or known.get("url", "")
         self._key = api_key or known.get("key", "")
-        if not self.model:
+        if not self.model or not isinstance(self.model, str):
             raise WriterError("no model is named; give model=, or set WORKBENCH_LLM_MODEL")
         if not self.base_url:
             raise WriterError(
                 "no server is named; give base_url=, or set WORKBENCH_LLM_URL "
                 "(http://localhost:11434/v1 is Ollama's)"
             )
-        if not timeout > 0:
-            raise WriterError(f"timeout is {timeout!r}; give a number of seconds above 0")
-        if requests_a_minute is not None and requests_a_minute < 1:
+        if not _is_address(self.base_url):
             raise WriterError(
-                f"requests_a_minute is {requests_a_minute!r}; give 1 or more, or None"
+                f"base_url is {shown(self.base_url)}; give an address like "
+                "http://localhost:11434/v1"
             )
+        if not _is_number(timeout) or not timeout > 0:
+            raise WriterError(f"timeout is {shown(timeout)}; give a number of seconds above 0")
+        whole = isinstance(requests_a_minute, int) and _is_number(requests_a_minute)
+        if requests_a_minute is not None and not (whole and requests_a_minute >= 1):
+            raise WriterError(
+                f"requests_a_minute is {shown(requests_a_minute)}; give 1 or more, or None"
+            )
+        pair = isinstance(prices, tuple | list) and len(prices) == 2
+        if not pair or not all(_is_number(price) and price >= 0 for price in prices):
+            raise WriterError(
+                f"prices are {shown(prices)}; give two, for a million tokens in and out, from 0 up"
+            )
+        if most_cost is not None and not (_is_number(most_cost) and most_cost >= 0):
+            raise WriterError(f"most_cost is {shown(most_cost)}; give 0 or more, or None")
         self.timeout = timeout
-        self.prices = prices
+        self.prices = prices[0], prices[1]
         self._limits = Limits(requests_a_minute, most_cost)
-        self._client: Any = None
-        self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"Server({self.model!r}, {self.base_url!r})"
@@ -91,7 +107,13 @@ class Server:
         return self._limits.spent
 
     def write(self, task: Task) -> Draft:
-        """What the model wrote, read. Raises WriterError where the server fails or time is over."""
+        """What the model wrote, read. Raises WriterError where the server fails or time is over,
+        MissingDependency where the package openai is not there."""
+        if find_spec("openai") is None:
+            raise MissingDependency(
+                "a writer on a server needs the package openai; "
+                "pip install 'paper-search-workbench[openai]'"
+            )
         answer, usage = self._ask(task)
         sentences = tuple(Sentence(text, ids, "none") for text, ids in parse_sentences(answer))
         return Draft(Section(task.plan.title, sentences, self.name), usage=usage)
@@ -129,53 +151,45 @@ class Server:
     def _request(
         self, task: Task, chat: list[dict[str, str]], options: Mapping[str, Any]
     ) -> _Reply:
-        """One request, in a thread of its own: a server that stalls holds up nobody."""
+        """One request, in a thread and an event loop of its own: a server that stalls holds up
+        nobody, and when nobody waits any more its connection is closed at once."""
         seconds = min(self.timeout, task.seconds_left)
         if seconds <= 0 or task.stop.is_set():
             return _Reply(problem="no time is left", final=True)
         estimate = self._price(sum(len(m["content"]) for m in chat) // 3, task.max_tokens)
         self._limits.reserve(estimate)
-        replies: list[_Reply] = []
-        client = self._open()
-
-        def run() -> None:
-            replies.append(_completion(client, self.model, chat, options, seconds))
-
-        thread = threading.Thread(target=run, daemon=True, name="workbench-writer")
-        thread.start()
-        end = time.monotonic() + seconds
-        while thread.is_alive() and time.monotonic() < end and not task.stop.is_set():
-            thread.join(TICK)
-        reply = replies[0] if replies else _Reply(problem=f"no answer within {seconds:.3g} s")
-        tokens = reply.usage
-        cost = self._price(tokens.tokens_in, tokens.tokens_out)
-        self._limits.settle(estimate, cost)
+        wanted = {"model": self.model, "messages": chat, **options}
+        cost = 0.0
+        try:
+            reply = _Call(self.base_url, self._key, wanted, seconds, task.stop).reply()
+            cost = self._price(reply.usage.tokens_in, reply.usage.tokens_out)
+        finally:  # also after Ctrl-C
+            self._limits.settle(estimate, cost)
         return reply.costing(cost)
 
     def _price(self, tokens_in: int, tokens_out: int) -> float:
         return (tokens_in * self.prices[0] + tokens_out * self.prices[1]) / 1e6
 
-    def _open(self) -> Any:
-        """The client, made at the first request."""
-        with self._lock:
-            if self._client is None:
-                try:
-                    from openai import OpenAI
-                except ImportError as error:
-                    raise MissingDependency(
-                        "a writer on a server needs the package openai; "
-                        "pip install 'paper-search-workbench[openai]'"
-                    ) from error
-                # Servers on this machine want a key too, and take any.
-                self._client = OpenAI(
-                    base_url=self.base_url, api_key=self._key or "none", max_retries=0
-                )
-            return self._client
-
     def _safe(self, text: str) -> str:
         """Short, in one line, without the key, which servers like to repeat."""
         plain = " ".join(text.split())
         return (plain.replace(self._key, "***") if self._key else plain)[:300]
+
+
+def _is_address(url: object) -> bool:
+    """Whether something can be the address of a server."""
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(str(url))
+        port = parts.port  # raises for one out of range
+    except ValueError:
+        return False
+    return parts.scheme in ("http", "https") and bool(parts.hostname) and port != 0
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 class _Reply:
@@ -201,17 +215,84 @@ class _Reply:
         return self
 
 
-def _completion(
-    client: Any, model: str, chat: list[dict[str, str]], options: Mapping[str, Any], seconds: float
-) -> _Reply:
+class _Call:
+    """A request under way. It ends when it is answered, at the end of its time, when `stop` is set,
+    and when whoever waits for it is interrupted; its connection never outlives it."""
+
+    def __init__(
+        self,
+        base_url: str,
+        key: str,
+        wanted: Mapping[str, Any],
+        seconds: float,
+        stop: threading.Event,
+    ) -> None:
+        self._base_url, self._key, self._wanted = base_url, key, wanted
+        self._seconds, self._stop = seconds, stop
+        self._end = time.monotonic() + seconds
+        self._left = threading.Event()
+        self._answered = threading.Event()
+        self._reply = _Reply(problem=f"no answer within {seconds:.3g} s")
+
+    def reply(self) -> _Reply:
+        """The reply, or that there was none in time."""
+        thread = threading.Thread(target=self._run, daemon=True, name="workbench-writer")
+        thread.start()
+        try:
+            while self._waited_for() and not self._answered.wait(TICK):
+                pass
+        finally:  # also after Ctrl-C
+            self._left.set()
+        return self._reply
+
+    def _waited_for(self) -> bool:
+        ended = self._left.is_set() or self._stop.is_set()
+        return not ended and time.monotonic() < self._end
+
+    def _run(self) -> None:
+        import asyncio
+
+        try:
+            asyncio.run(self._complete())
+        except Exception as error:  # an address that is none, no descriptors left
+            self._reply = _failure(error)
+            self._answered.set()
+
+    async def _complete(self) -> None:
+        import asyncio
+
+        import openai
+
+        client = openai.AsyncOpenAI(
+            base_url=self._base_url,
+            api_key=self._key or "none",  # servers on this machine want one too, and take any
+            max_retries=0,
+            http_client=openai.DefaultAsyncHttpxClient(verify=_tls()),
+        )
+        async with client:
+            asking = asyncio.ensure_future(_completion(client, self._wanted, self._seconds))
+            while self._waited_for() and not asking.done():
+                await asyncio.wait([asking], timeout=TICK)
+            if asking.done():
+                self._reply = asking.result()
+                self._answered.set()
+            asking.cancel()
+
+
+@cache
+def _tls() -> ssl.SSLContext:
+    """The known certificates, which take longer to read than a server on this machine to answer."""
+    import httpx
+
+    return httpx.create_ssl_context()
+
+
+async def _completion(client: Any, wanted: Mapping[str, Any], seconds: float) -> _Reply:
     """One request through the client; every failure is a reply."""
     import openai
 
     try:
-        made = client.chat.completions.create(
-            model=model, messages=chat, timeout=seconds, **options
-        )
-        return _read(made)
+        return _read(await client.chat.completions.create(timeout=seconds, **wanted))
     except openai.APIStatusError as error:
         status = error.status_code
         return _Reply(
@@ -223,7 +304,11 @@ def _completion(
     except openai.APITimeoutError:
         return _Reply(problem=f"no answer within {seconds:.3g} s")
     except Exception as error:  # a broken body raises whatever its parser raises
-        return _Reply(problem=f"{type(error).__name__}: {error}")
+        return _failure(error)
+
+
+def _failure(error: Exception) -> _Reply:
+    return _Reply(problem=f"{type(error).__name__}: {error}")
 
 
 def _read(made: Any) -> _Reply:

@@ -102,9 +102,7 @@ function render({ model, el }) {
   const app = { options: model.get("options"), answer: model.get("answer"), closed: new Set(), tell: kernel.tell };
   const form = createForm(app), progress = createProgress(), history = createHistory(app), exports = createExports(app);
   const body = h("div", { class: "wb-reply", "aria-live": "off" });
-  // The copy for a saved notebook is not shown beside the living panel.
-  const mine = h("style", {}, `.jp-OutputArea-child:has(.${app.options.static}-later) { display: none; }`);
-  root.append(mine, form.element, progress.element, messages,
+  root.append(form.element, progress.element, messages,
     h("div", { class: "wb-columns" }, h("div", { class: "wb-main" }, body, exports.element), history.element));
   const popover = createPopover(root);
 

@@ -108,13 +108,20 @@ function showShares(view, app, score, parts) {
   setAttribute(view.bar, "aria-label", spoken.join(", ") || "no signal counts");
 }
 
+// The hits as they stand on screen: best first; by year, papers without one last; or blind, in an
+// order that says nothing of the rank.
+function arranged(app, rows) {
+  if (app.blind) return [...rows].sort((a, b) => scramble(app.paperOf(a)) - scramble(app.paperOf(b)));
+  if (!app.years) return rows;
+  const year = (row) => app.cards.get(row)?.year || app.years * Infinity;
+  return [...rows].sort((a, b) => (year(a) === year(b) ? 0 : app.years * (year(a) - year(b))));
+}
+
 // The list as `rows` say; cards that stay are moved, not made anew.
 function showCards(app, rows, scores) {
   const { list, views, cards, weightsInOrder } = app;
   const missing = [], ranks = new Map(rows.map((row, i) => [row, i + 1]));
-  // Blind: in an order that says nothing of the rank.
-  if (app.blind) rows = [...rows].sort((a, b) => scramble(app.paperOf(a)) - scramble(app.paperOf(b)));
-  rows.forEach((row, i) => {
+  arranged(app, rows).forEach((row, i) => {
     let view = views.get(row);
     if (!view) views.set(row, (view = createCard(row, app)));
     const card = cards.get(row);

@@ -53,6 +53,10 @@ function createFilters(app) {
   const k = h("select", { class: "wb-select", "aria-label": "Number of hits" },
     app.options.ks.map((count) => h("option", { value: String(count) }, `${count} hits`)));
   k.addEventListener("change", () => app.reweigh({ k: Number(k.value) }, "k"));
+  const years = h("select", { class: "wb-select", "aria-label": "Order of the hits", title: "Which papers are hits, the weights decide; here is how they are listed" },
+    [["0", "best first"], ["-1", "newest first"], ["1", "oldest first"]]
+      .map(([way, text]) => h("option", { value: way }, text)));
+  years.addEventListener("change", () => { app.years = Number(years.value); app.showOrder(); });
   function change() {
     pause.cancel();
     const year = (one) => one.input.value.trim() || null;
@@ -72,7 +76,7 @@ function createFilters(app) {
     change();
   } }, "Clear filters");
   const element = h("div", { class: "wb-row wb-filters", role: "group", "aria-label": "Filters" },
-    all.map((one) => [one.input, one.known]).flat(), clear, k);
+    all.map((one) => [one.input, one.known]).flat(), clear, k, years);
   const show = () => {
     const { year = [null, null], venue: v = "", author: a = "", field: f = "" } = app.settings.filters || {};
     const values = [[first, year[0]], [last, year[1]], [venue, v], [author, a], [topic, f]];

@@ -64,7 +64,7 @@ function render({ model, el }) {
   const value = (row) => by in row ? row[by] : row.metrics[by];
   function draw() {
     const columns = [["started", "when (UTC)"], ["name", "what"], ["kind", "kind"], ["tags", "tags and notes"], ...metrics.map((name) => [name, name]), ["seconds", "s"]];
-    parts.head.replaceChildren(h("th"), ...columns.map(([name, label]) => h("th", { "aria-sort": by === name ? (up ? "ascending" : "descending") : "none" },
+    parts.head.replaceChildren(h("td"), ...columns.map(([name, label]) => h("th", { "aria-sort": by === name ? (up ? "ascending" : "descending") : "none" },
       h("button", { class: "wb-link", type: "button", onclick: () => { up = by === name ? !up : false; by = name; draw(); } }, label, by === name ? (up ? " ▴" : " ▾") : ""))));
     const ordered = [...rows].sort((a, b) => {
       const [x, y] = [value(a), value(b)];

@@ -14,11 +14,35 @@ function holdFocus(event) {
   root.setAttribute(MARK, "true");
 }
 
+// ipywidgets gives its fields a title at most, and the handles of its sliders no name at all.
+function nameFields(root) {
+  for (const field of root.querySelectorAll(":is(input, select)[title]:not([aria-label])"))
+    field.setAttribute("aria-label", field.title);
+  for (const handle of root.querySelectorAll(".noUi-handle:not([aria-label])")) {
+    const label = handle.closest(".widget-slider")?.querySelector(".widget-label");
+    if (label?.textContent) handle.setAttribute("aria-label", label.textContent);
+  }
+}
+
+// The panel around is there a frame later at the earliest, and gets parts as its tabs are opened.
+function watchFields(el) {
+  let waiting = 0, fresh = null;
+  (function seek() {
+    const root = el.closest(".wb");
+    if (!root) { waiting = requestAnimationFrame(seek); return; }
+    fresh = new MutationObserver(() => nameFields(root));
+    fresh.observe(root, { childList: true, subtree: true });
+    nameFields(root);
+  })();
+  return () => { cancelAnimationFrame(waiting); fresh?.disconnect(); };
+}
+
 function render({ el }) {
   el.style.display = "none";
   // Adding the same listener again changes nothing, unless a module was loaded twice: harmless.
   document.addEventListener("focusin", keepKeys);
   document.addEventListener("pointerdown", holdFocus, true);
+  return watchFields(el);
 }
 
 export default { render };

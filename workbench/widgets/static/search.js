@@ -10,7 +10,7 @@ function createApp(model, root) {
   const app = {
     model, options, settings: model.get("settings"), result: null, columns: [], starts: null,
     scores: null, shown: [], cards: new Map(), views: new Map(), baseline: new Map(), linked: null,
-    open: new Set(), wanted: new Set(), list: h("ol", { class: "wb-hits", role: "list", "aria-label": "Hits" }),
+    open: new Set(), wanted: new Set(), years: 0, list: h("ol", { class: "wb-hits", role: "list", "aria-label": "Hits" }),
   };
 
   app.weightsInOrder = () =>
@@ -168,6 +168,7 @@ function createApp(model, root) {
       const view = app.views.get(Number(row));
       if (view) fillCard(view, card, app);
     }
+    if (app.years) app.showOrder(); // the years came with the texts
   }
   app.takeCards = (more) => { if (app.result && more.result === app.result.id) takeCards(more.cards); };
 

@@ -328,7 +328,7 @@ def kept_beside(spec: ClusterSpec) -> Path:
 def _copy(
     folder: Path, manifest: Manifest, writer: IndexWriter, only: set[str] | None, progress: bool
 ) -> None:
-    from tqdm.auto import tqdm
+    from workbench.system.progress import tqdm
 
     with tqdm(
         total=manifest.paper_rows,

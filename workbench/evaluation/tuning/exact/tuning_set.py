@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +50,7 @@ class Prepared:
     relevant: Integers
     found: int | None = None
     _starts: list[NDArray[np.intp]] = field(default_factory=list)
+    _line: dict[Any, tuple[Vector, Integers]] = field(default_factory=dict)
 
     @property
     def paper_starts(self) -> NDArray[np.intp]:
@@ -71,9 +73,15 @@ class Prepared:
         the value from there, in units."""
         if not self.papers:
             return np.zeros(1), np.zeros(1, dtype=np.int64)
-        lines = Lines(self.scores(start), self.scores(stop), self.item.candidates.paper_ids)
-        starts, ranks = rank_steps(lines, self.papers, measure.cutoff or len(lines.first))
-        return starts, to_units(self.measured(ranks, measure))
+        key = (tuple(start.items()), tuple(stop.items()), measure)
+        found = self._line.get(key)
+        if found is None:
+            lines = Lines(self.scores(start), self.scores(stop), self.item.candidates.paper_ids)
+            starts, ranks = rank_steps(lines, self.papers, measure.cutoff or len(lines.first))
+            found = starts, to_units(self.measured(ranks, measure))
+            self._line.clear()  # the last line alone: a grade changes one query of it
+            self._line[key] = found
+        return found
 
     def value(self, weights: Weights, measure: RankMetric) -> float:
         """The value at these weights, ranked as `rank_papers` ranks."""
@@ -104,7 +112,7 @@ class Prepared:
         item = replace(self.item, candidates=kept, normalised=self.item.normalised[rows])
         place = np.searchsorted(rows, self.papers).tolist()
         papers = [(low, high) for low, high in place]
-        return replace(self, item=item, papers=papers, _starts=[])
+        return replace(self, item=item, papers=papers, _starts=[], _line={})
 
     def measured(self, ranks: Integers, measure: RankMetric) -> Vector:
         """The metric from the counted papers' ranks, (papers, n), shape (n,)."""
@@ -139,21 +147,36 @@ class TuningSet:
         return sweep([query.steps(start, stop, self.measure) for query in self.queries])
 
 
-def prepare(items: Sequence[CurveItem], signals: Sequence[str], measure: RankMetric) -> TuningSet:
-    """The items checked, and the papers that the metric counts looked up.
+def prepare(
+    items: Sequence[CurveItem],
+    signals: Sequence[str],
+    measure: RankMetric,
+    known: TuningSet | None = None,
+) -> TuningSet:
+    """The items checked, and the papers that the metric counts looked up. What is the same in
+    `known`, an earlier set for the same metric, is taken from there.
 
     Raises EvaluationError for no such paper in any item, or a matrix that does not fit its
     candidates; WeightError for an unknown signal or a value that is not finite.
     """
-    for known in {item.candidates.signals for item in items}:
-        weight_vector(dict.fromkeys(signals, 0.5), known)
-    queries = tuple(_prepare(item, measure) for item in items)
+    for named in {item.candidates.signals for item in items}:
+        weight_vector(dict.fromkeys(signals, 0.5), named)
+    before = {id(query.item.candidates): query for query in known.queries} if known else {}
+    queries = tuple(_again(before, item) or _prepare(item, measure) for item in items)
     if not any(len(query.relevant) for query in queries):
         raise EvaluationError(
             f"none of {len(queries)} queries has a relevant paper ({measure.counted}), so no "
             "weight is better than another; judge some, or check that the query ids match"
         )
     return TuningSet(measure, queries)
+
+
+def _again(before: Mapping[int, Prepared], item: CurveItem) -> Prepared | None:
+    """The query as it was made ready before, where nothing of it is another."""
+    ready = before.get(id(item.candidates))
+    if ready is None or ready.item.normalised is not item.normalised:
+        return None
+    return ready if ready.item.grades == item.grades else None
 
 
 def _prepare(item: CurveItem, measure: RankMetric) -> Prepared:

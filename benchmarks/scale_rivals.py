@@ -1,0 +1,145 @@
+"""What stands beside the workbench at a million passages: over its own vectors and postings."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from common import cores
+from numpy.typing import NDArray
+
+from workbench.corpus.manifest import STORE, VECTORS, read_manifest
+from workbench.corpus.store import Store
+from workbench.corpus.vectors import map_vectors
+from workbench.records import Query
+
+DEPTH = 80
+BEST = 100
+TRAINED = 100_000
+PER_LIST = 250
+"""Rows a list: about 4 sqrt(n) lists for a million, as FAISS's guidelines say."""
+
+
+class FaissAndBm25s:
+    """FAISS IVF over int8 and bm25s, the union of the best 80, min-max, a weighted sum."""
+
+    def __init__(self, folder: Path) -> None:
+        import bm25s
+        import faiss
+
+        manifest = read_manifest(folder)
+        vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
+        faiss.omp_set_num_threads(cores())
+        started = time.perf_counter()
+        dice = np.random.default_rng(0)
+        lists = max(16, len(vectors) // PER_LIST)
+        chosen = np.sort(dice.choice(len(vectors), min(TRAINED, len(vectors)), replace=False))
+        index = faiss.index_factory(
+            manifest.dimension, f"IVF{lists},SQ8", faiss.METRIC_INNER_PRODUCT
+        )
+        index.cp.niter, index.cp.min_points_per_centroid = 5, 1
+        index.train(np.array(vectors[chosen]))
+        for start in range(0, len(vectors), 65_536):
+            index.add(np.array(vectors[start : start + 65_536]))
+        self._faiss, self._lists = index, lists
+        self._seconds = time.perf_counter() - started
+        # The workbench's postings are in bm25s' own format: the same scores, nothing built.
+        arrays = folder / manifest.folder / "body"
+        self._bm25 = bm25s.BM25.load(arrays, mmap=True, load_vocab=False)
+        self._store = Store(folder / STORE)
+
+    @property
+    def about(self) -> str:
+        """What it was set to."""
+        return f"{self._lists:,} lists, {self._faiss.nprobe} probed; {self._seconds:.0f} s to build"
+
+    def reach(self, queries: Sequence[Query], exact: Sequence[set[int]], least: float) -> float:
+        """Probe as many lists as it takes to reach a recall; what was reached."""
+        probed, recall = 1, 0.0
+        asked = np.stack([query.vector for query in queries if query.vector is not None])
+        while recall < least and probed < self._lists:
+            probed = min(probed * 2, self._lists)
+            self._faiss.nprobe = probed
+            _, near = self._faiss.search(asked, BEST)
+            recall = _recall(exact, near)
+        return recall
+
+    def search(self, query: Query) -> Any:
+        """Rows and scores of the ten best passages."""
+        known = self._store.term_numbers(list(query.terms))
+        scores = self._bm25.get_scores_from_ids(list(known.values()))
+        found = np.argpartition(scores, len(scores) - DEPTH)[-DEPTH:]
+        assert query.vector is not None
+        values, near = self._faiss.search(query.vector[None], DEPTH)
+        rows = np.union1d(found, near[0])
+        dense = np.zeros(len(rows))
+        dense[np.searchsorted(rows, near[0])] = _min_max(values[0])
+        fused = 0.35 * _min_max(scores[rows]) + 0.65 * dense
+        return rows[np.argsort(-fused, kind="stable")[:10]]
+
+
+class LanceVectors:
+    """LanceDB's IVF index with scalar quantisation, refined; the vectors alone."""
+
+    def __init__(self, folder: Path) -> None:
+        import lancedb
+        import pyarrow as pa
+
+        manifest = read_manifest(folder)
+        vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
+        database = lancedb.connect(folder.parent / "bench" / folder.name / "lancedb")
+        self._lists = max(16, len(vectors) // (4 * PER_LIST))
+        started = time.perf_counter()
+
+        def batches() -> Any:
+            for start in range(0, len(vectors), 65_536):
+                block = np.array(vectors[start : start + 65_536])
+                column = pa.FixedSizeListArray.from_arrays(pa.array(block.ravel()), block.shape[1])
+                number = pa.array(np.arange(start, start + len(block)))
+                yield pa.record_batch([number, column], names=["row", "vector"])
+
+        schema = pa.schema(
+            [("row", pa.int64()), ("vector", pa.list_(pa.float32(), manifest.dimension))]
+        )
+        table = database.create_table("rows", batches(), schema=schema, mode="overwrite")
+        from lancedb.index import IvfSq
+
+        table.create_index("vector", config=IvfSq(distance_type="dot", num_partitions=self._lists))
+        self._table, self._seconds, self._probed = table, time.perf_counter() - started, 1
+
+    @property
+    def about(self) -> str:
+        """What it was set to."""
+        return f"{self._lists:,} lists, {self._probed} probed; {self._seconds:.0f} s to build"
+
+    def reach(self, queries: Sequence[Query], exact: Sequence[set[int]], least: float) -> float:
+        """Probe as many lists as it takes to reach a recall; what was reached."""
+        recall = 0.0
+        while recall < least and self._probed < self._lists:
+            self._probed = min(self._probed * 2, self._lists)
+            near = np.stack([self._near(query, BEST) for query in queries])
+            recall = _recall(exact, near)
+        return recall
+
+    def search(self, query: Query) -> Any:
+        """Rows of the 80 nearest vectors."""
+        return self._near(query, DEPTH)
+
+    def _near(self, query: Query, n: int) -> NDArray[np.int64]:
+        asked = self._table.search(query.vector).distance_type("dot").nprobes(self._probed)
+        found = asked.refine_factor(2).select(["row"]).limit(n).to_arrow()
+        rows = found["row"].to_numpy()
+        return np.pad(rows, (0, n - len(rows)), constant_values=-1)
+
+
+def _recall(exact: Sequence[set[int]], near: NDArray[Any]) -> float:
+    shares = [len(a & set(b.tolist())) / len(a) for a, b in zip(exact, near, strict=True)]
+    return float(np.mean(shares))
+
+
+def _min_max(values: NDArray[Any]) -> NDArray[Any]:
+    low, high = values.min(), values.max()
+    return (values - low) / (high - low) if high > low else np.zeros_like(values)

@@ -1,0 +1,139 @@
+"""Approximate dense search in a large corpus: the vectors' principal components decide who is read.
+
+A third of the components hold most of what a product is made of. Their int8 codes are scanned in
+full, and the rows that lead there, `depth` for a hundred asked for, go on to the exact search among
+themselves. How deep is measured when the codes are written, on queries between two passages, which
+are harder to answer than passages are. Beside lists of clusters (IVF) on 124,245 passages: recall
+.9975 after a scan of a third of the bytes and 1,000 rows, against .98 after a fifth of all rows;
+there is nothing to train, deletions and filters take rows out before the cut, and it is written
+with the generation in seconds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.engines.embedded.codes import Codes, write_codes
+
+Vectors = NDArray[np.float32]
+
+FROM = 250_000
+"""Rows from which two exact scans a query (11 ms each on a core without VNNI) are too many."""
+
+BEST = 100
+"""Of how many best rows recall is measured."""
+
+LEAST = 0.995
+"""Mean recall that the depth is chosen for; where no depth reaches it, search stays exact."""
+
+QUERIES = 32
+SAMPLED = 65_536
+"""Rows that the axes are computed from."""
+
+SHALLOWEST = 1024
+DEEPEST = 16
+"""The depth is at most this part of the rows; deeper, an exact scan costs no more."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """int8 codes of all rows on `axes` (dimension, components), and how deep to read in them."""
+
+    axes: Vectors
+    codes: Codes
+    depth: int
+    recall: float
+
+    @staticmethod
+    def load(folder: Path) -> Projection | None:
+        """Map what `write_projection` and `Projection.save` wrote; None where there is none."""
+        if not has_projection(folder):
+            return None
+        measured = json.loads((folder / "recall.json").read_text("utf-8"))
+        depth, recall = int(measured["depth"]), float(measured["recall"])
+        return Projection(np.load(folder / "axes.npy"), Codes.load(folder), depth, recall)
+
+    def write(self, blocks: Iterable[Vectors], rows: int, folder: Path) -> None:
+        """The same for `rows` rows into a new folder; `blocks` are the rows that it lacks."""
+        projected = (block @ self.axes for block in blocks)
+        write_codes(projected, rows, self.axes.shape[1], folder, self.codes)
+        np.save(folder / "axes.npy", self.axes)
+        self.save(folder)
+
+    def save(self, folder: Path) -> None:
+        """Write down depth and recall beside the codes."""
+        measured = {"depth": self.depth, "recall": self.recall, "best": BEST, "queries": QUERIES}
+        (folder / "recall.json").write_text(json.dumps(measured), "utf-8")
+
+    @cached_property
+    def digest(self) -> str:
+        """8 hex digits that tell two projections apart that may read other rows."""
+        content = self.axes.tobytes() + repr(self.depth).encode()
+        return blake2b(content, digest_size=4).hexdigest()
+
+    def depth_of(self, n: int) -> int:
+        """How many rows are read for the `n` best."""
+        return max(self.depth, -(-self.depth * n // BEST))
+
+    def scores(self, query: Vectors) -> Vectors:
+        """Products of all rows' projections with that of a query, float32 (rows,)."""
+        return self.codes.products(query @ self.axes)[0]
+
+
+def has_projection(folder: Path) -> bool:
+    """Whether there is one in a folder; told without opening it."""
+    return (folder / "recall.json").is_file()
+
+
+def write_projection(
+    read: Callable[[], Iterable[Vectors]], rows: int, dimension: int, folder: Path
+) -> None:
+    """Axes and codes of all rows, which `read` gives block by block, twice."""
+    axes = _principal_axes(read(), rows, dimension)
+    blocks = (block @ axes for block in read())
+    write_codes(blocks, rows, axes.shape[1], folder)
+    np.save(folder / "axes.npy", axes)
+
+
+def _principal_axes(blocks: Iterable[Vectors], rows: int, dimension: int) -> Vectors:
+    """The leading eigenvectors of the second moments, (dimension, about a third of it).
+
+    Not centred: products of vectors are to be kept, and their mean is part of them.
+    """
+    step = max(1, rows // SAMPLED)
+    moments = np.zeros((dimension, dimension))
+    for block in blocks:
+        sample = block[::step].astype(np.float64)
+        moments += sample.T @ sample
+    kept = min(dimension, -(-dimension // 96) * 32)  # whole registers
+    _, axes = np.linalg.eigh(moments)
+    return np.ascontiguousarray(axes[:, ::-1][:, :kept], dtype=np.float32)
+
+
+def queries_between(vectors: Vectors) -> Vectors:
+    """QUERIES vectors halfway between two passages each, the same every time."""
+    pairs = np.random.default_rng(0).integers(0, len(vectors), (2, QUERIES))
+    middle = vectors[pairs[0]] + vectors[pairs[1]]
+    unit: Vectors = middle / np.maximum(np.linalg.norm(middle, axis=1, keepdims=True), 1e-12)
+    return unit
+
+
+def measured_depth(places: NDArray[np.intp], rows: int) -> tuple[int, float] | None:
+    """(depth, recall) for the least depth, doubled from SHALLOWEST, at which LEAST of the best are
+    read; `places` has the place of each of them in the projection's order. None where there is
+    none up to a DEEPEST part of the rows."""
+    deepest = rows // DEEPEST
+    depth = min(SHALLOWEST, deepest)
+    while (recall := float((places < depth).mean())) < LEAST:
+        if depth >= deepest:
+            return None
+        depth = min(2 * depth, deepest)
+    return depth, recall
