@@ -179,7 +179,8 @@ class Intake(Ingestor):
         """Place the records, then bring the papers that they changed to the store."""
         remake: dict[str, None] = {}
         gone: set[str] = set()
-        checked = list(self._checked(entries))
+        with self.stages("place"):
+            checked = list(self._checked(entries))
         placing = self._library.place_all(
             [(entry, found, is_own(entry)) for entry, found in checked if isinstance(found, dict)]
         )
@@ -188,7 +189,8 @@ class Intake(Ingestor):
                 if entry.note:
                     self._noted += 1
                     self._notes += [entry.note] * (self._noted <= SHOWN)
-                placed = found if isinstance(found, RecordError) else next(placing)
+                with self.stages("place"):
+                    placed = found if isinstance(found, RecordError) else next(placing)
                 if isinstance(placed, RecordError):
                     self._reject(entry, placed, report)
                     continue

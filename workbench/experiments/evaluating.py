@@ -78,9 +78,8 @@ class Subject:
         """All but queries and profile that candidates are made of, as plain values."""
         manifest = self.engine.manifest
         names = ("analyser", "chunking", "model", "model_fingerprint", "k1", "b", "dimension")
-        made, _, reads = self.engine.fingerprint.partition(
-            "+"
-        )  # which rows an approximate one reads
+        # What an approximate engine reads stands after the "+".
+        made, _, reads = self.engine.fingerprint.partition("+")
         return {
             **{name: getattr(manifest, name) for name in names},
             "query_model": self.embedder.fingerprint,
