@@ -32,6 +32,7 @@ class OneText:
         self._encoder = encoder
         self._pooling = pooling
         self._passes: dict[int, _Pass] = {}
+        self._stream: Any = None
 
     def length(self, tokens: int) -> int:
         """Tokens of the pass that a text takes, 0 where it is too long for any."""
@@ -43,8 +44,12 @@ class OneText:
 
     def record(self, tokens: int) -> None:
         """Record the text's pass; takes memory of its own, which is kept."""
+        import torch
+
+        if self._stream is None:  # one for all: libraries keep a workspace for each stream
+            self._stream = torch.cuda.Stream()
         length = self.length(tokens)
-        self._passes[length] = _Pass(self._encoder, self._pooling, length)
+        self._passes[length] = _Pass(self._encoder, self._pooling, length, self._stream)
 
     def __call__(self, ids: NDArray[np.int32]) -> Vectors:
         """float32 (1, dimension), of unit length."""
@@ -52,7 +57,7 @@ class OneText:
 
 
 class _Pass:
-    def __init__(self, encoder: TorchEncoder, pooling: str, length: int) -> None:
+    def __init__(self, encoder: TorchEncoder, pooling: str, length: int, stream: Any) -> None:
         import torch
 
         self._torch, self._encoder, self._pooling = torch, encoder, pooling
@@ -63,14 +68,13 @@ class _Pass:
         self._fill(np.full(1, FILLER, np.int32))
         self._there = self._given.to(encoder.device)
         self._steps = torch.arange(length, device=encoder.device)
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(side):  # libraries set themselves up before they are recorded
+        stream.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(stream):  # libraries set themselves up before they are recorded
             for _ in range(2):
                 self._forward()
-        torch.cuda.current_stream().wait_stream(side)
+        torch.cuda.current_stream().wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):
+        with torch.cuda.graph(self._graph, stream=stream):
             self._vector = self._forward()
         self._taken = torch.empty(self._vector.shape, dtype=torch.float32, pin_memory=True)
 
