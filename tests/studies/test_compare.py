@@ -198,8 +198,13 @@ def test_ctrl_c_ends_all_and_what_was_measured_stays(
 
     monkeypatch.setattr(systems, "_own", interrupted)
     asked: dict[str, Any] = {"a": {"bm25": 0.5}, "b": {"bm25": 1}, "c": {"dense": 1}}
-    with pytest.raises(KeyboardInterrupt):
-        wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
+    # A job in a shell's background ignores the signal.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
+    finally:
+        signal.signal(signal.SIGINT, before)
     made = bench.experiments()
     assert [row.name for row in made.rows if row.kind == "evaluate"] == ["a"]
     assert made.rows[0].error == "KeyboardInterrupt"
