@@ -175,6 +175,7 @@ UNTRIED = {
     "remove one": ARGUMENT,
     "rename one": ARGUMENT,
     "in the run twice": ARGUMENT,
+    "or make its index with flat vectors": ARGUMENT,
     "retrieve more (n_retrieval": ARGUMENT,
     "raise k for more": ARGUMENT,
     "set it to": ARGUMENT,

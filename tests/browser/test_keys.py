@@ -62,10 +62,16 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
         panel.locator(place).first.click(position={"x": 2, "y": 2})
         _restless(page)
     panel.locator(".wb-step").first.click()
+    expect(panel.locator(".wb-step").first).to_have_attribute("aria-current", "step")
     _restless(page)
+    settled(panel)
     panel.locator(".wb-chip-action").first.click()
     settled(panel)
     _restless(page)
+    expect(panel.locator(".wb-step[aria-current]")).to_contain_text("late")
+    expect(panel.locator(".wb-step").first).not_to_have_attribute("aria-current", "step")
+    query.click()  # a judged one again
+    settled(panel)
     assert page.locator(".jp-Cell").count() == cells
     expect(page.get_by_role("dialog")).to_have_count(0)
     _blind(panel)

@@ -19,7 +19,7 @@ import pytest
 from tests.servers.service import Service, serving
 from workbench.opening import open_corpus
 from workbench.session import Workbench
-from workbench.widgets.service import controls
+from workbench.widgets.service import ServiceControls
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_a_session_serves_itself(landmarks: Workbench) -> None:
         found = httpx.get(f"{service.url}/search?query=bm25&k=3").json()
         assert [hit["paper_id"] for hit in found["hits"]] == landmarks.search("bm25", 3).paper_ids
         assert service.url in repr(service)
-        text, stop = controls(service).children
+        text, stop = ServiceControls(service).widget.children
         assert service.url in text.value
         stop.click()
         assert "Stopped" in text.value

@@ -69,9 +69,11 @@ class IngestReport(Shown):
         text = (text or "no records") + (f" (see {self.rejects})" if self.rejects else "")
         if self.flagged:
             text += f"; {self.flagged:,} retracted or withdrawn"
-        more = {"formats": self.formats, "coverage": self.coverage, "papers": self.papers}
-        if sum(self.seconds.values()) > TELLING:
-            more["seconds"] = self.seconds
+        told = sum(self.seconds.values()) > TELLING
+        more = {
+            "formats": self.formats, "coverage": self.coverage, "papers": self.papers,
+            "seconds": self.seconds if told else {},
+        }  # fmt: skip
         return View(text, notes=self.notes, template="ingest_report.html", more=more)
 
 

@@ -91,8 +91,9 @@ def agreement(engine: Engine, embedder: Embedder, where: str) -> Agreement | Non
     if not made or made == own:
         return None
     names = runtime_name(made), runtime_name(own)
-    indexed = engine.manifest.fingerprint or where  # another index may come to the same place
-    kept = cache_folder() / "agreement" / f"{_digest(indexed, made, own)}.json"
+    # By both: another index may come to the same place, and equal papers may have other vectors.
+    indexed = where, engine.manifest.fingerprint
+    kept = cache_folder() / "agreement" / f"{_digest(*indexed, made, own)}.json"
     with suppress(OSError, ValueError, TypeError):
         return Agreement(*names, **json.loads(kept.read_text("utf-8")))
     passages, cosine, lowest, overlap = _measured(engine, embedder)

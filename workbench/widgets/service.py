@@ -7,29 +7,43 @@ from typing import Any
 
 import ipywidgets
 
+from workbench.present.view import View
+from workbench.widgets.live import Live
+
+
+class ServiceControls(Live):
+    """The address as a link, and the button that stops the service."""
+
+    def __init__(self, service: Any) -> None:
+        self.service = service
+        self.address = ipywidgets.HTML()
+        self.stop = ipywidgets.Button(description="Stop the service", icon="stop")
+        self.stop.on_click(self._pressed)
+        self._widget = ipywidgets.HBox([self.address, self.stop])
+        self._tell()
+
+    @property
+    def widget(self) -> ipywidgets.HBox:
+        """The row of both."""
+        return self._widget
+
+    def view(self) -> View:
+        """The service's own."""
+        view: View = self.service.view()
+        return view
+
+    def _pressed(self, _: Any) -> None:
+        self.service.stop()
+        self._tell()
+        self.keep()
+
+    def _tell(self) -> None:
+        url, running = escape(self.service.url), self.service.running
+        link = f'<a href="{url}" target="_blank" rel="noopener">{url}</a>'
+        self.address.value = f"Serving at {link}" if running else f"Stopped: {url}"
+        self.stop.disabled = not running
+
 
 def show(service: Any) -> None:
     """Display the service with its button."""
-    from IPython.display import display
-
-    display(controls(service))
-
-
-def controls(service: Any) -> Any:
-    """The address as a link, and the button that stops the service."""
-    address = escape(service.url)
-    text = ipywidgets.HTML()
-    stop = ipywidgets.Button(description="Stop the service", icon="stop")
-
-    def tell() -> None:
-        link = f'<a href="{address}" target="_blank" rel="noopener">{address}</a>'
-        text.value = f"Serving at {link}" if service.running else f"Stopped: {address}"
-        stop.disabled = not service.running
-
-    def pressed(_: Any) -> None:
-        service.stop()
-        tell()
-
-    stop.on_click(pressed)
-    tell()
-    return ipywidgets.HBox([text, stop])
+    ServiceControls(service)._ipython_display_()

@@ -58,7 +58,7 @@ function rove(group) {
   group.addEventListener("focusin", (event) => { if (controls().includes(event.target)) settle(event.target); });
   group.addEventListener("keydown", (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
-    const inText = event.target.matches("input");
+    const inText = event.target.matches("input:not([type=checkbox])");
     if (!way || (inText && event.target.value)) return;
     const all = controls(), at = all.indexOf(event.target);
     all[Math.min(Math.max(at + way, 0), all.length - 1)]?.focus();

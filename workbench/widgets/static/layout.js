@@ -12,9 +12,14 @@ function createJudgeBar(app, root) {
     const { here, elsewhere } = app.takeSuggestions(rows);
     setText(said, here ? `${here} of this query marked.` : rows.length ? "None of this query; " : "No grade could change which weights win.");
     open.replaceChildren(...(elsewhere && !here ? [h("button", { class: "wb-small", type: "button", onclick: () => app.ask(elsewhere.query) }, `go to “${elsewhere.query}”`)] : []));
+    settle();
   }
   const keys = h("span", { class: "wb-soft wb-keys" }, "0–3 grade, X take back, ↑ ↓ paper");
   const element = h("div", { class: "wb-row wb-judge-bar" }, next, h("label", { class: "wb-row" }, blind, "Blind"), said, open, keys);
+  element.setAttribute("role", "toolbar");
+  element.setAttribute("aria-label", "Judging");
+  const settle = rove(element);
+  settle();
   const show = () => { element.hidden = !app.result?.grades; };
   return { element, show, take };
 }
