@@ -11,6 +11,7 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import IO
 
 import pytest
 from playwright.sync_api import Page, expect
@@ -107,8 +108,13 @@ def address(process: subprocess.Popen[str]) -> str:
         for line in process.stdout:
             said.append(line)
             if found := re.search(r"http://127\.0\.0\.1:\d+/\S*token=\w+", line):
-                threading.Thread(target=process.stdout.read, daemon=True).start()
+                threading.Thread(target=_drain, args=(process.stdout,), daemon=True).start()
                 return found[0]
     finally:
         mute.cancel()
     raise AssertionError("".join(said)[-3000:])
+
+
+def _drain(stream: IO[str]) -> None:
+    with stream:
+        stream.read()
