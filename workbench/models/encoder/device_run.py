@@ -163,8 +163,6 @@ class CudaRun:
 
     def _unload(self) -> None:
         self._encoder = self._one = None
-        # Libraries made a workspace for the stream that passes were recorded on.
-        self._device.torch._C._cuda_clearCublasWorkspaces()
         with self._keeper.moving():
             self._device.trim_now()
             self._device.add_weights(-self._segments)

@@ -6,6 +6,7 @@ times as long as they run (CUDA graphs: NVIDIA, CUDA C++ Programming Guide).
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -32,7 +33,6 @@ class OneText:
         self._encoder = encoder
         self._pooling = pooling
         self._passes: dict[int, _Pass] = {}
-        self._stream: Any = None
 
     def length(self, tokens: int) -> int:
         """Tokens of the pass that a text takes, 0 where it is too long for any."""
@@ -44,16 +44,22 @@ class OneText:
 
     def record(self, tokens: int) -> None:
         """Record the text's pass; takes memory of its own, which is kept."""
-        import torch
-
-        if self._stream is None:  # one for all: libraries keep a workspace for each stream
-            self._stream = torch.cuda.Stream()
         length = self.length(tokens)
-        self._passes[length] = _Pass(self._encoder, self._pooling, length, self._stream)
+        stream = _side_stream(str(self._encoder.device))
+        self._passes[length] = _Pass(self._encoder, self._pooling, length, stream)
 
     def __call__(self, ids: NDArray[np.int32]) -> Vectors:
         """float32 (1, dimension), of unit length."""
         return self._passes[self.length(len(ids))](ids)
+
+
+@cache
+def _side_stream(device: str) -> Any:
+    """The one stream of a GPU on which passes are recorded. Libraries keep a workspace for each
+    stream, and recorded passes of other models hold on to it: it is never given back."""
+    import torch
+
+    return torch.cuda.Stream(device)
 
 
 class _Pass:
