@@ -105,6 +105,8 @@ class MemoryPlot(Live, anywidget.AnyWidget):
         if self._sampler is not None:
             with self._lock:
                 self._views["shown"] = time.monotonic()
+                if not self._sampler.timeline().samples:
+                    self._sampler.take()  # the static form beside the plot has a sample too
             self._start()
         super()._ipython_display_()
 
