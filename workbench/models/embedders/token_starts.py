@@ -156,12 +156,16 @@ class TokenStarts:
 
     def _tokenised(self, texts: Sequence[str]) -> Iterator[tuple[list[int], list[int]]]:
         """(starts, ids) of the tokens of each text, by the tokenizer, however many there are."""
-        for encoding in self._tokenizer.encode_batch(list(texts), add_special_tokens=False):
-            parts = (encoding, *encoding.overflowing)
-            yield (
-                [start for part in parts for start, _ in part.offsets],
-                [number for part in parts for number in part.ids],
-            )
+        for encoding in self._endless.encode_batch(list(texts), add_special_tokens=False):
+            yield [start for start, _ in encoding.offsets], encoding.ids
+
+    @cached_property
+    def _endless(self) -> Any:
+        """A copy that cuts nothing off. What is cut off is no substitute: tokenizers 0.23.2 gives
+        only the last part of it."""
+        copy = type(self._tokenizer).from_str(self._tokenizer.to_str())
+        copy.no_truncation()
+        return copy
 
 
 @dataclass(frozen=True, slots=True)
