@@ -23,7 +23,7 @@ from workbench.qa.stream import AnswerStream
 from workbench.serve.faults import Refused, body, refusal
 from workbench.serve.graph.filters import listed, read_years
 from workbench.serve.graph.parameters import QUERY, Parameter, read_parameters
-from workbench.serve.graph.schemas import FAULTS
+from workbench.serve.graph.schemas import described
 from workbench.serve.metrics import exposition
 from workbench.serve.service import Service
 from workbench.serve.serving import Opened
@@ -71,7 +71,7 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
             response_model=None,
             response_class=Response,
             summary=about,
-            responses={200: {"description": about, "content": answer}, **FAULTS},
+            responses=described(about, answer),
             openapi_extra={"parameters": [known.openapi() for known in more]},
             operation_id=path.strip("/").replace("/", "_").replace(".", "_") or "page",
             tags=["workbench"],
@@ -121,7 +121,8 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     async def page(_: Request) -> Response:
         return FileResponse(STATIC / "page.html", media_type="text/html", headers=_POLICY)
 
-    async def static(name: str) -> Response:
+    async def static(request: Request) -> Response:
+        name = request.path_params["name"]
         if name not in _FILES:
             raise Refused(404, "Not Found")
         return FileResponse(STATIC / name, media_type=_FILES[name], headers=_POLICY)

@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TypeVar
 
 from workbench.errors import CorpusDamaged, CorpusError, CorpusMismatch, CorpusNotFound
-from workbench.opening import open_corpus
+from workbench.opening import open_searching
 from workbench.profiles import Profile, cache_folder
 from workbench.ranking.ranking import Ranking
 from workbench.records import Filters, Paper
+from workbench.searching import Searching
 from workbench.serve.caching.memory import Kept
 from workbench.serve.caching.packed import pack, unpack
 from workbench.serve.caching.redis import RedisCache
@@ -21,7 +22,6 @@ from workbench.serve.graph.catalogue import Catalogue, open_catalogue
 from workbench.serve.graph.filters import Wanted, with_ids
 from workbench.serve.options import ServeOptions
 from workbench.serve.pages import Begun
-from workbench.session import Workbench
 
 RANKINGS = 1000
 RANKING_BYTES = 64 << 20
@@ -35,7 +35,7 @@ Cached = Callable[[str, bool], None]
 class Opened:
     """One state of the corpus: all of an answer comes from one of these. Safe between threads."""
 
-    def __init__(self, bench: Workbench, redis: RedisCache | None, cached: Cached) -> None:
+    def __init__(self, bench: Searching, redis: RedisCache | None, cached: Cached) -> None:
         self._cached = cached
         self.bench = bench
         self.engine = bench.engine
@@ -174,7 +174,7 @@ class Serving:
             if self.redis is not None:
                 self.redis.close()
 
-    def _open(self) -> Workbench:
+    def _open(self) -> Searching:
         options = self.options
         engine = None
         if options.engine is not None:
@@ -182,7 +182,7 @@ class Serving:
 
             engine = Elasticsearch(options.engine, index=options.index, vectors=options.vectors)
         folder = None if options.folder is None else Path(options.folder)
-        return open_corpus(folder, engine=engine, profile=self.profile, progress=False)
+        return open_searching(folder, engine=engine, profile=self.profile)
 
 
 def _weight(ranking: Ranking) -> int:

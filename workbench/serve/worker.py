@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from workbench.errors import WorkbenchError
 from workbench.models.memory.budget import bytes_of
@@ -131,7 +132,8 @@ def run_worker(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(options.seconds) + 1,
         server_header=False,
-        http="h11",
+        http=H11Protocol,
+        ws="none",
         h11_max_incomplete_event_size=1 << 20,  # so that the gate refuses it, as JSON
         loop="asyncio",
     )
