@@ -89,10 +89,15 @@ def open_corpus(
 
 
 def open_searching(
-    path: str | Path | None, *, engine: str | EngineSpec | None, profile: Profile
+    path: str | Path | None,
+    *,
+    engine: str | EngineSpec | None,
+    profile: Profile,
+    model: str | None = None,
+    runtime: str | None = None,
 ) -> Searching:
     """A corpus opened to be searched and asked alone. Raises what `open_corpus` raises."""
-    parts = _parts(path, engine, profile, None, None, False, False)
+    parts = _parts(path, engine, profile, model, runtime, False, False)
     return Searching(
         parts.folder, profile=profile, embedder=parts.embedder, keeper=parts.keeper, progress=False
     )

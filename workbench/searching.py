@@ -59,6 +59,11 @@ class Searching:
         return self.engine.manifest
 
     @property
+    def embedder(self) -> Embedder:
+        """What encodes queries."""
+        return self._embedder
+
+    @property
     def profile(self) -> Profile:
         """The settings of every search that is given none. Set it to a Profile or the name of one;
         raises ProfileError, WeightError or ModelNotFound for what cannot be searched with here."""

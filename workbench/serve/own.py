@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -63,7 +64,14 @@ ASK = (
 def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     """The routes of the workbench itself. `facts` are about the service: version, workers."""
 
-    def add(path: str, work: Any, about: str, answer: dict[str, Any], more: Any = ()) -> None:
+    def add(
+        path: str,
+        work: Any,
+        about: str,
+        answer: dict[str, Any],
+        more: Any = (),
+        other: Mapping[int | str, dict[str, Any]] = MappingProxyType({}),
+    ) -> None:
         app.add_api_route(
             path,
             work,
@@ -71,7 +79,7 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
             response_model=None,
             response_class=Response,
             summary=about,
-            responses=described(about, answer),
+            responses={**described(about, answer), **other},
             openapi_extra={"parameters": [known.openapi() for known in more]},
             operation_id=path.strip("/").replace("/", "_").replace(".", "_") or "page",
             tags=["workbench"],
@@ -106,7 +114,8 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
         return Response(orjson.dumps({"status": "live"}), media_type=JSON)
 
     async def ready(_: Request) -> Response:
-        return Response(orjson.dumps(_ready(service, facts)), media_type=JSON)
+        status = 503 if service.away else 200
+        return Response(orjson.dumps(_ready(service, facts)), status, media_type=JSON)
 
     async def health(_: Request) -> Response:
         found = _ready(service, facts)
@@ -131,7 +140,8 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     add("/ask", ask, "An answer made of quotes, as server-sent events or as JSON.", events, ASK)
     add("/profiles", profiles, "The profiles that a request may name.", anything)
     add("/health/live", live, "Whether the worker runs.", anything)
-    add("/health/ready", ready, "What is served, what is loaded, what it may take.", anything)
+    add("/health/ready", ready, "What is served, what is loaded, what it may take.", anything,
+        other={503: {"description": "The cluster is away.", "content": anything}})  # fmt: skip
     add("/health", health, "The same, as an earlier service answered.", anything)
     add("/metrics", metrics, "Numbers of all workers, for Prometheus.",
         {"text/plain": {"schema": {"type": "string"}}})  # fmt: skip
@@ -276,7 +286,7 @@ def _ready(service: Service, facts: dict[str, Any]) -> dict[str, Any]:
     redis = service.redis
     cache = "memory" if redis is None else "redis, away" if redis.away else "redis"
     return {
-        "status": "ready",
+        "status": service.away or "ready",
         **facts,
         "profile": service.profile.name,
         "cache": cache,

@@ -9,6 +9,7 @@ request is answered. So requests are answered by whole workers, each of one stat
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import selectors
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -31,7 +33,7 @@ from workbench.opening import INDEX
 from workbench.profiles import model_budget, set_model_budget, set_most_threads
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
-from workbench.serve.worker import CHANGED, DRAIN, run_worker, share_of_budget
+from workbench.serve.worker import CHANGED, DRAIN, FAULT, run_worker, share_of_budget
 from workbench.system.children import run_module
 
 POLL = 0.25
@@ -56,6 +58,7 @@ class _Worker:
     generation: int
     started: float
     ready: bool = False
+    fault: str = ""
     stopping: float = 0.0
 
 
@@ -83,6 +86,8 @@ class Supervisor:
         Raises ServiceError where the port cannot be had or no worker becomes ready.
         """
         _prepare(self._options)
+        if self._options.engine is not None:
+            import_module("workbench.engines.elastic.keepers")  # once, not in each worker
         self._manifest = _manifest_path(self._options)
         self._seen = _stamp(self._manifest)
         listening = listen(self._options)
@@ -158,6 +163,7 @@ class Supervisor:
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        gc.freeze()  # else a worker's first collection writes to all that came along: 20 MB
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -188,9 +194,12 @@ class Supervisor:
 
     def _heard(self, pipe: int) -> None:
         worker = next((w for w in self._workers.values() if w.pipe == pipe), None)
-        said = os.read(pipe, 64)
+        said = os.read(pipe, 4096)
         if worker is None or not said:
             self._selector.unregister(pipe)
+            return
+        if said.startswith(FAULT):
+            worker.fault = _reason(said)
             return
         if CHANGED in said and worker.generation == self._generation:
             self._replace = True
@@ -212,12 +221,15 @@ class Supervisor:
                 continue
             with contextlib.suppress(KeyError):
                 self._selector.unregister(worker.pipe)
+                worker.fault = _reason(os.read(worker.pipe, 4096)) or worker.fault
             os.close(worker.pipe)
             self._board.clear(worker.slot)
             if not worker.stopping:
                 self._deaths.append(time.monotonic())
-                how = os.waitstatus_to_exitcode(status)
+                how = worker.fault or os.waitstatus_to_exitcode(status)
                 _log.warning("worker %s ended by itself (%s); another one begins", pid, how)
+                if worker.fault and not self._announced:
+                    raise ServiceError(worker.fault)
                 if not self._announced and len(self._deaths) >= RESTARTS:
                     raise ServiceError(
                         "no worker becomes ready; what each said is in the log above"
@@ -273,6 +285,12 @@ class Supervisor:
             self._selector.close()
             os.close(reading)
             os.close(writing)
+
+
+def _reason(said: bytes) -> str:
+    """Why a worker ended, where it said so."""
+    begin, _, reason = said.partition(FAULT)
+    return reason.decode(errors="replace") if not begin else ""
 
 
 def listen(options: ServeOptions) -> socket.socket:

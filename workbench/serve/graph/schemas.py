@@ -205,7 +205,7 @@ FAULTS: dict[int, tuple[type[Body], str]] = {
 
 def described(about: str, content: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
     """A path's answers for its route; `openapi` adds the bodies."""
-    first = (
-        {"description": about} if content is None else {"description": about, "content": content}
-    )
+    first: dict[str, Any] = {"description": about}
+    if content is not None:
+        first["content"] = content
     return {200: first} | {code: {"description": when} for code, (_, when) in FAULTS.items()}
