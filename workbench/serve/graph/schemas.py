@@ -208,4 +208,4 @@ def described(about: str, content: dict[str, Any] | None = None) -> dict[int | s
     first: dict[str, Any] = {"description": about}
     if content is not None:
         first["content"] = content
-    return {200: first} | {code: {"description": when} for code, (_, when) in FAULTS.items()}
+    return {200: first, **{code: {"description": when} for code, (_, when) in FAULTS.items()}}
