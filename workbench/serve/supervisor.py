@@ -86,8 +86,8 @@ class Supervisor:
         Raises ServiceError where the port cannot be had or no worker becomes ready.
         """
         _prepare(self._options)
-        if self._options.engine is not None:
-            import_module("workbench.engines.elastic.keepers")  # once, not in each worker
+        for module in _wanted(self._options):
+            import_module(module)  # once, and not 10 MB of each worker's own
         self._manifest = _manifest_path(self._options)
         self._seen = _stamp(self._manifest)
         listening = listen(self._options)
@@ -95,8 +95,10 @@ class Supervisor:
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         self._url = f"http://{host}:{listening.getsockname()[1]}"
         set_model_budget(share_of_budget(model_budget(), self._options.workers))
-        # A query's encoder waits busily for its threads: more of them than CPUs slow each other.
-        set_most_threads(max(1, cores() // self._options.workers))
+        # A query's encoder waits busily for its threads, so that no more than CPUs may be: two for
+        # each of two requests, on two cores, made a query take three times the CPU.
+        at_once = self._options.workers * self._options.many
+        set_most_threads(max(1, cores() // at_once))
         try:
             with self._signals():
                 if parent is not None:
@@ -285,6 +287,12 @@ class Supervisor:
             self._selector.close()
             os.close(reading)
             os.close(writing)
+
+
+def _wanted(options: ServeOptions) -> list[str]:
+    """What workers will import before they are ready; it starts no threads."""
+    found = [] if options.engine is None else ["workbench.engines.elastic.keepers"]
+    return [*found, "tokenizers", "onnxruntime"] if options.preload else found
 
 
 def _reason(said: bytes) -> str:
