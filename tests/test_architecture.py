@@ -23,6 +23,7 @@ ORDER = (
     ("ranking",),
     ("evaluation",),
     ("qa",),
+    ("searching",),
     ("experiments",),
     ("session",),
     ("opening",),

@@ -8,7 +8,7 @@ from dataclasses import replace
 from hashlib import file_digest
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from workbench.corpus.faults import as_path, disk_faults, exists, is_folder
 from workbench.corpus.ingest import IngestReport
@@ -20,7 +20,7 @@ from workbench.engines.embedded.generation import problem_of
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.embedded.shards import KnownVectors
 from workbench.engines.embedder import embedder_for
-from workbench.engines.keeper import EngineSpec
+from workbench.engines.keeper import EngineSpec, Keeper
 from workbench.errors import (
     CorpusError,
     CorpusNotFound,
@@ -29,11 +29,13 @@ from workbench.errors import (
     shown,
     whole_number,
 )
-from workbench.experiments.store import FOLDER as EXPERIMENTS
 from workbench.models.embedders.base import LazyEmbedder
 from workbench.profiles import Profile, as_profile
-from workbench.session import Workbench
+from workbench.searching import Searching
 from workbench.system.progress import Progress
+
+if TYPE_CHECKING:
+    from workbench.session import Workbench
 
 INDEX = "index"
 """Folder of the index inside a folder that holds a source."""
@@ -74,6 +76,49 @@ def open_corpus(
     read), CorpusLocked, CorpusUnavailable, DiskFull, ModelNotFound, ProfileError, and with an
     engine ClusterError.
     """
+    # A service opens what is searched alone, without the rooms of judgments and experiments.
+    from workbench.experiments.store import FOLDER
+    from workbench.session import Workbench
+
+    parts = _parts(path, engine, profile, model, runtime, prune, progress)
+    experiments = None if path is None else as_path(path) / FOLDER
+    return Workbench(
+        parts.folder, profile=profile, embedder=parts.embedder, keeper=parts.keeper,
+        experiments=experiments, progress=progress,
+    )  # fmt: skip
+
+
+def open_searching(
+    path: str | Path | None,
+    *,
+    engine: str | EngineSpec | None,
+    profile: Profile,
+    model: str | None = None,
+    runtime: str | None = None,
+) -> Searching:
+    """A corpus opened to be searched and asked alone. Raises what `open_corpus` raises."""
+    parts = _parts(path, engine, profile, model, runtime, False, False)
+    return Searching(
+        parts.folder, profile=profile, embedder=parts.embedder, keeper=parts.keeper, progress=False
+    )
+
+
+class _Parts(NamedTuple):
+    folder: Path
+    embedder: LazyEmbedder | None
+    keeper: Keeper | None
+
+
+def _parts(
+    path: str | Path | None,
+    engine: str | EngineSpec | None,
+    profile: Profile | str | None,
+    model: str | None,
+    runtime: str | None,
+    prune: bool,
+    progress: bool,
+) -> _Parts:
+    """What an open corpus is made of, its index up to date."""
     spec = None if engine is None else _spec(engine)
     if path is None:
         if spec is None:
@@ -82,19 +127,12 @@ def open_corpus(
             )
         there = spec.keeper(None)
         named = model is not None or runtime is not None  # else the index says
-        embedder = embedder_for(None, model, runtime) if named else None
-        return Workbench(
-            there.folder, profile=profile, embedder=embedder, keeper=there, progress=progress
-        )
+        return _Parts(there.folder, embedder_for(None, model, runtime) if named else None, there)
     folder = as_path(path)
     index = folder if exists(folder / NAME) else folder / INDEX
     keeper = None if spec is None else spec.keeper(index)
     new = "auto" if as_profile(profile).device == "cuda" else None
-    embedder = _ready(folder, index, model, runtime, new, prune, progress)
-    return Workbench(
-        index, profile=profile, embedder=embedder, keeper=keeper, experiments=folder / EXPERIMENTS,
-        progress=progress,
-    )  # fmt: skip
+    return _Parts(index, _ready(folder, index, model, runtime, new, prune, progress), keeper)
 
 
 def _spec(engine: object) -> EngineSpec:

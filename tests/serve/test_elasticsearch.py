@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from uuid import uuid4
 
 import httpx
 import pytest
 
 import workbench as wb
-from tests.servers.service import serving
+from tests.servers.service import Service, serving
 from tests.waiting import wait_until
 from workbench.engines.elastic.own.corpus import ElasticCorpus
+from workbench.engines.elastic.wire.connection import Connection
 from workbench.errors import ClusterBusy, ClusterTimeout, ClusterUnavailable
 from workbench.serve.faults import refusal
 from workbench.session import Workbench
@@ -55,6 +57,72 @@ def test_a_cluster_is_served_without_a_folder(landmarks: Workbench, elasticsearc
     finally:
         corpus.remove()
         corpus.connection.close()
+
+
+@pytest.fixture
+def theirs(elasticsearch_url: str) -> Iterator[wb.Elasticsearch]:
+    """Somebody else's index of two papers, without vectors."""
+    spec = wb.Elasticsearch(
+        elasticsearch_url, index=f"theirs-{uuid4().hex[:8]}", timeout=60,
+        text_fields={"title": 2.0, "body": 1.0}, id_field="key",
+    )  # fmt: skip
+    connection = Connection(spec)
+    properties = {"key": {"type": "keyword"}, "title": {"type": "text"}, "body": {"type": "text"}}
+    connection.call("PUT", f"/{spec.index}", {"mappings": {"properties": properties}})
+    for key, title in (("a", "Inverted files"), ("b", "Ranking functions")):
+        body = {"key": key, "title": title, "body": f"{title} answer queries."}
+        connection.call("PUT", f"/{spec.index}/_doc/{key}?refresh=true", body)
+    try:
+        yield spec
+    finally:
+        connection.call("DELETE", f"/{spec.index}")
+        connection.close()
+
+
+def test_an_index_of_others_is_served(theirs: wb.Elasticsearch) -> None:
+    profile = wb.Profile(weights={"bm25": 1.0})
+    with (
+        wb.open(engine=theirs, profile=profile) as bench,
+        bench.serve() as service,
+        httpx.Client(base_url=service.url, timeout=60) as client,
+    ):
+        found = client.get("/search", params={"query": "inverted"}).json()["hits"]
+        assert [hit["paper_id"] for hit in found] == bench.search("inverted").paper_ids
+        assert found[0]["paper_id"] == "a"
+        graph = "/graph/v1/paper"
+        ranked = client.get(f"{graph}/search", params={"query": "ranking"}).json()["data"]
+        assert ranked[0]["paperId"] == "b"
+        assert client.get(f"{graph}/b").json()["title"] == "Ranking functions"
+        matched = client.get(f"{graph}/search/match", params={"query": "Inverted files"})
+        assert matched.json()["data"][0]["paperId"] == "a"
+        for path in (f"{graph}/search/bulk", f"{graph}/autocomplete?query=inv"):
+            answer = client.get(path)
+            assert answer.status_code == 400
+            assert "cannot list its papers" in answer.json()["error"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--index", "nothing-here"), "nothing-here"),
+        (("--index", "THEIRS"), "lower case"),
+    ],
+)
+def test_a_wrong_index_is_refused_at_the_start(
+    options: tuple[str, ...], told: str, elasticsearch_url: str
+) -> None:
+    with pytest.raises(RuntimeError, match=rf"Error: .*{told}"):
+        Service("--engine", elasticsearch_url, *options)
+
+
+def test_a_cluster_that_is_away_makes_a_service_that_is_not_ready() -> None:
+    with serving("--engine", "http://127.0.0.1:9", "--no-log") as service:
+        assert httpx.get(f"{service.url}/health/live").status_code == 200
+        ready = httpx.get(f"{service.url}/health/ready", timeout=60)
+        assert ready.status_code == 503
+        assert "cluster" in ready.json()["status"]
+        asked = f"{service.url}/graph/v1/paper/search?query=files"
+        assert httpx.get(asked, timeout=60).status_code == 429
 
 
 @pytest.mark.parametrize(

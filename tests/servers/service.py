@@ -39,6 +39,7 @@ class Service:
         self._reader.start()
         self.url = announced.get(timeout=120)
         if not self.url:
+            self.close()
             raise RuntimeError("the service ended: " + "".join(self.lines))
 
     @property

@@ -22,6 +22,7 @@ from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.pool import ModelPool
 from workbench.models.memory.shortage import DeviceFull, out_of_memory
+from workbench.models.onnx.cache import graph_bytes
 from workbench.models.onnx.export import VERSIONS, onnx_graph, takes_types
 from workbench.models.onnx.session import open_session, run_session
 from workbench.models.weights.find import LARGEST_ID, ModelFolder, find_model
@@ -175,7 +176,7 @@ class OnnxPairs:
     def __init__(self, folder: ModelFolder, longest: int, threads: int) -> None:
         graph = onnx_graph(folder, "cross-encoder")
         self._name = folder.name
-        self.weights = graph.stat().st_size
+        self.weights = graph_bytes(graph)
         self._session = open_session(graph)
         self._inputs = {given.name for given in self._session.get_inputs()}
         self._tokenizer = read_tokenizer(folder, longest, pairs=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-from fastapi import FastAPI
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,6 +16,7 @@ from workbench.errors import WorkbenchError
 from workbench.profiles import model_budget
 from workbench.serve.faults import Refused, body, refusal
 from workbench.serve.gate import Gate
+from workbench.serve.graph.openapi import Described
 from workbench.serve.graph.routes import add_graph
 from workbench.serve.metrics import Meters
 from workbench.serve.options import ServeOptions
@@ -39,14 +39,13 @@ def make_app(
     """
     meters = Meters() if meters is None else meters
     service = Service(options, meters, folder)
-    app = FastAPI(
+    app = Described(
         title="Paper Search Workbench",
         version=_VERSION,
         description=ABOUT,
         docs_url=None,
         redoc_url=None,
         redirect_slashes=False,  # a 307 is none of the API's codes
-        separate_input_output_schemas=False,
     )
     facts: dict[str, Any] = {
         "version": _VERSION,

@@ -10,6 +10,7 @@ from typing import Any
 
 from workbench.corpus.manifest import NAME
 from workbench.errors import ServiceError, whole_number
+from workbench.models.embedders.runtimes import settings_of
 from workbench.profiles import Profile, serve_key
 
 LOCAL = "127.0.0.1"
@@ -27,8 +28,12 @@ LIMITS = {
 class ServeOptions:
     """A service: what it serves, where, with how much, and what it refuses.
 
-    `folder` is a corpus, or None with a cluster's `engine` URL and `index` alone. `profile` holds
-    a profile's settings (`Profile.to_dict`). `cache` is "" for memory alone, or a Redis URL.
+    `folder` is a corpus, or None with a cluster's `engine` URL ("" for that of the environment) and
+    `index` alone. `profile` holds
+    a profile's settings (`Profile.to_dict`). `cluster` holds other settings of `wb.Elasticsearch`,
+    by name; with the fields of somebody else's index (`text_fields` and so on) that one is served,
+    and `model` and `runtime` say what made its vectors. `cache` is "" for memory alone, or a Redis
+    URL.
     `workers` processes of `threads` threads each (0: two, or 16 over a cluster, which is waited
     for); beyond those, `queue` requests a worker wait, and the next are refused with 429. A
     request ends after `seconds`. `max_body` and `max_url` in bytes. A service of this machine
@@ -43,6 +48,9 @@ class ServeOptions:
     engine: str | None = None
     index: str = "papers"
     vectors: str = "flat"
+    cluster: dict[str, Any] = field(default_factory=dict)
+    model: str | None = None
+    runtime: str | None = None
     profile: dict[str, Any] = field(default_factory=dict)
     host: str = LOCAL
     port: int = 8000
@@ -63,7 +71,7 @@ class ServeOptions:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "names", tuple(name.lower() for name in self.names))  # from JSON
-        if self.folder is None and not self.engine:
+        if self.folder is None and self.engine is None:
             raise ServiceError("nothing to serve; give a corpus folder, or the URL of a cluster")
         for name, (least, most) in LIMITS.items():
             whole_number(name, getattr(self, name), least, most, ServiceError)
@@ -95,7 +103,7 @@ class ServeOptions:
     @property
     def many(self) -> int:
         """Threads of a worker."""
-        return self.threads or (16 if self.engine else 2)
+        return self.threads or (2 if self.engine is None else 16)
 
     def to_json(self) -> str:
         """For another process; it holds the key."""
@@ -132,15 +140,20 @@ def served(bench: Any, keeper: Any, options: dict[str, Any]) -> ServeOptions:
     if unknown:
         raise ServiceError(f"{', '.join(unknown)}: no option; see ServeOptions")
     place: dict[str, Any] = {"folder": str(Path(bench.folder).absolute())}
-    spec = getattr(getattr(getattr(keeper, "corpus", None), "connection", None), "spec", None)
+    spec = getattr(keeper, "spec", None)
     if spec is not None:
         own = (Path(bench.folder) / NAME).exists()
-        place = {"engine": spec.url, "index": spec.index, "vectors": spec.vectors,
-                 "folder": place["folder"] if own else None}  # fmt: skip
+        cluster = spec.settings()
+        place = {"engine": cluster.pop("url", ""), "folder": place["folder"] if own else None}
+        place |= {name: cluster.pop(name) for name in ("index", "vectors") if name in cluster}
+        place["cluster"] = cluster
+        if spec.attached:  # its vectors do not say what made them
+            place["model"] = bench.embedder.name
+            place["runtime"] = settings_of(bench.embedder.fingerprint).get("runtime")
     elif not (Path(bench.folder) / NAME).exists():
         raise ServiceError(
-            f"{keeper.name} cannot be opened by another process; serve a corpus folder, or an "
-            "index on a cluster that the workbench made"
+            f"{keeper.name} cannot be opened by another process; serve a corpus folder or an index "
+            "on a cluster"
         )
     given = {"port": 0, "log": False, "profile": bench.profile.to_dict(), **place, **options}
     if "api_key" not in options:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import orjson
@@ -23,7 +24,7 @@ from workbench.qa.stream import AnswerStream
 from workbench.serve.faults import Refused, body, refusal
 from workbench.serve.graph.filters import listed, read_years
 from workbench.serve.graph.parameters import QUERY, Parameter, read_parameters
-from workbench.serve.graph.schemas import FAULTS
+from workbench.serve.graph.schemas import described
 from workbench.serve.metrics import exposition
 from workbench.serve.service import Service
 from workbench.serve.serving import Opened
@@ -63,7 +64,14 @@ ASK = (
 def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     """The routes of the workbench itself. `facts` are about the service: version, workers."""
 
-    def add(path: str, work: Any, about: str, answer: dict[str, Any], more: Any = ()) -> None:
+    def add(
+        path: str,
+        work: Any,
+        about: str,
+        answer: dict[str, Any],
+        more: Any = (),
+        other: Mapping[int | str, dict[str, Any]] = MappingProxyType({}),
+    ) -> None:
         app.add_api_route(
             path,
             work,
@@ -71,7 +79,7 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
             response_model=None,
             response_class=Response,
             summary=about,
-            responses={200: {"description": about, "content": answer}, **FAULTS},
+            responses={**described(about, answer), **other},
             openapi_extra={"parameters": [known.openapi() for known in more]},
             operation_id=path.strip("/").replace("/", "_").replace(".", "_") or "page",
             tags=["workbench"],
@@ -106,7 +114,8 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
         return Response(orjson.dumps({"status": "live"}), media_type=JSON)
 
     async def ready(_: Request) -> Response:
-        return Response(orjson.dumps(_ready(service, facts)), media_type=JSON)
+        status = 503 if service.away else 200
+        return Response(orjson.dumps(_ready(service, facts)), status, media_type=JSON)
 
     async def health(_: Request) -> Response:
         found = _ready(service, facts)
@@ -121,7 +130,8 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     async def page(_: Request) -> Response:
         return FileResponse(STATIC / "page.html", media_type="text/html", headers=_POLICY)
 
-    async def static(name: str) -> Response:
+    async def static(request: Request) -> Response:
+        name = request.path_params["name"]
         if name not in _FILES:
             raise Refused(404, "Not Found")
         return FileResponse(STATIC / name, media_type=_FILES[name], headers=_POLICY)
@@ -130,7 +140,8 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     add("/ask", ask, "An answer made of quotes, as server-sent events or as JSON.", events, ASK)
     add("/profiles", profiles, "The profiles that a request may name.", anything)
     add("/health/live", live, "Whether the worker runs.", anything)
-    add("/health/ready", ready, "What is served, what is loaded, what it may take.", anything)
+    add("/health/ready", ready, "What is served, what is loaded, what it may take.", anything,
+        other={503: {"description": "The cluster is away.", "content": anything}})  # fmt: skip
     add("/health", health, "The same, as an earlier service answered.", anything)
     add("/metrics", metrics, "Numbers of all workers, for Prometheus.",
         {"text/plain": {"schema": {"type": "string"}}})  # fmt: skip
@@ -275,7 +286,7 @@ def _ready(service: Service, facts: dict[str, Any]) -> dict[str, Any]:
     redis = service.redis
     cache = "memory" if redis is None else "redis, away" if redis.away else "redis"
     return {
-        "status": "ready",
+        "status": service.away or "ready",
         **facts,
         "profile": service.profile.name,
         "cache": cache,

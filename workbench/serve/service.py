@@ -32,6 +32,8 @@ class Service:
         self.serving = Serving(options, redis, meters.cached)
         self.runner = Runner(options.many, options.seconds, meters.shared)
         self.pages = None if folder is None else OpenSearches(folder / "pages.sqlite")
+        self.away = ""
+        """Why a cluster cannot be searched now; health says so."""
         self._answers: Kept[bytes] = Kept(ANSWERS, ANSWER_BYTES, len)
 
     @property

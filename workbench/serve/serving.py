@@ -8,11 +8,12 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
-from workbench.errors import CorpusDamaged, CorpusError, CorpusMismatch, CorpusNotFound
-from workbench.opening import open_corpus
+from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
+from workbench.opening import open_searching
 from workbench.profiles import Profile, cache_folder
 from workbench.ranking.ranking import Ranking
 from workbench.records import Filters, Paper
+from workbench.searching import Searching
 from workbench.serve.caching.memory import Kept
 from workbench.serve.caching.packed import pack, unpack
 from workbench.serve.caching.redis import RedisCache
@@ -21,7 +22,6 @@ from workbench.serve.graph.catalogue import Catalogue, open_catalogue
 from workbench.serve.graph.filters import Wanted, with_ids
 from workbench.serve.options import ServeOptions
 from workbench.serve.pages import Begun
-from workbench.session import Workbench
 
 RANKINGS = 1000
 RANKING_BYTES = 64 << 20
@@ -35,7 +35,7 @@ Cached = Callable[[str, bool], None]
 class Opened:
     """One state of the corpus: all of an answer comes from one of these. Safe between threads."""
 
-    def __init__(self, bench: Workbench, redis: RedisCache | None, cached: Cached) -> None:
+    def __init__(self, bench: Searching, redis: RedisCache | None, cached: Cached) -> None:
         self._cached = cached
         self.bench = bench
         self.engine = bench.engine
@@ -51,14 +51,7 @@ class Opened:
         engine cannot list its papers."""
         with self._lock:
             if self._catalogue is None:
-                try:
-                    self._catalogue = open_catalogue(self.engine, catalogue_folder())
-                except (CorpusDamaged, CorpusMismatch):
-                    raise
-                except CorpusError as error:
-                    raise Refused(
-                        400, "this corpus cannot list its papers, which such a request needs"
-                    ) from error
+                self._catalogue = open_catalogue(self.engine, catalogue_folder())
             return self._catalogue
 
     def ranking(self, query: str, filters: Filters, profile: Profile) -> Ranking:
@@ -103,6 +96,13 @@ class Opened:
         except Refused:  # without a catalogue, a paper is known by its own id
             known = self.engine.known(texts)
             return [text if text in known else None for text in texts]
+
+    def titled(self, title: str) -> list[str]:
+        """Ids of papers with this title; none where the engine cannot list its papers."""
+        try:
+            return self.catalogue.titled(title)
+        except Refused:
+            return []
 
     def papers_of(self, begun: Begun, ids: Sequence[str]) -> list[Paper]:
         """Papers of a list as they were when its search began; where that state is gone, those that
@@ -174,15 +174,22 @@ class Serving:
             if self.redis is not None:
                 self.redis.close()
 
-    def _open(self) -> Workbench:
+    def _open(self) -> Searching:
         options = self.options
         engine = None
         if options.engine is not None:
             from workbench.engines.elastic.keepers import Elasticsearch
 
-            engine = Elasticsearch(options.engine, index=options.index, vectors=options.vectors)
-        folder = None if options.folder is None else Path(options.folder)
-        return open_corpus(folder, engine=engine, profile=self.profile, progress=False)
+            engine = Elasticsearch(
+                options.engine, index=options.index, vectors=options.vectors, **options.cluster
+            )
+        return open_searching(
+            None if options.folder is None else Path(options.folder),
+            engine=engine,
+            profile=self.profile,
+            model=options.model,
+            runtime=options.runtime,
+        )
 
 
 def _weight(ranking: Ranking) -> int:

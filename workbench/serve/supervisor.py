@@ -9,6 +9,7 @@ request is answered. So requests are answered by whole workers, each of one stat
 from __future__ import annotations
 
 import contextlib
+import gc
 import logging
 import os
 import selectors
@@ -20,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
@@ -31,7 +33,7 @@ from workbench.opening import INDEX
 from workbench.profiles import model_budget, set_model_budget, set_most_threads
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
-from workbench.serve.worker import CHANGED, DRAIN, run_worker, share_of_budget
+from workbench.serve.worker import CHANGED, DRAIN, FAULT, run_worker, share_of_budget
 from workbench.system.children import run_module
 
 POLL = 0.25
@@ -56,6 +58,7 @@ class _Worker:
     generation: int
     started: float
     ready: bool = False
+    fault: str = ""
     stopping: float = 0.0
 
 
@@ -83,6 +86,8 @@ class Supervisor:
         Raises ServiceError where the port cannot be had or no worker becomes ready.
         """
         _prepare(self._options)
+        for module in _wanted(self._options):
+            import_module(module)  # once, and not 10 MB of each worker's own
         self._manifest = _manifest_path(self._options)
         self._seen = _stamp(self._manifest)
         listening = listen(self._options)
@@ -90,8 +95,10 @@ class Supervisor:
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
         self._url = f"http://{host}:{listening.getsockname()[1]}"
         set_model_budget(share_of_budget(model_budget(), self._options.workers))
-        # A query's encoder waits busily for its threads: more of them than CPUs slow each other.
-        set_most_threads(max(1, cores() // self._options.workers))
+        # A query's encoder waits busily for its threads, so that no more than CPUs may be: two for
+        # each of two requests, on two cores, made a query take three times the CPU.
+        at_once = self._options.workers * self._options.many
+        set_most_threads(max(1, cores() // at_once))
         try:
             with self._signals():
                 if parent is not None:
@@ -158,6 +165,7 @@ class Supervisor:
         reading, writing = os.pipe()
         sys.stdout.flush()
         sys.stderr.flush()
+        gc.freeze()  # else a worker's first collection writes to all that came along: 20 MB
         pid = os.fork()
         if pid == 0:
             code = 1
@@ -188,9 +196,12 @@ class Supervisor:
 
     def _heard(self, pipe: int) -> None:
         worker = next((w for w in self._workers.values() if w.pipe == pipe), None)
-        said = os.read(pipe, 64)
+        said = os.read(pipe, 4096)
         if worker is None or not said:
             self._selector.unregister(pipe)
+            return
+        if said.startswith(FAULT):
+            worker.fault = _reason(said)
             return
         if CHANGED in said and worker.generation == self._generation:
             self._replace = True
@@ -212,12 +223,15 @@ class Supervisor:
                 continue
             with contextlib.suppress(KeyError):
                 self._selector.unregister(worker.pipe)
+                worker.fault = _reason(os.read(worker.pipe, 4096)) or worker.fault
             os.close(worker.pipe)
             self._board.clear(worker.slot)
             if not worker.stopping:
                 self._deaths.append(time.monotonic())
-                how = os.waitstatus_to_exitcode(status)
+                how = worker.fault or os.waitstatus_to_exitcode(status)
                 _log.warning("worker %s ended by itself (%s); another one begins", pid, how)
+                if worker.fault and not self._announced:
+                    raise ServiceError(worker.fault)
                 if not self._announced and len(self._deaths) >= RESTARTS:
                     raise ServiceError(
                         "no worker becomes ready; what each said is in the log above"
@@ -273,6 +287,18 @@ class Supervisor:
             self._selector.close()
             os.close(reading)
             os.close(writing)
+
+
+def _wanted(options: ServeOptions) -> list[str]:
+    """What workers will import before they are ready; it starts no threads."""
+    found = [] if options.engine is None else ["workbench.engines.elastic.keepers"]
+    return [*found, "tokenizers", "onnxruntime"] if options.preload else found
+
+
+def _reason(said: bytes) -> str:
+    """Why a worker ended, where it said so."""
+    begin, _, reason = said.partition(FAULT)
+    return reason.decode(errors="replace") if not begin else ""
 
 
 def listen(options: ServeOptions) -> socket.socket:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from workbench.errors import WorkbenchError
+from workbench.errors import ClusterBusy, ClusterUnavailable, WorkbenchError
 from workbench.models.memory.budget import bytes_of
 from workbench.serve.app import make_app
 from workbench.serve.gate import Gate
@@ -35,11 +36,15 @@ KEEP_ALIVE = 5
 LOOKS = 2.0
 """Seconds between two questions to a cluster whether another version is live."""
 
-READY, CHANGED = b"r", b"c"
-"""What a worker tells the supervisor."""
+READY, CHANGED, FAULT = b"r", b"c", b"f"
+"""What a worker tells the supervisor; a reason comes after FAULT."""
 
+AWAY = "The search cluster cannot be reached, or lost its index; the log has more."
 SWITCH = 0.001
 """Seconds a thread computes before the event loop may answer."""
+
+
+_log = logging.getLogger("workbench.serve")
 
 
 class _Server(uvicorn.Server):
@@ -70,7 +75,7 @@ class _Server(uvicorn.Server):
         except (BlockingIOError, InterruptedError, ConnectionError):
             return  # another worker was faster
         except OSError as error:  # no handle left: those who wait get one when another ends
-            logging.getLogger("workbench.serve").error("accept: %s", error)
+            _log.error("accept: %s", error)
             return
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -108,8 +113,8 @@ def run_worker(
     folder: Path,
     tell: int,
 ) -> None:
-    """Serve until SIGTERM. `tell` is a pipe to the supervisor: READY, and CHANGED where a cluster
-    has another version of the corpus than this worker opened."""
+    """Serve until SIGTERM. `tell` is a pipe to the supervisor: READY, CHANGED where a cluster has
+    another version of the corpus than this worker opened, FAULT where there is nothing to serve."""
     sys.setswitchinterval(SWITCH)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     meters = board.meters(slot)
@@ -119,7 +124,9 @@ def run_worker(
         meters.gauge("open", service.serving.known is not None)
         os.write(tell, READY)
 
-    if options.preload:
+    if options.engine is not None and not _connected(service, tell):
+        return
+    if options.preload and not service.away:
         preload(service)
     if options.engine is not None:
         threading.Thread(target=_watch, args=(service, tell), daemon=True).start()
@@ -131,7 +138,8 @@ def run_worker(
         timeout_keep_alive=KEEP_ALIVE,
         timeout_graceful_shutdown=int(options.seconds) + 1,
         server_header=False,
-        http="h11",
+        http=H11Protocol,
+        ws="none",
         h11_max_incomplete_event_size=1 << 20,  # so that the gate refuses it, as JSON
         loop="asyncio",
     )
@@ -143,15 +151,31 @@ def run_worker(
         service.close()
 
 
+def _connected(service: Service, tell: int) -> bool:
+    """Open what is on the cluster. An index that is not there or not one to search ends the worker,
+    with the reason; for a cluster that is away it waits, and is not ready."""
+    try:
+        service.serving.opened()
+    except (ClusterUnavailable, ClusterBusy) as error:
+        _log.warning("%s", error)
+        service.away = AWAY
+    except WorkbenchError as error:
+        os.write(tell, FAULT + str(error).encode()[:2000])
+        return False
+    return True
+
+
 def _watch(service: Service, tell: int) -> None:
     """Say once that the cluster has another version; files are the supervisor's to look at."""
     while True:
         time.sleep(LOOKS)
-        known = service.serving.known
-        with suppress(WorkbenchError):  # the cluster is away: its connection's breaker knows
-            if known is not None and known.engine.replaced():
+        try:
+            if service.serving.opened().engine.replaced():
                 os.write(tell, CHANGED)
                 return
+            service.away = ""
+        except WorkbenchError:  # its connection's breaker says when to try again
+            service.away = AWAY
 
 
 def preload(service: Service) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,7 @@ import pytest
 from tests.models.conftest import CONFIG, write_json
 from workbench.errors import ModelError, ModelRejected
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
-from workbench.models.onnx.cache import is_sound, seal
+from workbench.models.onnx.cache import is_sound, seal, weights_of
 from workbench.models.onnx.export import graph_file
 from workbench.models.onnx.session import open_session
 from workbench.models.weights.find import find_model
@@ -64,29 +65,44 @@ def test_tokenizers_count_by_content(own: Path) -> None:
     assert find_model(str(own)).fingerprint != before
 
 
-def cut(graph: Path) -> None:
-    graph.write_bytes(graph.read_bytes()[:-500])
+def cut(file: Path) -> None:
+    file.write_bytes(file.read_bytes()[:-500])
 
 
-def flip(graph: Path) -> None:
-    content = bytearray(graph.read_bytes())
+def flip(file: Path) -> None:
+    content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
-    graph.write_bytes(content)
+    file.write_bytes(content)
+
+
+def empty(file: Path) -> None:
+    file.write_bytes(b"")
 
 
 def test_a_damaged_graph_is_made_anew(own: Path) -> None:
     expected = OnnxEmbedder(str(own)).encode(["late interaction"])
     graph = graph_file(find_model(str(own)))
-    whole = graph.read_bytes()
-    for damage in (lambda graph: graph.write_bytes(b""), cut, flip):
-        graph.write_bytes(whole)
+    for file in (graph, weights_of(graph)):
+        whole = file.read_bytes()
+        for damage in (empty, cut, flip, Path.unlink):
+            file.write_bytes(whole)
+            assert is_sound(graph)
+            damage(file)
+            assert not is_sound(graph)
+        (graph.parent / "export-killed").mkdir()
+        assert np.array_equal(OnnxEmbedder(str(own)).encode(["late interaction"]), expected)
         assert is_sound(graph)
-        damage(graph)
-        assert not is_sound(graph)
-    (graph.parent / "export-killed").mkdir()
-    assert np.array_equal(OnnxEmbedder(str(own)).encode(["late interaction"]), expected)
-    assert is_sound(graph)
-    assert not (graph.parent / "export-killed").exists()
+        assert not (graph.parent / "export-killed").exists()
+
+
+def test_weights_are_mapped_and_so_shared(own: Path) -> None:
+    embedder = OnnxEmbedder(str(own))
+    embedder.encode_query("late interaction")
+    weights = weights_of(graph_file(embedder.folder))
+    assert weights.stat().st_size > 10_000
+    assert weights.stat().st_mode == graph_file(embedder.folder).stat().st_mode
+    if sys.platform == "linux":
+        assert weights.name in Path("/proc/self/maps").read_text()
 
 
 def test_a_graph_that_cannot_be_opened_says_what_to_do_and_that_works(own: Path) -> None:

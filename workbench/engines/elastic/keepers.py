@@ -64,6 +64,10 @@ class MirrorKeeper(FolderKeeper):
         self.corpus = ElasticCorpus(spec)
 
     @property
+    def spec(self) -> ClusterSpec:
+        return self.corpus.spec
+
+    @property
     def name(self) -> str:
         return self.corpus.name
 
@@ -79,7 +83,7 @@ class AttachedKeeper:
     """Somebody else's index: read only."""
 
     def __init__(self, spec: ClusterSpec) -> None:
-        self._spec = spec
+        self.spec = spec
         self._connection = Connection(spec)
 
     @property
@@ -88,7 +92,7 @@ class AttachedKeeper:
 
     @property
     def folder(self) -> Path:
-        return kept_beside(self._spec)
+        return kept_beside(self.spec)
 
     def open(self, *, progress: bool = False) -> AttachedEngine:
         return AttachedEngine(self._connection)
@@ -108,7 +112,7 @@ class AttachedKeeper:
         raise self._refusal()
 
     def facts(self) -> dict[str, Any]:
-        return {"url": ", ".join(self._connection.urls), "index": self._spec.index}
+        return {"url": ", ".join(self._connection.urls), "index": self.spec.index}
 
     def _refusal(self) -> ClusterError:
         return ClusterError(

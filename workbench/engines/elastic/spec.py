@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, dataclass, field, fields
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
 from workbench.errors import ProfileError, shown
@@ -64,10 +65,21 @@ class ClusterSpec:
         """Each URL of `url`."""
         return checked_urls(self.url)
 
+    def settings(self) -> dict[str, Any]:
+        """What differs from the defaults, for another process; no secret is in it."""
+        values = {known.name: getattr(self, known.name) for known in fields(ClusterSpec)}
+        values["text_fields"] = dict(self.text_fields)
+        return {name: value for name, value in values.items() if value != _DEFAULTS[name]}
+
     @property
     def attached(self) -> bool:
         """Whether the index is somebody else's."""
         return bool(self.text_fields or self.vector_field or self.id_field or self.paper_field)
+
+
+_DEFAULTS: dict[str, Any] = {
+    known.name: {} if known.default is MISSING else known.default for known in fields(ClusterSpec)
+}
 
 
 def _check_text(name: str, value: object) -> None:

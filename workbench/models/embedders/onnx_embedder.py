@@ -13,6 +13,7 @@ from workbench.models.embedders.base import LazyEmbedder, Vectors, check_finite,
 from workbench.models.memory.hardware import cores
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.pool import ModelPool
+from workbench.models.onnx.cache import graph_bytes
 from workbench.models.onnx.export import VERSIONS, Precision, graph_file, onnx_graph
 from workbench.models.onnx.session import Provider, check_provider, open_session, run_session
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder
@@ -168,7 +169,7 @@ class OnnxEmbedder(LazyEmbedder):
     def _graph_bytes(self) -> int:
         graph = graph_file(self.folder, self.precision)
         if graph.is_file():
-            return graph.stat().st_size
+            return graph_bytes(graph)
         return numbers(self.folder.tensors) * (1 if self.precision == "int8" else 4)
 
     def _run(self, session: Any, ids: list[int]) -> Vectors:

@@ -1,8 +1,11 @@
 """Exported graphs on disk: made once in a process of its own, whole or not there at all.
 
-A graph carries the sha256 of itself in its last bytes, as an entry of ONNX's own metadata
-(protobuf reads messages one after another as one). What is cut off, empty or has a changed byte
-is noticed when it is opened, and made anew.
+Weights lie in a file beside their graph, which ONNX Runtime maps: processes share them, and what it
+does not pack for its kernels (the embeddings of words) takes no memory of a session's own.
+
+A graph carries the sha256 of itself and of its weights in its last bytes, as an entry of ONNX's own
+metadata (protobuf reads messages one after another as one). What is cut off, empty or has a changed
+byte is noticed when it is opened, and made anew.
 """
 
 from __future__ import annotations
@@ -26,13 +29,23 @@ _MARK = b"\x72\x4a\x0a\x06sha256\x12\x40"
 
 _TAIL = len(_MARK) + 64
 _WORK = "export-"
-_sound: dict[Path, Identity] = {}
-"""Graphs that this process has read to the end, and which file each was."""
+_sound: dict[Path, list[Identity]] = {}
+"""Graphs that this process has read to the end, and which files each was."""
 
 
 def graph_path(folder: ModelFolder, kind: str) -> Path:
     """Where a model's graph is kept, by everything that decides what it computes."""
-    return cache_folder() / "onnx" / f"{folder.fingerprint}-{kind}.onnx"
+    return cache_folder() / "onnx" / f"{folder.fingerprint}-{kind}-mapped.onnx"
+
+
+def weights_of(graph: Path) -> Path:
+    """The file of a graph's weights, which lies beside it."""
+    return graph.with_suffix(".weights")
+
+
+def graph_bytes(graph: Path) -> int:
+    """Bytes of a graph with its weights. OSError where there is none."""
+    return sum(path.stat().st_size for path in _files(graph))
 
 
 def made_graph(folder: ModelFolder, target: Path, exporter: str, *given: str, remedy: str) -> Path:
@@ -62,7 +75,7 @@ def made_graph(folder: ModelFolder, target: Path, exporter: str, *given: str, re
 def is_sound(graph: Path) -> bool:
     """Whether a graph is there as it was made."""
     try:
-        found = identity(graph)
+        found = [identity(path) for path in _files(graph)]
         if _sound.get(graph) != found:
             _check(graph)
             _sound[graph] = found
@@ -72,9 +85,12 @@ def is_sound(graph: Path) -> bool:
 
 
 def seal(graph: Path) -> None:
-    """Add a graph's own sha256, and bring it to the disk."""
+    """Add the sha256 of a graph and its weights, and bring both to the disk."""
+    if weights_of(graph).exists():
+        with weights_of(graph).open("r+b") as stream:
+            os.fsync(stream.fileno())
     with graph.open("r+b") as stream:
-        digest = _digest(stream, graph.stat().st_size)
+        digest = _digest(graph, stream, graph.stat().st_size)
         stream.seek(0, os.SEEK_END)
         stream.write(_MARK + digest)
         stream.flush()
@@ -85,7 +101,7 @@ def _make(
     folder: ModelFolder, target: Path, exporter: str, given: Sequence[str], remedy: str
 ) -> None:
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=_WORK) as work:
-        made = Path(work) / "model.onnx"
+        made = Path(work) / target.name  # the graph names its weights' file
         done = run_module(exporter, [str(folder.path.resolve()), str(made), *given])
         if done.returncode != 0 or not made.is_file():
             reason = (done.stderr.strip().splitlines() or ["no message"])[-1]
@@ -93,6 +109,8 @@ def _make(
                 f"{folder.path}: could not be exported to ONNX ({reason[:500]}); {remedy}"
             )
         seal(made)
+        if weights_of(made).exists():
+            os.replace(weights_of(made), weights_of(target))
         os.replace(made, target)
 
 
@@ -107,15 +125,24 @@ def _check(graph: Path) -> None:
     with graph.open("rb") as stream:
         stream.seek(max(0, size))
         tail = stream.read()
-        if size <= 0 or tail != _MARK + _digest(stream, size):
+        if size <= 0 or tail != _MARK + _digest(graph, stream, size):
             raise ValueError(f"{graph} is damaged")
 
 
-def _digest(stream: BinaryIO, size: int) -> bytes:
-    """sha256 of a stream's first bytes, in hexadecimal digits."""
+def _files(graph: Path) -> list[Path]:
+    weights = weights_of(graph)
+    return [graph, weights] if weights.exists() else [graph]
+
+
+def _digest(graph: Path, stream: BinaryIO, size: int) -> bytes:
+    """sha256 of a graph's first bytes and of its weights, in hexadecimal digits."""
     hashed = sha256()
     stream.seek(0)
     while size > 0 and (block := stream.read(min(size, 2**20))):
         hashed.update(block)
         size -= len(block)
+    if weights_of(graph).exists():
+        with weights_of(graph).open("rb") as weights:
+            while block := weights.read(2**20):
+                hashed.update(block)
     return hashed.hexdigest().encode()

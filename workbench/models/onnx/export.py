@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from workbench.errors import ModelError, ModelRejected, first_line
-from workbench.models.onnx.cache import graph_path, made_graph
+from workbench.models.onnx.cache import graph_path, made_graph, weights_of
 from workbench.models.onnx.session import open_session
 from workbench.models.weights.find import ModelFolder
 
@@ -33,6 +33,9 @@ VERSIONS: dict[str, int] = {"int8": 3, "fp32": 1, "cross-encoder": 1}
 LEAST = 0.97
 """Cosine of an encoder's int8 vectors to the fp32 ones, or correlation of a cross-encoder's
 scores, below which int8 is not taken."""
+
+LEAST_MAPPED = 1024
+"""Bytes of a tensor that is worth a mapping; smaller ones stay in the graph."""
 
 MOST_TOKENS = 256
 """Tokens of a text that shows how large activations get."""
@@ -74,7 +77,23 @@ def onnx_graph(folder: ModelFolder, kind: Kind = "int8") -> Path:
 
 
 def export(folder: Path, output: Path, kind: str) -> None:
-    """Write the graph. Int8 that strays too far is refused, or for a cross-encoder stays fp32."""
+    """Write the graph and, beside it, its weights. Int8 that strays too far is refused, or for a
+    cross-encoder stays fp32."""
+    import onnx
+
+    _export(folder, output, kind)
+    onnx.save_model(
+        onnx.load(output),
+        output,
+        save_as_external_data=True,
+        location=weights_of(output).name,
+        size_threshold=LEAST_MAPPED,
+    )
+    if weights_of(output).exists():  # written for its owner alone; a cache may be shared
+        weights_of(output).chmod(output.stat().st_mode)
+
+
+def _export(folder: Path, output: Path, kind: str) -> None:
     import torch
     from transformers import AutoModel, AutoModelForSequenceClassification, AutoTokenizer
 

@@ -20,7 +20,9 @@ from workbench.corpus.analysis import fold_name
 from workbench.corpus.database import Database
 from workbench.corpus.faults import disk_faults
 from workbench.engines.base import Engine
+from workbench.errors import CorpusDamaged, CorpusError, CorpusMismatch
 from workbench.records import Paper
+from workbench.serve.faults import Refused
 from workbench.serve.graph.identity import author_id, corpus_id, folded_name, key_of, keys_of
 from workbench.system.deadline import check_deadline
 
@@ -192,7 +194,7 @@ class Catalogue:
 def open_catalogue(engine: Engine, folder: Path) -> Catalogue:
     """The catalogue of an engine's corpus, made now where there is none; others who need it wait.
 
-    Raises CorpusError where the engine cannot list its papers, DiskFull, DeadlineExceeded.
+    Raises Refused (400) where the engine cannot list its papers, DiskFull, DeadlineExceeded.
     """
     return Catalogue(made_once(folder, "papers", engine, _fill))
 
@@ -239,8 +241,16 @@ def _remove_old(folder: Path, name: str) -> None:
 
 
 def every_paper(engine: Engine) -> Iterator[Paper]:
-    """All papers of an engine, in the order of their ids."""
-    ids = sorted(engine.paper_ids())
+    """All papers of an engine, in the order of their ids. Raises Refused (400) where it cannot list
+    them, as somebody else's index cannot."""
+    try:
+        ids = sorted(engine.paper_ids())
+    except (CorpusDamaged, CorpusMismatch):
+        raise
+    except CorpusError as error:
+        raise Refused(
+            400, "this corpus cannot list its papers, which such a request needs"
+        ) from error
     for start in range(0, len(ids), READ):
         check_deadline()
         yield from engine.papers(ids[start : start + READ])

@@ -118,7 +118,7 @@ def match(asked: Asked) -> dict[str, Any]:
     if filters is not None:
         ids = asked.state.ranking(title, filters, asked.profile).best_ids(COMPLETED)
         if not filters:
-            ids = list(dict.fromkeys([*asked.state.catalogue.titled(title), *ids]))
+            ids = list(dict.fromkeys([*asked.state.titled(title), *ids]))
     wanted = fold_name(title)
     papers = asked.state.engine.papers(ids)
     scored = [(SequenceMatcher(None, wanted, fold_name(p.title)).ratio(), p) for p in papers]

@@ -17,7 +17,7 @@ from workbench.serve.graph.datasets import DATASETS
 from workbench.serve.graph.identity import MOST_ID
 from workbench.serve.graph.parameters import read_parameters
 from workbench.serve.graph.paths import PATHS, Path
-from workbench.serve.graph.schemas import FAULTS, Body
+from workbench.serve.graph.schemas import Body, described
 from workbench.serve.service import Service
 from workbench.serve.serving import Opened
 
@@ -28,22 +28,17 @@ _NAMES = re.compile(r"\{(\w+)")
 def add_graph(app: FastAPI, service: Service) -> None:
     """Every path of the API, with its OpenAPI description."""
     for path in (*PATHS, *DATASETS):
-        body = path.body
         named = [_in_path(name) for name in _NAMES.findall(path.path)]
         extra: dict[str, Any] = {
             "parameters": [*named, *(known.openapi() for known in path.parameters)]
         }
-        if body is not None:
-            schema = body.model_json_schema()
-            content = {JSON: {"schema": schema}}
-            extra["requestBody"] = {"required": True, "content": content}
         app.add_api_route(
             path.path,
             _handler(service, path),
-            methods=["POST" if body else "GET"],
+            methods=["POST" if path.body else "GET"],
             response_model=None,
             response_class=Response,
-            responses={200: {"model": path.answer, "description": path.about}, **FAULTS},
+            responses=described(path.about),
             openapi_extra=extra,
             summary=path.about,
             description=(path.work.__doc__ or "").strip(),

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 class Body(BaseModel):
     """A body with these members and no others."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", defer_build=True)
 
 
 class Error(Body):
@@ -191,13 +191,21 @@ class Examples(Body):
     negativePaperIds: list[str] = Field(default_factory=list, max_length=100)
 
 
-FAULTS: dict[int | str, dict[str, Any]] = {
-    400: {"model": Error, "description": "What is wrong, and what is right."},
-    403: {"model": Message, "description": "The key is missing or wrong."},
-    404: {"model": Error, "description": "There is none of that id."},
-    405: {"model": Error, "description": "The path has no such method."},
-    429: {"model": Busy, "description": "More to do than the service can; try again."},
-    500: {"model": Message, "description": "A fault of the service; its log has the request's id."},
-    504: {"model": Message, "description": "It took longer than a request may."},
+FAULTS: dict[int, tuple[type[Body], str]] = {
+    400: (Error, "What is wrong, and what is right."),
+    403: (Message, "The key is missing or wrong."),
+    404: (Error, "There is none of that id."),
+    405: (Error, "The path has no such method."),
+    429: (Busy, "More to do than the service can; try again."),
+    500: (Message, "A fault of the service; its log has the request's id."),
+    504: (Message, "It took longer than a request may."),
 }
-"""Every answer other than 200 that a path can give."""
+"""Every answer other than 200 that a path can give: its body, and when."""
+
+
+def described(about: str, content: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:
+    """A path's answers for its route; `openapi` adds the bodies."""
+    first: dict[str, Any] = {"description": about}
+    if content is not None:
+        first["content"] = content
+    return {200: first, **{code: {"description": when} for code, (_, when) in FAULTS.items()}}

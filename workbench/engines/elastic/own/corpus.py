@@ -59,6 +59,11 @@ class ElasticCorpus:
         self._versions = Versions(self.connection)
 
     @property
+    def spec(self) -> ClusterSpec:
+        """Which index on which cluster."""
+        return self.connection.spec
+
+    @property
     def name(self) -> str:
         """URL and index, for messages."""
         return self.connection.where
