@@ -250,7 +250,7 @@ def test_the_range_over_ties_is_that_of_all_orders(seed: int) -> None:
     judgments.append(Judgment("q", "elsewhere", 1))
     metrics = ("nDCG@3", "AP", "RR")
     report = make_report({"q": papers}, ["q"], judgments, metrics)
-    found = tie_range({"q": (papers, scores)}, judgments, report)
+    found = tie_range({"q": (papers, scores)}, report)
     orders = [
         list(order)
         for order in itertools.permutations(range(5))

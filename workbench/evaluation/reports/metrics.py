@@ -45,18 +45,17 @@ def per_query(
     Raises EvaluationError for an unknown metric, a paper twice in one ranking, or judgments of one
     pair that disagree; MissingDependency without ir_measures.
     """
-    return values_of(ids_of(as_run(run)), grades_by_query(judgments), metrics)
+    return values_of(ids_of(as_run(run)), grades_by_query(judgments), parse_metrics(metrics))
 
 
 def values_of(
     ranked: Mapping[str, Sequence[str]],
     grades: Mapping[str, Mapping[str, int]],
-    metrics: str | Iterable[str],
+    measures: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """`per_query` of rankings and grades that were checked before."""
+    """`per_query` of rankings, grades and metrics (`parse_metrics`) that were checked before."""
     import pandas as pd
 
-    measures = parse_metrics(metrics)
     ids = [query_id for query_id in ranked if query_id in grades]
     qrels = {i: {paper: max(grade, 0) for paper, grade in grades[i].items()} for i in ids}
     rankings = {i: ranked[i] for i in ids}
