@@ -27,7 +27,7 @@ from workbench.errors import (
     shown,
 )
 from workbench.evaluation.collection import run_label, run_settings, unknown_papers
-from workbench.evaluation.reports.metrics import parse_metrics, values_of
+from workbench.evaluation.reports.metrics import QueryValues, parse_metrics
 from workbench.evaluation.reports.report import Evaluator, Report
 from workbench.experiments.batch import CandidateBatch
 from workbench.experiments.candidates import retrieval_settings
@@ -354,14 +354,13 @@ def tie_range(ranked: Mapping[str, Ranked], report: Report) -> dict[str, tuple[f
         worst[query] = [papers[i] for i in np.lexsort((given, -scores))]
         best[query] = [papers[i] for i in np.lexsort((-given, -scores))]
     metrics = list(report.metrics)
-    ends = []
-    for run in (worst, best):
-        values = report.per_query[metrics].copy()
-        if run:
-            found = values_of(run, {query: grades[query] for query in run}, parse_metrics(metrics))
-            values.loc[found.index, metrics] = found[metrics]
-        ends.append(values.mean())
-    return {name: (float(ends[0][name]), float(ends[1][name])) for name in metrics}
+    low, high = (report.per_query[metrics].to_numpy(copy=True) for _ in range(2))
+    if worst:
+        measured = QueryValues({q: grades[q] for q in worst}, parse_metrics(metrics))
+        rows = [row for row, query in enumerate(report.per_query.index) if query in worst]
+        low[rows], high[rows] = measured.of(worst), measured.of(best)
+    ends = zip(low.mean(axis=0).tolist(), high.mean(axis=0).tolist(), strict=True)
+    return dict(zip(metrics, ends, strict=True))
 
 
 def _matters(papers: list[str], scores: NDArray[np.float64], grades: Mapping[str, int]) -> bool:

@@ -17,10 +17,10 @@ from workbench.evaluation.reports.bounds import Bounds, GradesByQuery, Unjudged,
 from workbench.evaluation.reports.comparison import Comparison, compare
 from workbench.evaluation.reports.metrics import (
     DEFAULT_METRICS,
+    QueryValues,
     grades_by_query,
     judged_share,
     parse_metrics,
-    values_of,
 )
 from workbench.evaluation.reports.runs import Run, Scored, as_run, ids_of
 from workbench.evaluation.reports.trec import read_scores, write_scored
@@ -271,6 +271,7 @@ class Evaluator:
         grades = grades_by_query(judgments)
         _check_judged(self._ids, grades)
         self._grades = {query_id: grades[query_id] for query_id in self._ids if query_id in grades}
+        self._values = QueryValues(self._grades, self._measures)
         self._unknown = len(grades) - len(self._grades)
         self._settled = settled
 
@@ -297,7 +298,7 @@ class Evaluator:
         bit."""
         resamples, seed = told.get("resamples", 1_000), told.get("seed", 0)
         asked = {query_id: ranked.get(query_id, []) for query_id in self._ids}
-        frame = values_of(asked, self._grades, self._measures)
+        frame = self._values.of(asked)
         grades = self._grades
         intervals = {
             name: Interval(*mean_interval(frame[name].to_numpy(), resamples, seed))
