@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,14 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.conftest import need
 from tests.experiments.conftest import METRICS, Make
 from workbench.corpus.analysis import Analyser
 from workbench.errors import CorpusNotFound, ExperimentError
 from workbench.experiments.evaluating import Subject
 from workbench.experiments.experiment import Experiment
+from workbench.experiments.kept import KeptExperiment
+from workbench.experiments.page import page
 from workbench.experiments.rerunning import rerun
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.ranking.retriever import Retriever
@@ -132,9 +136,9 @@ def test_what_is_exported_is_what_other_tools_read(
     theirs = ir_measures.calc_aggregate([ir_measures.parse_measure("AP")], qrels, run)
     assert list(theirs.values()) == [pytest.approx(found.metrics["AP"].mean)]
     assert wb.Profile.from_toml(folder / "profile.toml") == found.profile
-    page = (folder / "report.html").read_text("utf-8")
-    assert "<svg" in page
-    assert "http" not in page.replace("http-equiv", "")
+    shown = (folder / "report.html").read_text("utf-8")
+    assert "<svg" in shown
+    assert "http" not in shown.replace("http-equiv", "")
 
 
 def test_other_tools_take_the_rankings(bench: Workbench, judged: Judged, tmp_path: Path) -> None:
@@ -148,6 +152,8 @@ def test_other_tools_take_the_rankings(bench: Workbench, judged: Judged, tmp_pat
 
 
 def test_a_page_escapes_what_people_wrote(bench: Workbench, judged: Judged, tmp_path: Path) -> None:
+    title = "Ranking with <em onclick=alert(2)>care</em> & sense"
+    bench.add({"id": "<p>", "title": title, "abstract": "Alert ranking script."}, progress=False)
     queries = [Query("<script>alert(1)</script> ranking", id="<b>"), *judged[0][1:]]
     judgments = [Judgment("<b>", judged[1][0].paper_id, 1), *judged[1]]
     with bench.experiment("<i>name</i>") as run:
@@ -157,13 +163,19 @@ def test_a_page_escapes_what_people_wrote(bench: Workbench, judged: Judged, tmp_
     assert "<script>alert" not in text
     assert "<img" not in text
     assert "&lt;i&gt;name&lt;/i&gt;" in text
+    assert "Ranking with &lt;em onclick=alert(2)&gt;care&lt;/em&gt; &amp; sense" in text
+    assert "&lt;p&gt;, not judged" in text
+    gone = KeptExperiment(run.last.store, run.last.document)  # its corpus is not at hand
+    assert "Ranking with" not in page(gone)
+    assert "&lt;p&gt;, not judged" in page(gone)
 
 
-@pytest.mark.filterwarnings("ignore")  # of mlflow and what it imports
 def test_mlflow_gets_the_means_and_the_page(
     bench: Workbench, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    mlflow = pytest.importorskip("mlflow", reason="the extra [mlflow] is optional")
+    need(find_spec("mlflow") is not None, "MLflow", "pip install -e '.[test]'")
+    import mlflow
+
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
     found = measured(bench, judged).tag("sent")
