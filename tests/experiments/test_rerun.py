@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 import workbench as wb
+from tests.command import run
 from tests.conftest import need
 from tests.experiments.conftest import METRICS, Make
 from workbench.corpus.analysis import Analyser
@@ -45,7 +46,7 @@ def command(*arguments: object, **variables: str) -> subprocess.CompletedProcess
     )  # fmt: skip
 
 
-@pytest.mark.parametrize("threads", ["1", "2", "8"])
+@pytest.mark.parametrize("threads", ["1", "8"])
 def test_fresh_processes_give_the_same_bits(bench: Workbench, judged: Judged, threads: str) -> None:
     """With late interaction too, in batches of another size."""
     profile = wb.Profile(reranker="late-interaction", n_rerank=5, batch_size=3)
@@ -92,7 +93,7 @@ def test_a_changed_corpus_is_listed_with_the_numbers_that_differ(
         {name: v.mean for name, v in now.metrics.items()}
     )
     assert "not identical" in str(again)
-    done = command("rerun", f"{bench.folder}/{found.id}")
+    done = run("rerun", f"{bench.folder}/{found.id}")
     assert done.returncode == 1
     assert "removed since" in done.stdout
 
@@ -145,8 +146,8 @@ def test_other_tools_take_the_rankings(bench: Workbench, judged: Judged, tmp_pat
     found = measured(bench, judged)
     frame = found.to_pyterrier()
     assert list(frame.columns) == ["qid", "query", "docno", "score", "rank"]
-    for run in (frame, found.to_ranx()):
-        report = wb.Report.from_run(run, judged[1], METRICS)
+    for rankings in (frame, found.to_ranx()):
+        report = wb.Report.from_run(rankings, judged[1], METRICS)
         assert report.metrics["nDCG@10"].mean == pytest.approx(found.metrics["nDCG@10"].mean)
     assert np.array_equal(frame[frame["rank"] == 0]["qid"], [q.id for q in judged[0]])
 
@@ -179,8 +180,8 @@ def test_mlflow_gets_the_means_and_the_page(
     monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     mlflow.set_tracking_uri((tmp_path / "mlruns").as_uri())
     found = measured(bench, judged).tag("sent")
-    run = mlflow.get_run(found.log_to_mlflow("papers"))
-    assert run.data.metrics["nDCG_at_10"] == found.metrics["nDCG@10"].mean
-    assert run.data.params["weights.dense"] == "0.3"
-    assert (run.data.tags["workbench.id"], run.data.tags["workbench.tags"]) == (found.id, "sent")
+    kept = mlflow.get_run(found.log_to_mlflow("papers"))
+    assert kept.data.metrics["nDCG_at_10"] == found.metrics["nDCG@10"].mean
+    assert kept.data.params["weights.dense"] == "0.3"
+    assert (kept.data.tags["workbench.id"], kept.data.tags["workbench.tags"]) == (found.id, "sent")
     assert list((tmp_path / "mlruns").rglob("report.html"))
