@@ -81,6 +81,22 @@ def nothing_is_left_in_the_checkout() -> Iterator[None]:
     assert not left, f"while the tests ran, the checkout got new files: {sorted(left)}"
 
 
+LONG = ("browser", "test_notebooks.py", "elastic", "test_kill.py", "serve", "experiments",
+        "studies", "qa", "corpus")  # fmt: skip
+"""What takes longest, in parts of paths: it begins first, so that no process ends alone with it."""
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files in the order of LONG, which `--no-loadscope-reorder` keeps."""
+
+    def place(item: pytest.Item) -> int:
+        parts = item.path.relative_to(ROOT).parts
+        return next((n for n, name in enumerate(LONG) if name in parts), len(LONG))
+
+    items.sort(key=place)
+
+
 def hear_ctrl_c() -> None:
     """For `preexec_fn`: a shell's background jobs ignore SIGINT, and hand that down."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -13,10 +13,14 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from nbformat import NotebookNode
 
+from tests.conftest import ROOT
 from tests.waiting import HANG
+from workbench.experiments.store import ExperimentStore
+from workbench.studies.notebooks import run_notebook
 from workbench.widgets.live import VIEW
 
-NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+TWICE = ROOT / "notebooks" / "10_reproduce_an_experiment.ipynb"
 
 
 @pytest.fixture(params=NOTEBOOKS, ids=[path.stem for path in NOTEBOOKS])
@@ -45,12 +49,35 @@ def surroundings(
         monkeypatch.setenv("WORKBENCH_ES_URL", url)
 
 
+def test_an_experiment_reproduced_twice_gives_the_same_records(tmp_path: Path) -> None:
+    records = []
+    for name in ("one", "two"):
+        out = tmp_path / name
+        given = {"corpus": str(ROOT / "data" / "landmarks"), "out": str(out)}
+        done = run_notebook(TWICE, given, corpus=tmp_path / "runs")
+        assert done.ok, done.error
+        store = ExperimentStore(out / "corpus" / "experiments")
+        documents = [store.document(row.id) for row in store.summaries()]
+        told = [{n: d.get(n) for n in ("kind", "metrics", "stages")} for d in documents]
+        # Systems side by side are kept as they end.
+        records.append(sorted(told, key=repr))
+    assert records[0] == records[1]
+    _is_whole(nbformat.read(done.copy, as_version=4))
+
+
 @pytest.mark.usefixtures("surroundings")
+@pytest.mark.parametrize(
+    "path", [p for p in NOTEBOOKS if p != TWICE], ids=lambda path: path.stem, indirect=True
+)
 def test_runs_from_top_to_bottom(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(
         notebook, timeout=int(HANG), resources={"metadata": {"path": path.parent}}
     ).execute()
+    _is_whole(notebook)
+
+
+def _is_whole(notebook: NotebookNode) -> None:
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     warned = [o.text for o in outputs if o.get("name") == "stderr" and "Warning" in o.text]
     assert outputs

@@ -8,8 +8,8 @@ import shlex
 import shutil
 from pathlib import Path
 
+from tests.command import run
 from tests.conftest import ROOT
-from tests.experiments.test_rerun import command
 
 TEXT = (ROOT / "docs" / "experiments.md").read_text("utf-8")
 
@@ -30,6 +30,6 @@ def test_the_document_runs(tmp_path: Path) -> None:
             for line in block.splitlines():
                 _, *arguments = shlex.split(line)
                 if arguments[0] != "notebook":  # run elsewhere, in the tests of notebooks
-                    done = command(*arguments)
+                    done = run(*arguments)
                     assert done.returncode == 0, (line, done.stderr)
     assert (tmp_path / "build" / "report.html").is_file()

@@ -30,13 +30,25 @@ def main() -> None:
         model.release()
     pool.ledger = Ledger(pool.ledger.budgets)
     file = HERE / "recordings" / "cpu.jsonl"
-    with Sampler(pool.ledger, interval=0.2, record=file, replace=True):
-        time.sleep(0.5)
+    with Sampler(pool.ledger, interval=0.2, record=file, replace=True) as sampler:
         for model in (small, exact, small):
+            sampled(sampler, 2)
             model.encode(texts[:40])
-            time.sleep(0.4)
+        sampled(sampler, 2)
         small.release()
-        time.sleep(0.5)
+        sampled(sampler, 3)
+
+
+def sampled(sampler: Sampler, more: int) -> None:
+    """Wait until the sampler has as many moments more."""
+    least = len(moments(sampler)) + more
+    while len(moments(sampler)) < least:
+        time.sleep(0.02)
+
+
+def moments(sampler: Sampler) -> set[float]:
+    """When it sampled."""
+    return {sample.time for sample in sampler.timeline().samples}
 
 
 if __name__ == "__main__":

@@ -14,7 +14,8 @@ import pandas as pd
 import pytest
 
 import workbench as wb
-from tests.conftest import ROOT, hear_ctrl_c
+from tests.command import run
+from tests.conftest import hear_ctrl_c
 from workbench.errors import AnswerError, QueryError, WorkbenchError, WriterError
 from workbench.qa.asking import Stages
 from workbench.qa.choose import choose
@@ -332,13 +333,8 @@ def test_ctrl_c_gives_what_is_finished(landmarks: Workbench) -> None:
     assert "Interrupted" in rest
 
 
-def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "workbench", "ask", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
-
-
 def test_the_command_prints_the_answer_as_json(landmarks: Workbench) -> None:
-    done = run(str(landmarks.folder), QUESTION, "--json")
+    done = run("ask", str(landmarks.folder), QUESTION, "--json")
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["question"] == QUESTION
@@ -346,7 +342,9 @@ def test_the_command_prints_the_answer_as_json(landmarks: Workbench) -> None:
 
 
 def test_the_command_streams_events_and_says_that_there_is_no_answer(landmarks: Workbench) -> None:
-    done = run(str(landmarks.folder), "Which recipe makes sourdough rise?", "--json", "--stream")
+    done = run(
+        "ask", str(landmarks.folder), "Which recipe makes sourdough rise?", "--json", "--stream"
+    )
     assert done.returncode == 3, done.stderr
     kinds = [json.loads(line)["kind"] for line in done.stdout.splitlines()]
     assert kinds[0] == "asked"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -13,14 +14,18 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import workbench as wb
 from tests.experiments.conftest import METRICS
 from workbench.errors import EvaluationError, ProfileError
 from workbench.evaluation.reports.metrics import per_query
 from workbench.evaluation.reports.report import make_report
+from workbench.experiments.batch import CandidateBatch
 from workbench.experiments.experiment import Experiment
-from workbench.records import Judgment, Query
+from workbench.ranking.weights import ranked_papers
+from workbench.records import Candidates, Judgment, Query
 from workbench.session import Workbench
 from workbench.studies import systems
 from workbench.studies.systems import tie_range
@@ -68,14 +73,14 @@ def test_systems_of_every_kind_stand_side_by_side(
 def test_a_failing_system_is_recorded_and_the_others_finish(
     bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual = systems.fuse
+    usual = CandidateBatch.rank
 
-    def broken(parts: Any, weights: Any) -> Any:
-        if weights[0] == 1:
+    def broken(self: CandidateBatch, profile: wb.Profile, k: int) -> Any:
+        if profile.weights["bm25"] == 1:
             raise RuntimeError("the disk of the other lab")
-        return usual(parts, weights)
+        return usual(self, profile, k)
 
-    monkeypatch.setattr(systems, "fuse", broken)
+    monkeypatch.setattr(CandidateBatch, "rank", broken)
     asked: dict[str, Any] = {"a": {"bm25": 0.5}, "b": {"bm25": 1}, "c": {"dense": 1}}
     found = wb.compare(asked, *judged, METRICS, bench=bench, progress=False, baseline="c")
     assert list(found.reports) == ["a", "c"]
@@ -91,40 +96,84 @@ def test_a_failing_system_is_recorded_and_the_others_finish(
 
 KILLED = """
 import os, sys
+from workbench.experiments import blobs, database
 from workbench.studies import systems
 import workbench as wb
+def counting(owner, name):
+    usual = getattr(owner, name)
+    def step(*given, **options):
+        global left
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), 9)
+        return usual(*given, **options)
+    setattr(owner, name, step)
+for owner, name in ((systems, "_own"), (systems.Retrieval, "_retrieve"), (blobs, "replace_bytes"),
+                    (systems.CandidateBatch, "rank"), (database.ExperimentDatabase, "add")):
+    counting(owner, name)
 bench = wb.open(sys.argv[1], progress=False)
-kept = []
-usual = systems._own
-def dies(*given):
-    if len(kept) == 2:
-        os.kill(os.getpid(), 9)
-    kept.append(1)
-    return usual(*given)
-systems._own = dies
-grid = {"weights.dense": [0.1, 0.2, 0.3, 0.4]}
-wb.sweep(None, grid, sys.argv[2], sys.argv[3], bench=bench, progress=False)
+for query in wb.read_queries(sys.argv[2]):  # known to the children, who are spared the model
+    bench.subject.embedder.encode_query(query.text)
+for left in map(int, sys.argv[4:]):
+    if child := os.fork():
+        print(-os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        continue
+    grid = {"n_retrieval": [5, 20, 60], "weights.dense": [0.2, 0.7]}
+    wb.sweep(None, grid, sys.argv[2], sys.argv[3], bench=bench, progress=False)
+    os._exit(0)
 """
 
 
-def test_killed_and_run_again_nothing_is_measured_twice(
-    bench: Workbench, judged: Judged, tmp_path: Path
+def test_killed_at_any_moment_and_run_again_nothing_is_measured_twice(
+    bench: Workbench, judged: Judged, retrieved: list[str], tmp_path: Path
 ) -> None:
-    import json
-
+    """Three sets of candidates side by side, killed five times at steps drawn at random."""
     queries, qrels = tmp_path / "queries.jsonl", tmp_path / "qrels.txt"
     rows = [json.dumps({"id": q.id, "text": q.text}) for q in judged[0]]
     queries.write_text("\n".join(rows), "utf-8")
     lines = [f"{j.query_id} 0 {j.paper_id} {j.grade}" for j in judged[1]]
     qrels.write_text("\n".join(lines), "utf-8")
-    command = [sys.executable, "-c", KILLED, *map(str, (bench.folder, queries, qrels))]
-    done = subprocess.run(command, capture_output=True, check=False)
-    assert done.returncode == -9, done.stderr
-    grid = {"weights.dense": [0.1, 0.2, 0.3, 0.4]}
+    steps = np.random.default_rng().integers([1, 4, 6, 8, 10], [4, 8, 12, 16, 20]).tolist()
+    command = [sys.executable, "-c", KILLED, *map(str, (bench.folder, queries, qrels, *steps))]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    codes = done.stdout.split()
+    assert codes[0] == "9", (steps, done.stderr)
+    assert set(codes) <= {"0", "9"}, (steps, codes, done.stderr)
+    before = {row.id for row in bench.experiments().rows if row.kind == "evaluate"}
+    grid = {"n_retrieval": [5, 20, 60], "weights.dense": [0.2, 0.7]}
     found = wb.sweep(None, grid, queries, qrels, bench=bench, progress=False)
-    made = [row for row in bench.experiments().rows if row.kind == "evaluate"]
-    assert len(made) == 4
-    assert {point.experiment for point in found.points} == {row.id for row in made}
+    made = {row.id for row in bench.experiments().rows if row.kind == "evaluate"}
+    assert before <= made
+    assert len(made) == 6  # nothing twice, nothing missing
+    assert {point.experiment for point in found.points} == made
+    again = bench.evaluate(*judged, profile=found.points[-1].profile, progress=False)
+    assert again.metrics["nDCG@10"] == found.points[-1].metrics["nDCG@10"]
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=25)
+def test_a_batch_ranks_as_each_query_alone(seed: int) -> None:
+    """Equal scores, passages of one paper, queries that found nothing: the same bits."""
+    rng = np.random.default_rng(seed)
+    signals, found = ("bm25", "title", "dense"), []
+    for number in range(int(rng.integers(1, 5))):
+        ids = np.sort(rng.integers(0, 9, int(rng.integers(0, 20))).astype(np.str_))
+        values = rng.integers(0, 4, (len(ids), 3)) / 3
+        numbers = np.arange(len(ids), dtype=np.int32)
+        query = Query("x", id=f"q{number}")
+        lower = np.array([0.0, 0.0, -1.0])
+        found.append(
+            (query, Candidates(query, signals, ids.astype(np.str_), numbers, values, lower))
+        )
+    batch = CandidateBatch(found)
+    for normaliser in ("min-max", "rrf", "z-score"):
+        weights = {"bm25": float(rng.random()), "dense": 0.5}
+        profile = wb.Profile(weights=weights, normaliser=normaliser, feedback=False)
+        ranked = batch.rank(profile, 6)
+        for query, candidates in found:
+            papers, scores = ranked_papers(candidates, profile, 6)
+            assert ranked[query.id][0] == papers
+            assert ranked[query.id][1].tobytes() == scores.tobytes()
 
 
 def test_a_grid_is_retrieved_once_and_gives_the_same_numbers(
@@ -223,9 +272,9 @@ def test_costs_make_a_front(bench: Workbench, judged: Judged) -> None:
 
 
 def test_bad_systems_and_grids_are_told(bench: Workbench, judged: Judged) -> None:
-    for given, said in (([], "no system"), ("default", "give a list"), (["fast"], "say which")):
+    for wrong, said in (([], "no system"), ("default", "give a list"), (["fast"], "say which")):
         with pytest.raises(EvaluationError, match=said):
-            wb.compare(given, *judged, progress=False)
+            wb.compare(wrong, *judged, progress=False)
     with pytest.raises(EvaluationError, match="baseline is 'x'"):
         wb.compare([bench], *judged, baseline="x", progress=False)
     with pytest.raises(ProfileError, match="no profile 'nobody'"):
@@ -250,7 +299,7 @@ def test_the_range_over_ties_is_that_of_all_orders(seed: int) -> None:
     judgments.append(Judgment("q", "elsewhere", 1))
     metrics = ("nDCG@3", "AP", "RR")
     report = make_report({"q": papers}, ["q"], judgments, metrics)
-    found = tie_range({"q": (papers, scores)}, judgments, report)
+    found = tie_range({"q": (papers, scores)}, report)
     orders = [
         list(order)
         for order in itertools.permutations(range(5))

@@ -9,14 +9,11 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from tests.conftest import ROOT
-from tests.experiments.test_rerun import command
+from tests.command import run
 from workbench.errors import ExperimentError
-from workbench.experiments.store import ExperimentStore
 from workbench.session import Workbench
 from workbench.studies.notebooks import inject, parameter, run_notebook
 
-NOTEBOOK = ROOT / "notebooks" / "10_reproduce_an_experiment.ipynb"
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 
@@ -38,7 +35,7 @@ def test_a_run_keeps_its_copy_and_its_measurements(bench: Workbench, tmp_path: P
         "judged = {'q': {paper: 1}}\n"
         "bench.evaluate({'q': 'ranking'}, judged, metric, progress=False); print(metric, most)",
     )
-    done = command(
+    done = run(
         "notebook", "run", path, "-p", f"corpus={bench.folder}", "-p", "metric=RR", "-p", "most=4"
     )
     assert done.returncode == 0, done.stderr
@@ -82,7 +79,7 @@ def test_a_failure_anywhere_is_told_and_kept(tmp_path: Path, source: str, said: 
 
 def test_the_command_of_a_failing_notebook_exits_1(tmp_path: Path) -> None:
     path = written(tmp_path / "fails.ipynb", "raise SystemError('no')")
-    done = command("notebook", "run", path)
+    done = run("notebook", "run", path)
     assert done.returncode == 1
     assert "SystemError" in done.stderr
     assert "Kept: " in done.stdout
@@ -123,20 +120,3 @@ def test_typed_values_are_json_or_text() -> None:
     assert parameter("path=a=b") == ("path", "a=b")
     with pytest.raises(ExperimentError, match="NAME=VALUE"):
         parameter("k")
-
-
-def test_the_notebook_of_the_project_gives_the_same_records_twice(tmp_path: Path) -> None:
-    records = []
-    for name in ("one", "two"):
-        out = tmp_path / name
-        given = {"corpus": str(ROOT / "data" / "landmarks"), "out": str(out)}
-        done = run_notebook(NOTEBOOK, given, corpus=tmp_path / "runs")
-        assert done.ok, done.error
-        store = ExperimentStore(out / "corpus" / "experiments")
-        documents = [store.document(row.id) for row in store.summaries()]
-        told = [{n: d.get(n) for n in ("kind", "metrics", "stages")} for d in documents]
-        # Systems side by side are kept as they end.
-        records.append(sorted(told, key=repr))
-    assert records[0] == records[1]
-    assert {record["kind"] for record in records[0]} == {"evaluate", "block", "comparison"}
-    assert len(ExperimentStore(tmp_path / "runs" / "experiments").summaries()) == 2

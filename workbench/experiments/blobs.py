@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -55,7 +56,7 @@ def encode(columns: Mapping[str, Any], about: Mapping[str, str]) -> bytes:
     table = pa.table(arrays).replace_schema_metadata(dict(about) or None)
     texts = [name for name, array in arrays.items() if pa.types.is_string(array.type)]
     # Bytes of equal weight side by side compress; scores and vectors are most of a record.
-    split = [field.path for field in _leaves(table) if str(field.physical_type) in _FLOATS]
+    split = [path for path, kind in _leaves(table.schema) if kind in _FLOATS]
     sink = pa.BufferOutputStream()
     pq.write_table(
         table,
@@ -108,14 +109,17 @@ def _plain(array: Any) -> Any:
     return array.to_numpy(zero_copy_only=False)
 
 
-def _leaves(table: Any) -> list[Any]:
+@cache
+def _leaves(schema: Any) -> list[tuple[str, str]]:
+    """Paths and physical types of what a file of this schema has; tables have few schemas."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     sink = pa.BufferOutputStream()
-    pq.write_table(table.slice(0, 0), sink)
-    schema = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
-    return [schema.column(i) for i in range(len(schema.names))]
+    pq.write_table(schema.empty_table(), sink)
+    columns = pq.ParquetFile(pa.BufferReader(sink.getvalue())).schema
+    found = [columns.column(i) for i in range(len(columns.names))]
+    return [(column.path, str(column.physical_type)) for column in found]
 
 
 def _small(arrays: Mapping[str, Any]) -> list[str]:

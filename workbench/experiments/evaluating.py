@@ -27,7 +27,7 @@ from workbench.evaluation.inputs import (
 )
 from workbench.evaluation.metric_names import metric_names
 from workbench.evaluation.reports.metrics import deepest_cutoff, grades_by_query
-from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.reports.report import Evaluator, Report
 from workbench.experiments.candidates import (
     CandidateCache,
     Gathering,
@@ -110,6 +110,17 @@ class Collection:
     def grades(self) -> dict[str, dict[str, int]]:
         """Query id -> paper id -> grade."""
         return grades_by_query(self.judgments)
+
+    @cached_property
+    def told(self) -> tuple[str, str]:
+        """Its queries and its judgments, each as one text: equal for equal collections."""
+        texts = [(query.id, query.text) for query in self.queries]
+        judged = sorted((j.query_id, j.paper_id, j.grade) for j in self.judgments)
+        return repr(texts), repr(judged)
+
+    def evaluator(self, metrics: Sequence[str]) -> Evaluator:
+        """What measures runs on it. Raises what `Evaluator` raises."""
+        return Evaluator(self.queries, self.judgments, metrics, settled=self.settled)
 
 
 @dataclass(eq=False, repr=False)
@@ -238,16 +249,15 @@ def evaluate(
     names = metric_names(metrics)
     check_depth(names, k)
     unknown = unknown_papers(subject.engine, collection.queries, collection.grades)
+    evaluator = collection.evaluator(names)
     found = retrieve(subject, collection, profile, cache=cache, progress=progress)
     ranked: dict[str, Ranked] = {}
     for query, candidates in found:
         with naming(query):
             ranked[query.id] = ranked_papers(candidates, profile, k)
-    report = make_report(
-        {query_id: papers for query_id, (papers, _) in ranked.items()},
-        collection.queries, collection.judgments, names, label=run_label(profile),
-        settled=collection.settled, unknown_papers=unknown,
-        settings=run_settings(subject.engine, profile, k),
+    report = evaluator.report_on(
+        {query_id: papers for query_id, (papers, _) in ranked.items()}, run_label(profile),
+        unknown_papers=unknown, settings=run_settings(subject.engine, profile, k),
     )  # fmt: skip
     seconds = time.perf_counter() - started
     return Evaluation(subject, collection, profile, k, report, ranked, found, seconds)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from workbench.errors import WorkbenchError
 from workbench.experiments.kept import KeptExperiment
 from workbench.experiments.store import Summary
 from workbench.present.view import render
@@ -65,7 +66,7 @@ def _history(siblings: Sequence[Summary], metric: str, own: str) -> list[dict[st
     values = np.array([row.metrics[metric] for row in found])
     span = float(np.ptp(values)) or 1.0
     return [
-        {"x": 5 + (_WIDTH - 10) * i / (len(found) - 1),
+        {"x": 64 + (_WIDTH - 70) * i / (len(found) - 1),
          "y": 5 + (_HEIGHT - 10) * (1 - (value - values.min()) / span),
          "value": float(value), "name": row.name, "id": row.id, "own": row.id == own}
         for i, (row, value) in enumerate(zip(found, values, strict=True))
@@ -73,25 +74,39 @@ def _history(siblings: Sequence[Summary], metric: str, own: str) -> list[dict[st
 
 
 def _queries(experiment: KeptExperiment) -> list[dict[str, Any]]:
-    """The worst queries in the first metric, with their first papers and their grades."""
+    """The worst queries in the first metric, with their first papers, titles and grades."""
     texts = {query.id: query.text for query in experiment.queries}
     grades = experiment.collection.grades
     frame = experiment.per_query
     worst = frame.sort_values(frame.columns[0], kind="stable").head(SHOWN)
+    first = {str(query): experiment.ranked[str(query)][0][:PAPERS] for query in worst.index}
+    titles = _titles(experiment, {paper for papers in first.values() for paper in papers})
     return [
         {
             "id": query,
             "text": texts.get(str(query), ""),
             "values": [f"{value:.3f}" for value in row],
             "papers": [
-                {"id": paper, "score": score, "grade": grades.get(str(query), {}).get(paper)}
-                for paper, score in zip(*_first(experiment, str(query)), strict=True)
+                {
+                    "id": paper,
+                    "title": titles.get(paper, ""),
+                    "grade": grades.get(str(query), {}).get(paper),
+                }
+                for paper in first[str(query)]
             ],
         }
         for query, row in worst.iterrows()
     ]
 
 
-def _first(experiment: KeptExperiment, query: str) -> tuple[list[str], list[float]]:
-    papers, scores = experiment.ranked[query]
-    return papers[:PAPERS], scores[:PAPERS].tolist()
+def _titles(experiment: KeptExperiment, papers: set[str]) -> dict[str, str]:
+    """Titles as the corpus has them now; none where it is not at hand, since a page is of the
+    record, which holds ids."""
+    try:
+        subject = experiment.subject()
+        if subject is None:
+            return {}
+        known = sorted(subject.engine.known(papers))
+        return {paper.id: paper.title for paper in subject.engine.papers(known)}
+    except WorkbenchError:
+        return {}

@@ -16,11 +16,12 @@ import numpy as np
 
 from workbench.corpus.notices import notice
 from workbench.errors import WorkbenchError
-from workbench.evaluation.collection import naming, run_label, run_settings, unknown_papers
-from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.collection import run_label, run_settings, unknown_papers
+from workbench.evaluation.reports.report import Report
 from workbench.evaluation.tuning.curve import WeightCurve
 from workbench.evaluation.tuning.tune import tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
+from workbench.experiments.batch import CandidateBatch
 from workbench.experiments.candidates import CandidateCache
 from workbench.experiments.evaluating import (
     Collection,
@@ -37,7 +38,6 @@ from workbench.models.weights.digest import digest_of
 from workbench.profiles import Profile, enclosing_experiment, may_record
 from workbench.qa.evaluation.questions import JudgedQuestion
 from workbench.qa.evaluation.report import AnswerReport
-from workbench.ranking.weights import ranked_papers
 
 SEEDS = {"bootstrap": 0, "resamples": 1_000}
 """Of the intervals of a report, which are the only numbers by chance."""
@@ -107,15 +107,10 @@ class Recorder:
 
         def document() -> dict[str, Any]:
             best = profile.replace(weights=tuned.best.weights)
-            ranked = {}
-            for query, candidates in found:
-                with naming(query):
-                    ranked[query.id] = ranked_papers(candidates, best, 1000)
-            report = make_report(
-                {query_id: papers for query_id, (papers, _) in ranked.items()},
-                collection.queries, collection.judgments, metric, label=run_label(best),
-                settled=collection.settled, unknown_papers=unknown,
-                settings=run_settings(subject.engine, best, 1000),
+            ranked = CandidateBatch(found).rank(best, 1000)
+            report = collection.evaluator([metric]).report_on(
+                {query_id: papers for query_id, (papers, _) in ranked.items()}, run_label(best),
+                unknown_papers=unknown, settings=run_settings(subject.engine, best, 1000),
             )  # fmt: skip
             done = Evaluation(subject, collection, best, 1000, report, ranked, retrieval, seconds)
             about = {"tuned": {"signals": list(signals), "best": tuned.best.value}}
@@ -143,7 +138,7 @@ class Recorder:
                 "label": report.writer,
                 "metrics": {n: {"mean": v, "low": v, "high": v} for n, v in values.items()},
                 "queries": report.questions,
-                "corpus": corpus_facts(self.store, subject),
+                "corpus": corpus_facts(subject, content_table(self.store, subject)),
                 "asked": dict(asked),
                 "answers": report.to_dict(),
                 "models": models(subject, None),
@@ -236,9 +231,11 @@ def evaluation_document(store: ExperimentStore, done: Evaluation, kind: str) -> 
         shared |= {
             "queries": store.keep_table(queries_table(done)),
             "judgments": store.keep_table(judgments_table(collection)),
+            "content": content_table(store, done.subject),
         }
     tables = {
-        **shared,
+        "queries": shared["queries"],
+        "judgments": shared["judgments"],
         "rankings": store.keep_table(rankings_table(done)),
         "values": store.keep_table(
             {"query_id": list(report.per_query.index)}
@@ -258,7 +255,7 @@ def evaluation_document(store: ExperimentStore, done: Evaluation, kind: str) -> 
         "judged_at_10": report.judged_at_10,
         "said": list(report.notes),
         "settled": collection.settled,
-        "corpus": corpus_facts(store, done.subject),
+        "corpus": corpus_facts(done.subject, shared["content"]),
         "stages": stage_digests(done),
         "candidates": {"key": done.retrieval.key, "reused": done.retrieval.reused},
         "tables": tables,
@@ -273,16 +270,20 @@ def evaluation_key(
     """Equal for measurements of equal things; "" where the engine cannot tell its content."""
     if not subject.digests:
         return ""
-    judged = sorted((j.query_id, j.paper_id, j.grade) for j in collection.judgments)
-    texts = [(query.id, query.text) for query in collection.queries]
-    told = repr((sorted(subject.world.items()), profile.fingerprint, k, [*metrics], texts, judged))
+    made_of = sorted(subject.world.items()), profile.fingerprint, k, [*metrics]
+    told = f"({', '.join((*map(repr, made_of), *collection.told))})"
     return sha256(told.encode("utf-8", "surrogatepass")).hexdigest()[:32]
 
 
-def corpus_facts(store: ExperimentStore, subject: Subject) -> dict[str, Any]:
-    """What was searched, in plain values; the digests of its papers in a table."""
-    manifest, content = subject.engine.manifest, subject.content
-    table = "" if content is None else store.keep_table(asdict(content))
+def content_table(store: ExperimentStore, subject: Subject) -> str:
+    """Keep the digests of its papers, and return the name of the table; "" where there are none."""
+    content = subject.content
+    return "" if content is None else store.keep_table(asdict(content))
+
+
+def corpus_facts(subject: Subject, content: str) -> dict[str, Any]:
+    """What was searched, in plain values; `content` as of `content_table`."""
+    manifest = subject.engine.manifest
     return {
         "opened": str(subject.opened),
         "engine": subject.engine.fingerprint,
@@ -290,7 +291,7 @@ def corpus_facts(store: ExperimentStore, subject: Subject) -> dict[str, Any]:
         "papers": manifest.papers,
         "passages": manifest.passages,
         "world": subject.world,
-        "content": table,
+        "content": content,
     }
 
 

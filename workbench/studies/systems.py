@@ -26,9 +26,10 @@ from workbench.errors import (
     ProfileError,
     shown,
 )
-from workbench.evaluation.collection import naming, run_label, run_settings, unknown_papers
-from workbench.evaluation.reports.metrics import per_query
-from workbench.evaluation.reports.report import Report, make_report
+from workbench.evaluation.collection import run_label, run_settings, unknown_papers
+from workbench.evaluation.reports.metrics import QueryValues, parse_metrics
+from workbench.evaluation.reports.report import Evaluator, Report
+from workbench.experiments.batch import CandidateBatch
 from workbench.experiments.candidates import retrieval_settings
 from workbench.experiments.evaluating import (
     Collection,
@@ -43,8 +44,7 @@ from workbench.experiments.recording import evaluation_document, evaluation_key
 from workbench.opening import open_corpus
 from workbench.present.words import setting
 from workbench.profiles import Profile
-from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
-from workbench.records import Candidates, Judgment, Query
+from workbench.records import Query
 from workbench.session import Workbench
 from workbench.system.deadline import Deadline, check_deadline, limited
 
@@ -231,8 +231,17 @@ class _Asked:
     collection: Collection
     metrics: Sequence[str]
     k: int
+    _evaluator: Evaluator | None = None
     _ready: dict[tuple[str, str], list[Query]] = field(default_factory=dict)
     _lock: Lock = field(default_factory=Lock)
+
+    @property
+    def evaluator(self) -> Evaluator:
+        """Of the collection, made once. Raises what it raises, for each system anew."""
+        with self._lock:
+            if self._evaluator is None:
+                self._evaluator = self.collection.evaluator(self.metrics)
+            return self._evaluator
 
     def ready(self, subject: Subject) -> list[Query]:
         """The judged queries with terms and vectors, made once for equal models."""
@@ -247,44 +256,27 @@ class _Asked:
 
 @dataclass(slots=True)
 class _Shared:
-    """What systems of one group share: candidates, the names of their rows, normalised signals."""
+    """What systems of one group share: a retrieval, what it found, judged papers not there."""
 
     asked: _Asked
     retrieval: Retrieval | None = None
-    found: list[tuple[Query, Candidates]] = field(default_factory=list)
-    names: list[NDArray[np.object_]] = field(default_factory=list)
-    normalised: tuple[str, list[Any]] = ("", [])
+    batch: CandidateBatch = field(default_factory=lambda: CandidateBatch([]))
+    unknown: Sequence[str] = ()
 
-    def candidates(self, bench: Workbench, profile: Profile) -> Retrieval:
+    def retrieved(self, bench: Workbench, profile: Profile) -> Retrieval:
+        """The retrieval, over once it was made."""
         if self.retrieval is None:
-            ready = self.asked.ready(bench.subject)
-            retrieval = Retrieval(bench.subject, ready, profile, bench.recorder.cache, False)
-            self.found = []
+            collection, subject = self.asked.collection, bench.subject
+            self.unknown = unknown_papers(subject.engine, collection.queries, collection.grades)
+            ready = self.asked.ready(subject)
+            retrieval = Retrieval(subject, ready, profile, bench.recorder.cache, False)
+            found = []
             for pair in retrieval:
                 check_deadline()
-                self.found.append(pair)
-            # One text a row, whatever the number of rankings that it is in.
-            self.names = [each.paper_ids.astype(object) for _, each in self.found]
+                found.append(pair)
+            self.batch = CandidateBatch(found)
             self.retrieval = retrieval
         return self.retrieval
-
-    def ranked(self, profile: Profile) -> dict[str, Ranked]:
-        """As `ranked_papers`, the normalised signals kept from one system to the next."""
-        if self.normalised[0] != profile.normaliser:
-            parts = [normalise(candidates, profile.normaliser) for _, candidates in self.found]
-            self.normalised = profile.normaliser, parts
-        ranked = {}
-        weights: dict[tuple[str, ...], Any] = {}
-        rows_of = zip(self.found, self.names, self.normalised[1], strict=True)
-        for (query, candidates), names, part in rows_of:
-            signals = candidates.signals
-            with naming(query):
-                if signals not in weights:
-                    weights[signals] = weight_vector(profile.weights, signals)
-                scores = fuse(part, weights[signals])
-            rows, _ = rank_papers(candidates, scores, self.asked.k)
-            ranked[query.id] = names[rows].tolist(), scores[rows]
-        return ranked
 
 
 def _measured(system: System, shared: _Shared) -> Outcome:
@@ -329,30 +321,26 @@ def _own(system: System, bench: Workbench, profile: Profile, shared: _Shared) ->
         try:
             experiment = open_experiment(store, known)
             report = replace(experiment.report(), label=system.label, experiment=known)
-            ties = tie_range(experiment.ranked, collection.judgments, report)
+            ties = tie_range(experiment.ranked, report)
             return Outcome(system.label, report, "", known, ties, reused=True)
         except ExperimentError:
             pass  # damaged or incomplete: it is measured again, and the record stays as it is
     started = time.perf_counter()
-    unknown = unknown_papers(subject.engine, collection.queries, collection.grades)
-    retrieval = shared.candidates(bench, profile)
-    ranked = shared.ranked(profile)
-    report = make_report(
-        {query: papers for query, (papers, _) in ranked.items()},
-        collection.queries, collection.judgments, tuple(metrics), label=system.label,
-        settled=collection.settled, unknown_papers=unknown,
-        settings=run_settings(subject.engine, profile, k),
+    retrieval = shared.retrieved(bench, profile)
+    ranked = shared.batch.rank(profile, k)
+    report = asked.evaluator.report_on(
+        {query: papers for query, (papers, _) in ranked.items()}, system.label,
+        unknown_papers=shared.unknown, settings=run_settings(subject.engine, profile, k),
     )  # fmt: skip
     seconds = time.perf_counter() - started
     done = Evaluation(subject, collection, profile, k, report, ranked, retrieval, seconds)
     kept = bench.recorder.keep(lambda: evaluation_document(store, done, "evaluate"), system.label)
-    ties = tie_range(ranked, collection.judgments, report)
-    return Outcome(system.label, replace(report, experiment=kept), "", kept, ties)
+    return Outcome(
+        system.label, replace(report, experiment=kept), "", kept, tie_range(ranked, report)
+    )
 
 
-def tie_range(
-    ranked: Mapping[str, Ranked], judgments: Sequence[Judgment], report: Report
-) -> dict[str, tuple[float, float]]:
+def tie_range(ranked: Mapping[str, Ranked], report: Report) -> dict[str, tuple[float, float]]:
     """By metric the least and the greatest mean over all orders of equal scores: the judged
     relevant last in each tie, and first (McSherry and Najork, ECIR 2008)."""
     grades = report.judgments
@@ -360,17 +348,26 @@ def tie_range(
     best: dict[str, list[str]] = {}
     for query in report.per_query.index:
         papers, scores = ranked.get(query, ([], np.zeros(0)))
-        if len(papers) < 2 or not (scores[1:] == scores[:-1]).any():
+        if not _matters(papers, scores, grades[query]):
             continue
         given = np.array([max(grades[query].get(paper, 0), 0) for paper in papers])
         worst[query] = [papers[i] for i in np.lexsort((given, -scores))]
         best[query] = [papers[i] for i in np.lexsort((-given, -scores))]
     metrics = list(report.metrics)
-    ends = []
-    for run in (worst, best):
-        values = report.per_query[metrics].copy()
-        if run:
-            found = per_query(run, [j for j in judgments if j.query_id in run], metrics)
-            values.loc[found.index, metrics] = found[metrics]
-        ends.append(values.mean())
-    return {name: (float(ends[0][name]), float(ends[1][name])) for name in metrics}
+    low, high = (report.per_query[metrics].to_numpy(copy=True) for _ in range(2))
+    if worst:
+        measured = QueryValues({q: grades[q] for q in worst}, parse_metrics(metrics))
+        rows = [row for row, query in enumerate(report.per_query.index) if query in worst]
+        low[rows], high[rows] = measured.of(worst), measured.of(best)
+    ends = zip(low.mean(axis=0).tolist(), high.mean(axis=0).tolist(), strict=True)
+    return dict(zip(metrics, ends, strict=True))
+
+
+def _matters(papers: list[str], scores: NDArray[np.float64], grades: Mapping[str, int]) -> bool:
+    """Whether a relevant paper shares its score with another."""
+    level = scores[1:] == scores[:-1]
+    if not level.any():
+        return False
+    tied = np.flatnonzero(np.append(level, False) | np.append(False, level))
+    relevant = {paper for paper, grade in grades.items() if grade > 0}
+    return not relevant.isdisjoint(papers[place] for place in tied)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from workbench.errors import EvaluationError, MissingDependency
 from workbench.evaluation.reports.metrics import (
     DEFAULT_METRICS,
+    QueryValues,
     deepest_cutoff,
     grades_by_query,
     parse_metrics,
@@ -170,6 +171,25 @@ def test_columns_carry_the_names_as_given() -> None:
     frame = per_query({"q": ["a"]}, judged(q={"a": 1}), names)
     assert list(frame.columns) == names
     assert (frame["NDCG@10"] == frame["nDCG@10"]).all()
+
+
+def test_gains_of_one_metric_are_not_those_of_another() -> None:
+    grades, ranking = {"a": 1, "b": 2, "c": 3}, ["x", "a", "c", "b"]
+    gains = ["nDCG@10", *(f"nDCG(gains={{1:{one},2:{one + 5}}})@10" for one in range(2, 9))]
+    together = per_query({"q": ranking}, judged(q=grades), gains).loc["q"].to_dict()
+    assert together == {name: one(name, ranking, grades) for name in gains}
+    assert len(set(together.values())) == len(gains)
+
+
+@given(orders=st.lists(st.permutations(["a", "b", "c", "d", "e"]), min_size=1, max_size=6))
+@settings(max_examples=40)
+def test_values_do_not_depend_on_what_was_measured_before(orders: list[list[str]]) -> None:
+    measures = parse_metrics(["nDCG@3", "AP", "RBP", "P(judged_only=True)@3", "Judged@2"])
+    grades = {"q": {"a": 2, "b": -1, "z": 1}, "r": {"e": 1}}
+    kept = QueryValues(grades, measures)
+    for order in orders:
+        run = {"q": order[:3], "r": order}
+        assert kept.of(run).equals(QueryValues(grades, measures).of(run))
 
 
 def test_one_text_can_hold_several_names() -> None:

@@ -30,6 +30,9 @@ DEFAULT_METRICS = ("nDCG@10", "AP", "RR", "P@10", "R@100")
 MAX_GRADE = 1_000
 """trec_eval counts the papers of every grade up to the largest one, in one array a query."""
 
+MOST_SEEN = 100_000
+"""Rankings whose values a group of metrics remembers."""
+
 _NAME = re.compile(r"(?P<name>\w+)(?:\((?P<arguments>[^()]*)\))?(?:@(?P<at>[1-9]\d{0,8}))?")
 
 
@@ -45,30 +48,94 @@ def per_query(
     Raises EvaluationError for an unknown metric, a paper twice in one ranking, or judgments of one
     pair that disagree; MissingDependency without ir_measures.
     """
-    return values_of(ids_of(as_run(run)), grades_by_query(judgments), metrics)
+    return values_of(ids_of(as_run(run)), grades_by_query(judgments), parse_metrics(metrics))
 
 
 def values_of(
     ranked: Mapping[str, Sequence[str]],
     grades: Mapping[str, Mapping[str, int]],
-    metrics: str | Iterable[str],
+    measures: Mapping[str, Any],
 ) -> pd.DataFrame:
-    """`per_query` of rankings and grades that were checked before."""
-    import pandas as pd
+    """`per_query` of rankings, grades and metrics (`parse_metrics`) that were checked before."""
+    return QueryValues(grades, measures).of(ranked)
 
-    measures = parse_metrics(metrics)
-    ids = [query_id for query_id in ranked if query_id in grades]
-    qrels = {i: {paper: max(grade, 0) for paper, grade in grades[i].items()} for i in ids}
-    rankings = {i: ranked[i] for i in ids}
-    values = _measured(rankings, qrels, [m for m in measures.values() if m.NAME != "RBP"])
-    columns = {
-        name: _rbp(rankings, qrels, measure)
-        if measure.NAME == "RBP"
-        else [values[i, measure] for i in ids]
-        for name, measure in measures.items()
-    }
-    index = pd.Index(ids, name="query_id", dtype=object)
-    return pd.DataFrame(columns, index=index, dtype="float64")
+
+class QueryValues:
+    """The metrics of queries in one ranking after another. A metric sees how many papers there
+    are, and which judged ones stand where: a query for which that is as before has the values that
+    it had. Grades and metrics were checked before."""
+
+    def __init__(
+        self, grades: Mapping[str, Mapping[str, int]], measures: Mapping[str, Any]
+    ) -> None:
+        self._grades = {
+            query_id: {paper: max(grade, 0) for paper, grade in given.items()}
+            for query_id, given in grades.items()
+        }
+        self._measures = measures
+        # Without what lies below every cutoff, which is most of a run. Among the judged alone, the
+        # first may lie anywhere.
+        cut = {
+            name: measure
+            for name, measure in measures.items()
+            if "cutoff" in measure.params and not measure.params.get("judged_only")
+        }
+        rest = {name: measure for name, measure in measures.items() if name not in cut}
+        depth = max((measure.params["cutoff"] for measure in cut.values()), default=0)
+        self._groups = [_Group(some, at) for some, at in ((cut, depth), (rest, None)) if some]
+
+    def __repr__(self) -> str:
+        return f"QueryValues({', '.join(self._measures)})"
+
+    def of(self, ranked: Mapping[str, Sequence[str]]) -> pd.DataFrame:
+        """As `per_query`, of rankings that need no check."""
+        import pandas as pd
+
+        ids = [query_id for query_id in ranked if query_id in self._grades]
+        rankings = {query_id: ranked[query_id] for query_id in ids}
+        found = [group.values(rankings, self._grades) for group in self._groups]
+        columns = {name: values for group in found for name, values in group.items()}
+        index = pd.Index(ids, name="query_id", dtype=object)
+        ordered = {name: columns[name] for name in self._measures}
+        return pd.DataFrame(ordered, index=index, dtype="float64")
+
+
+Seen = tuple[str, int, tuple[tuple[int, str], ...]]
+"""What metrics see of a ranking: its query, how many papers, and (place, paper) of the judged."""
+
+
+class _Group:
+    """Metrics that look equally deep, and their values by what they saw."""
+
+    def __init__(self, measures: Mapping[str, Any], depth: int | None) -> None:
+        self._measures = measures
+        self._depth = depth
+        self._known: dict[Seen, list[float]] = {}
+
+    def values(
+        self,
+        ranked: Mapping[str, Sequence[str]],
+        grades: Mapping[str, Mapping[str, int]],
+    ) -> dict[str, list[float]]:
+        """By metric the values of the queries, in their order."""
+        seen: list[Seen] = []
+        for query_id, papers in ranked.items():
+            given, first = grades[query_id], papers[: self._depth]
+            places = tuple((place, paper) for place, paper in enumerate(first) if paper in given)
+            seen.append((query_id, len(first), places))
+        new = {each[0]: each for each in seen if each not in self._known}
+        if new:
+            if len(self._known) > MOST_SEEN:
+                self._known = {each: self._known[each] for each in seen if each in self._known}
+            rankings = {query_id: ranked[query_id][: self._depth] for query_id in new}
+            qrels = {query_id: grades[query_id] for query_id in new}
+            found = _measured(rankings, qrels, self._measures)
+            self._known |= {
+                each: [values[query_id] for values in found.values()]
+                for query_id, each in new.items()
+            }
+        rows = [self._known[each] for each in seen]
+        return {name: [row[i] for row in rows] for i, name in enumerate(self._measures)}
 
 
 def judged_share(
@@ -206,53 +273,54 @@ def _pipeline() -> Any:
 def _measured(
     rankings: Mapping[str, Sequence[str]],
     qrels: Mapping[str, Mapping[str, int]],
-    measures: Sequence[Any],
-) -> dict[tuple[str, Any], float]:
-    """(query id, measure) -> value, for every query in `qrels`."""
-    # Without what lies below every cutoff, which is most of a run. Among the judged alone, the
-    # first may lie anywhere.
-    cut = [m for m in measures if "cutoff" in m.params and not m.params.get("judged_only")]
-    depth = max((measure.params["cutoff"] for measure in cut), default=0)
-    groups = ((cut, depth), ([measure for measure in measures if measure not in cut], None))
+    measures: Mapping[str, Any],
+) -> dict[str, dict[str, float]]:
+    """By metric the value of every query in `qrels`."""
+    own = {name: _rbp(rankings, qrels, m) for name, m in measures.items() if m.NAME == "RBP"}
+    # One call a set of gains: ir_measures 0.4 computes plain nDCG with those of another measure,
+    # where the order of a set has it so.
+    theirs: dict[str, list[Any]] = {}
+    for measure in measures.values():
+        if measure.NAME != "RBP":
+            theirs.setdefault(repr(measure.params.get("gains")), []).append(measure)
+    if not theirs:
+        return own
     by_rank = cache(lambda papers: {str(rank): -float(rank) for rank in range(papers)})
-    values: dict[tuple[str, Any], float] = {}
+    scored: dict[str, Mapping[str, float]] = {}
+    judged: dict[str, dict[str, int]] = {}
+    # Numbers go in as ids: pytrec_eval crashes the process on text that is no UTF-8. A paper's is
+    # its rank, so that rankings of one length are one object; judged ones not found follow.
+    for number, (query_id, grades) in enumerate(qrels.items()):
+        papers = rankings[query_id]
+        names = {paper: str(rank) for rank, paper in enumerate(papers) if paper in grades}
+        judged[str(number)] = {
+            names.get(paper) or f"-{n}": grade for n, (paper, grade) in enumerate(grades.items())
+        }
+        # An empty ranking takes the measure's default, 0; Judged@k would divide by its length.
+        if papers:
+            scored[str(number)] = by_rank(len(papers))
     ids = list(qrels)
-    for some, stop in groups:
-        if not some or not ids:
-            continue
-        scored: dict[str, Mapping[str, float]] = {}
-        judged: dict[str, dict[str, int]] = {}
-        # Numbers go in as ids: pytrec_eval crashes the process on text that is no UTF-8. A paper's
-        # is its rank, so that rankings of one length are one object; judged ones not found follow.
-        for number, (query_id, grades) in enumerate(qrels.items()):
-            papers = rankings[query_id][:stop]
-            names = {paper: str(rank) for rank, paper in enumerate(papers) if paper in grades}
-            judged[str(number)] = {
-                names.get(paper) or f"-{n}": grade
-                for n, (paper, grade) in enumerate(grades.items())
-            }
-            # An empty ranking takes the measure's default, 0; Judged@k would divide by its length.
-            if papers:
-                scored[str(number)] = by_rank(len(papers))
-        found = _pipeline().evaluator(some, judged).iter_calc(scored)
-        values |= {(ids[int(each.query_id)], each.measure): float(each.value) for each in found}
-    return values
+    values: dict[Any, dict[str, float]] = {m: {} for some in theirs.values() for m in some}
+    for some in theirs.values():
+        for each in _pipeline().evaluator(some, judged).iter_calc(scored):
+            values[each.measure][ids[int(each.query_id)]] = float(each.value)
+    return {name: own[name] if name in own else values[m] for name, m in measures.items()}
 
 
 def _rbp(
     rankings: Mapping[str, Sequence[str]], qrels: Mapping[str, Mapping[str, int]], measure: Any
-) -> list[float]:
+) -> dict[str, float]:
     """Rank-biased precision (Moffat and Zobel, TOIS 2008): sum of (1 - p) p^(rank - 1).
 
     Computed here because ir_measures leaves it to a package of its own (cwl-eval).
     """
     p, least = measure["p"], measure.params.get("rel", 1)
     cutoff = measure.params.get("cutoff")
-    return [
-        sum(
+    return {
+        query_id: sum(
             (1 - p) * p**place
             for place, paper in enumerate(rankings[query_id][:cutoff])
             if paper in grades and grades[paper] >= least
         )
         for query_id, grades in qrels.items()
-    ]
+    }

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from workbench.corpus.identifiers import identifier
 from workbench.errors import EvaluationError
@@ -17,10 +17,10 @@ from workbench.evaluation.reports.bounds import Bounds, GradesByQuery, Unjudged,
 from workbench.evaluation.reports.comparison import Comparison, compare
 from workbench.evaluation.reports.metrics import (
     DEFAULT_METRICS,
+    QueryValues,
     grades_by_query,
     judged_share,
     parse_metrics,
-    values_of,
 )
 from workbench.evaluation.reports.runs import Run, Scored, as_run, ids_of
 from workbench.evaluation.reports.trec import read_scores, write_scored
@@ -157,7 +157,7 @@ class Report(Shown):
 
         ranx knows the format by a name that ends in .trec, of qrels too.
         """
-        write_scored(path, self._scored, tag)
+        write_scored(path, self._scored or as_run(self.run), tag)
 
     @staticmethod
     def from_run(
@@ -240,6 +240,90 @@ def _left_open(bounds: Bounds | None) -> str:
     return f"  {bounds.low:.4f} to {bounds.high:.4f} with {bounds.holes:,} unjudged"
 
 
+class Told(TypedDict, total=False):
+    """What a report is told beside its run: `unknown_papers` and `settings` are only passed on,
+    `resamples` and `seed` (1,000 and 0) are of the intervals."""
+
+    unknown_papers: Sequence[str]
+    settings: Mapping[str, Any]
+    resamples: int
+    seed: int
+
+
+class Evaluator:
+    """Queries, judgments and metrics, read and checked once for any number of runs.
+
+    `queries` are those asked for, records or ids; one that a run lacks counts as a query for which
+    nothing was found. Raises EvaluationError for a query without id or given twice, no judgment
+    for any query, and what `per_query` raises of metrics and judgments.
+    """
+
+    def __init__(
+        self,
+        queries: Iterable[Query | str],
+        judgments: Iterable[Judgment],
+        metrics: str | Iterable[str] = DEFAULT_METRICS,
+        *,
+        settled: int = 0,
+    ) -> None:
+        self._ids = _query_ids(queries)
+        self._measures = parse_metrics(metrics)
+        grades = grades_by_query(judgments)
+        _check_judged(self._ids, grades)
+        self._grades = {query_id: grades[query_id] for query_id in self._ids if query_id in grades}
+        self._values = QueryValues(self._grades, self._measures)
+        self._unknown = len(grades) - len(self._grades)
+        self._settled = settled
+
+    def __repr__(self) -> str:
+        return f"Evaluator({count(len(self._grades), 'judged query')}, {', '.join(self._measures)})"
+
+    def report(self, run: Run, label: str = "", **told: Unpack[Told]) -> Report:
+        """The report of a run as people have it (`as_run`). Raises EvaluationError for a run of
+        other queries, and what `as_run` raises."""
+        ranked = as_run(run)
+        _check_asked(ranked, self._ids)
+        scored = {query_id: ranked.get(query_id, []) for query_id in self._ids}
+        return self.report_on(ids_of(ranked), label, scored, **told)
+
+    def report_on(
+        self,
+        ranked: Mapping[str, Sequence[str]],
+        label: str = "",
+        scored: Mapping[str, Scored] | None = None,
+        **told: Unpack[Told],
+    ) -> Report:
+        """The report of rankings that need no check: by query asked for, ids of papers, each once;
+        `scored` are the same with their scores. The same input gives the same report, bit for
+        bit."""
+        resamples, seed = told.get("resamples", 1_000), told.get("seed", 0)
+        asked = {query_id: ranked.get(query_id, []) for query_id in self._ids}
+        frame = self._values.of(asked)
+        grades = self._grades
+        intervals = {
+            name: Interval(*mean_interval(frame[name].to_numpy(), resamples, seed))
+            for name in self._measures
+        }
+        return Report(
+            per_query=frame,
+            metrics=intervals,
+            judged_at_10=judged_share(asked, grades, 10),
+            without_judgments=tuple(i for i in self._ids if i not in grades),
+            without_relevant=tuple(i for i, given in grades.items() if max(given.values()) <= 0),
+            without_results=tuple(i for i in grades if not len(asked[i])),
+            unknown_queries=self._unknown,
+            negative_grades=sum(grade < 0 for i in grades.values() for grade in i.values()),
+            label=label,
+            settled=self._settled,
+            run=asked,
+            unknown_papers=tuple(told.get("unknown_papers", ())),
+            without_grade=_without_grade(self._measures, grades),
+            settings=told.get("settings", {}),
+            judgments=grades,
+            _scored=scored or {},
+        )
+
+
 def make_report(
     run: Run,
     queries: Iterable[Query | str],
@@ -248,53 +332,11 @@ def make_report(
     label: str = "",
     *,
     settled: int = 0,
-    unknown_papers: Sequence[str] = (),
-    settings: Mapping[str, Any] | None = None,
-    resamples: int = 1_000,
-    seed: int = 0,
+    **told: Unpack[Told],
 ) -> Report:
-    """Evaluate a run (`as_run`): query id -> paper ids, best first, or paper id -> score.
-
-    `queries` are those asked for, records or ids; one that the run lacks counts as a query for
-    which nothing was found. `settled`, `unknown_papers` and `settings` are only reported. The same
-    input gives the same report, bit for bit.
-
-    Raises EvaluationError for a query without id or given twice, a run of other queries, no
-    judgment for any query, and what `per_query` raises.
-    """
-    ids = _query_ids(queries)
-    measures = parse_metrics(metrics)
-    names = tuple(measures)
-    judgments = list(judgments)
-    grades = grades_by_query(judgments)
-    ranked = as_run(run)
-    _check_ids(ranked, ids, grades)
-    scored = {query_id: ranked.get(query_id, []) for query_id in ids}
-    asked = ids_of(scored)
-    frame = values_of(asked, grades, names)
-    evaluated = list(frame.index)
-    of_evaluated = {query_id: grades[query_id] for query_id in evaluated}
-    intervals = {
-        name: Interval(*mean_interval(frame[name].to_numpy(), resamples, seed)) for name in names
-    }
-    return Report(
-        per_query=frame,
-        metrics=intervals,
-        judged_at_10=judged_share(asked, of_evaluated, 10),
-        without_judgments=tuple(i for i in ids if i not in grades),
-        without_relevant=tuple(i for i in evaluated if max(grades[i].values()) <= 0),
-        without_results=tuple(i for i in evaluated if not len(asked[i])),
-        unknown_queries=len(grades) - len(evaluated),
-        negative_grades=sum(grade < 0 for i in evaluated for grade in grades[i].values()),
-        label=label,
-        settled=settled,
-        run=asked,
-        unknown_papers=tuple(unknown_papers),
-        without_grade=_without_grade(measures, of_evaluated),
-        settings=settings or {},
-        judgments=of_evaluated,
-        _scored=scored,
-    )
+    """The report of one run: `Evaluator`, and its `report`. Raises what they raise."""
+    evaluator = Evaluator(queries, judgments, metrics, settled=settled)
+    return evaluator.report(run, label, **told)
 
 
 def _without_grade(
@@ -325,7 +367,7 @@ def _query_ids(queries: Iterable[Query | str]) -> list[str]:
     return ids
 
 
-def _check_ids(run: Mapping[str, Any], ids: list[str], grades: Mapping[str, Any]) -> None:
+def _check_asked(run: Mapping[str, Any], ids: list[str]) -> None:
     known = set(ids)
     others = [query_id for query_id in run if query_id not in known]
     if others:
@@ -333,6 +375,9 @@ def _check_ids(run: Mapping[str, Any], ids: list[str], grades: Mapping[str, Any]
             f"the run ranks {count(len(others), 'query')} not asked for: {first_ids(others)}; pass "
             "them as queries too, or take them out of the run"
         )
+
+
+def _check_judged(ids: list[str], grades: Mapping[str, Any]) -> None:
     if not any(query_id in grades for query_id in ids):
         raise EvaluationError(
             f"none of {count(len(ids), 'query')} ({first_ids(ids) or 'none'}) has a judgment; the "
