@@ -182,6 +182,14 @@ class Store:
         }[field]
         return self._db.rows(query, (start, stop))
 
+    def passage_terms(self, rows: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+        """By passage row its terms and their counts, int32, the title's included."""
+        query = (
+            "SELECT no, terms, counts FROM passages WHERE no IN (SELECT value FROM json_each(?))"
+        )
+        found = self._db.rows(query, (json.dumps(list(rows)),))
+        return {no: (terms, counts) for no, terms, counts in found}
+
     def paper_rows(self) -> Iterator[tuple[int, str, int | None, int]]:
         """(row, id, year, alive) of every paper row, in order."""
         return self._db.stream("SELECT no, id, year, alive FROM papers ORDER BY no")

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import STORE, Manifest, read_manifest
 from workbench.corpus.store import Store
-from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
+from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine, Occurrences
 from workbench.engines.embedded.dense import DenseQuery, best_matching
 from workbench.engines.embedded.generation import Generation, RowArrays, check_counts
-from workbench.engines.embedded.lexical import field_size
+from workbench.engines.embedded.lexical import field_size, terms_of
 from workbench.engines.embedded.masks import PassageMasks
 from workbench.engines.embedded.paper_digests import read_paper_digests
 from workbench.engines.embedded.projection import BEST, QUERIES
@@ -127,9 +127,11 @@ class EmbeddedEngine(Engine):
         )
 
     def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
+        return self._generation.dense.vectors[self._row_numbers(keys)]
+
+    def _row_numbers(self, keys: Sequence[tuple[str, int]]) -> list[int]:
         stored = self._papers.read([paper_id for paper_id, _ in keys])
-        rows = [paper.place(number).no for paper, (_, number) in zip(stored, keys, strict=True)]
-        return self._generation.dense.vectors[rows]
+        return [paper.place(number).no for paper, (_, number) in zip(stored, keys, strict=True)]
 
     def passage_keys(self) -> list[tuple[str, int]]:
         """(paper id, number) of every passage, in the order of the rows."""
@@ -140,16 +142,30 @@ class EmbeddedEngine(Engine):
 
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         known = self._terms.of(terms)
-        counts = self._generation.body.frequencies(list(known.values()))
-        found = {term: count for term, count in zip(known, counts, strict=True) if count}
+        counts = self._generation.body.frequencies(np.array([*known.values()], dtype=np.intp))
+        found = {t: count for t, count in zip(known, counts.tolist(), strict=True) if count}
         return found, self.manifest.passages
+
+    def occurrences(self, keys: Sequence[tuple[str, int]]) -> Occurrences:
+        rows = self._row_numbers(keys)
+        numbers, sizes, counts = terms_of(self._store, rows, self.manifest.terms)
+        known, terms = np.unique(numbers, return_inverse=True)
+        return Occurrences(
+            passages=np.repeat(np.arange(len(rows)), sizes),
+            terms=terms,
+            counts=counts,
+            frequencies=self._generation.body.frequencies(known),
+            documents=self.manifest.passages,
+            names=lambda places: self._terms.names(known[places].tolist()),
+        )
 
     def counted(self, signal: str, terms: Sequence[str]) -> Counted:
         """What the BM25 of "bm25" or "title" counts; the first call reads all postings."""
         title = signal == "title"
         index = self._generation.title if title else self._generation.body
         known = self._terms.of(terms)
-        found = dict(zip(known, index.frequencies(list(known.values())), strict=True))
+        counts = index.frequencies(np.array([*known.values()], dtype=np.intp))
+        found = dict(zip(known, counts.tolist(), strict=True))
         documents, length = self._field_size("title" if title else "body")
         return Counted(documents, length / max(documents, 1) or 1.0, found, rounded=False)
 
