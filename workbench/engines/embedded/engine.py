@@ -107,9 +107,7 @@ class EmbeddedEngine(Engine):
         index = self._generation.rows
         arms = [rows for arm in asked for rows in arm.best(n, mask, index)]
         arms.append(self._title_arm(title, n if n_keyword is None else n_keyword, mask))
-        found = np.zeros(len(index.paper_of), dtype=bool)
-        found[np.concatenate(arms)] = True
-        rows = np.flatnonzero(found)
+        rows = np.unique(np.concatenate(arms))
         papers = index.paper_of[rows]
         canonical = np.argsort(index.order[papers], kind="stable")
         rows, papers = rows[canonical], papers[canonical]

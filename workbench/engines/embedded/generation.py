@@ -22,7 +22,7 @@ from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.embedded.dense import PROJECTION, DenseIndex, write_dense
 from workbench.engines.embedded.lexical import FieldIndex, build_field
 from workbench.engines.embedded.lexical_update import can_update, update_field
-from workbench.engines.embedded.projection import has_projection
+from workbench.engines.embedded.projection import is_approximate
 from workbench.engines.embedded.seal import Blocks, Shape, broken, sealed_before, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 from workbench.system.files import sync_folder
@@ -189,7 +189,7 @@ class Generation:
     def projected(self) -> bool:
         """Whether vectors are found approximately; told without opening them."""
         return bool(
-            self._once("projected", lambda: has_projection(self._arrays / "dense" / PROJECTION))
+            self._once("projected", lambda: is_approximate(self._arrays / "dense" / PROJECTION))
         )
 
     @property
