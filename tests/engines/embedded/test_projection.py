@@ -207,7 +207,7 @@ def test_the_same_vectors_give_the_same_projection(tmp_path: Path) -> None:
 
 def test_axes_are_the_principal_ones() -> None:
     vectors = unit_rows(3, 2000, 64)
-    axes = projection._principal_axes([vectors[:900], vectors[900:]], 2000, 64)
+    axes = projection._principal_axes([vectors[:900], vectors[900:]], 2000, 64, 32)
     _, values, turned = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
     assert axes.shape == (64, 32)
     np.testing.assert_allclose(axes.T @ axes, np.eye(32), atol=1e-5)
