@@ -31,6 +31,9 @@ Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
 
+FEW = 10
+"""Passages whose rows are looked for among the last candidates."""
+
 
 class EmbeddedEngine(Engine):
     """One generation of a corpus folder, opened for reading; nothing is loaded until used."""
@@ -114,11 +117,13 @@ class EmbeddedEngine(Engine):
         columns = [column for arm in asked for column in arm.scores(rows)]
         columns.insert(1, title[papers])
         signals = SIGNALS if expanded is None else SIGNALS + FEEDBACK
+        ids, numbers = index.ids[papers], index.number_of[rows]
+        self._last.rows = ids, numbers, rows
         return Candidates(
             query=query,
             signals=signals,
-            paper_ids=index.ids[papers],
-            numbers=index.number_of[rows],
+            paper_ids=ids,
+            numbers=numbers,
             values=np.stack(columns, axis=1).astype(np.float64),
             lower=np.array([LOWER[signal] for signal in signals]),
             fingerprint=self.fingerprint,
@@ -128,6 +133,14 @@ class EmbeddedEngine(Engine):
         return self._generation.dense.vectors[self._row_numbers(keys)]
 
     def _row_numbers(self, keys: Sequence[tuple[str, int]]) -> list[int]:
+        """The rows of passages. Of a few from the thread's last candidates, as feedback asks, they
+        are known."""
+        last = getattr(self._last, "rows", None)
+        if last is not None and len(keys) <= FEW:
+            ids, numbers, rows = last
+            found = [rows[(ids == paper) & (numbers == number)].tolist() for paper, number in keys]
+            if all(found):
+                return [row for row, *_ in found]
         stored = self._papers.read([paper_id for paper_id, _ in keys])
         return [paper.place(number).no for paper, (_, number) in zip(stored, keys, strict=True)]
 
