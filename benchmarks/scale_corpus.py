@@ -4,6 +4,7 @@ vectors. Nothing is encoded; what is published is made by the package itself, an
 
 from __future__ import annotations
 
+import json
 import shutil
 import time
 from collections.abc import Sequence
@@ -24,7 +25,6 @@ from workbench.corpus.writer import StoreWriter
 from workbench.engines.embedded.indexing import Indexer
 from workbench.engines.embedder import embedder_for
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
-from workbench.records import Paper
 
 NOISE = 0.6
 """Length of what is added to a repeated vector of length 1: cosine .86 with the first."""
@@ -86,12 +86,14 @@ def updated(folder: Path) -> tuple[float, float]:
     try:
         with closing(Store(copy / STORE)) as store:
             papers = [paper for *_, paper, _, _ in store.living_papers(0, ADDED)]
-        new = [
-            Paper(f"new-{n}", f"Update {n}: {paper.title[::-1]}", paper.abstract[::-1])
-            for n, paper in enumerate(papers)
-        ]
+        source = copy / "source.jsonl"
+        with open(source, "w", encoding="utf-8") as stream:
+            for n, paper in enumerate(papers):
+                title, abstract = f"Update {n}: {paper.title[::-1]}", paper.abstract[::-1]
+                record = {"id": f"new-{n}", "title": title, "abstract": abstract}
+                stream.write(json.dumps(record) + "\n")
         started, spent = time.perf_counter(), time.process_time()
-        Indexer(copy, RandomVectors(), existing=True).follow(new, {})
+        Indexer(copy, RandomVectors(), existing=True).follow(source, {})
         return time.perf_counter() - started, time.process_time() - spent
     finally:
         shutil.rmtree(copy)
