@@ -246,7 +246,8 @@ def leading(scores: NDArray[np.floating[Any]], n: int) -> Rows:
     if len(rows) < n:
         rows = np.arange(len(scores))
     values = scores[rows]
-    return rows[values >= np.partition(values, len(values) - n)[len(values) - n]]
+    found: Rows = rows[values >= np.partition(values, len(values) - n)[len(values) - n]]
+    return found
 
 
 def _under(mask: Mask | None, scores: Vectors) -> Vectors:
