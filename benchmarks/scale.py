@@ -1,16 +1,16 @@
 """10,000, 100,000 and 1,000,000 passages: building, memory, latency, recall, and how they grow.
 
-The arXiv index's papers again and again, with varied words and vectors (`scale_corpus`). Beside it,
-over the same vectors and the same postings, at a recall that is at least ours: FAISS (IVF over
-int8) with bm25s, and LanceDB's vector index. What larger corpora would need is computed, not
-measured; so are the figures of Elasticsearch, by the formulas of its documentation.
+The arXiv index's papers again and again, with varied words and vectors (`scale_corpus`); queries by
+stage, of one client and of eight, and an update of 1,000 papers. Beside it, over the same vectors
+and the same postings, at a recall that is at least ours: FAISS (IVF over int8) with bm25s, and the
+vector indexes of LanceDB and usearch. What larger corpora would need is computed, not measured; so
+are the figures of Elasticsearch, by the formulas of its documentation.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import sys
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,8 +33,8 @@ from common import (
     targets,
 )
 from numpy.typing import NDArray
-from scale_corpus import scale_corpus
-from scale_rivals import FaissAndBm25s, LanceVectors
+from scale_corpus import ADDED, scale_corpus, updated
+from scale_rivals import FaissAndBm25s, LanceVectors, UsearchVectors
 from search_latency import _acl_titles
 
 import workbench as wb
@@ -68,6 +68,9 @@ class Size:
     recall: float
     resident: float
     private: float
+    stages: dict[str, float]
+    one_client: float
+    eight_clients: float
 
 
 def main() -> None:
@@ -75,7 +78,8 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--sizes", nargs="+", type=int, default=list(SIZES), metavar="PASSAGES")
     parser.add_argument("--queries", type=int, default=100)
-    parser.add_argument("--no-rivals", action="store_true", help="leave FAISS and LanceDB out")
+    parser.add_argument("--no-rivals", action="store_true", help="leave the contenders out")
+    parser.add_argument("--no-update", action="store_true", help="add no papers to the largest")
     parser.add_argument("--one", type=Path, help=argparse_hidden())
     given = parser.parse_args()
     if given.one:
@@ -95,13 +99,16 @@ def main() -> None:
     if len(sizes) > 1:
         _ahead(sizes)
     last = sizes[-1]
-    targets(
-        [
-            Figure(f"{last.passages:,} passages, query, p50", last.p50, 50, "ms"),
-            Figure("recall@100 of exact", last.recall, 0.99, least=True),
-            Figure("resident after the queries", last.resident / 1000, 2.5, "GB"),
-        ]
-    )
+    figures = [
+        Figure(f"{last.passages:,} passages, query, p50", last.p50, 50, "ms"),
+        Figure("recall@100 of exact", last.recall, 0.99, least=True),
+        Figure("resident after the queries", last.resident / 1000, 2.5, "GB"),
+    ]
+    if not given.no_update:
+        wall, cpu = updated(built.folder)
+        note(f"{ADDED:,} papers more: {wall:.1f} s, {cpu:.1f} s of the CPU, without the encoder.")
+        figures.append(Figure(f"update of {ADDED:,} papers", wall, 20, "s"))
+    targets(figures)
 
 
 def argparse_hidden() -> str:
@@ -129,12 +136,19 @@ def _one(folder: Path, data: Path, count: int) -> dict[str, Any]:
         auto, exact = wb.Profile(), wb.Profile(dense="exact")
         for query in warm:
             _search(bench, retriever, query, auto)
-        times = [_timed(lambda q=q: _search(bench, retriever, q, auto)) for q in queries]
+        stages: dict[str, list[float]] = {}
+        times = []
+        for query in queries:
+            started = time.perf_counter()
+            found = _search(bench, retriever, query, auto)
+            times.append(time.perf_counter() - started)
+            for stage, spent in found.timings_ms.items():
+                stages.setdefault(stage, []).append(spent)
         cpu = [_cpu(lambda q=q: _search(bench, retriever, q, auto)) for q in queries]
         memory = psutil.Process().memory_full_info()
         shares = [_recall(bench, query) for query in queries[:50]]
         slow = [_timed(lambda q=q: _search(bench, retriever, q, exact)) for q in queries[:30]]
-        _threads(bench, retriever, queries, auto)
+        clients = _clients(bench, retriever, queries, auto)
         passages = bench.manifest.passages
     files = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     return {
@@ -147,6 +161,9 @@ def _one(folder: Path, data: Path, count: int) -> dict[str, Any]:
         "recall": float(np.mean(shares)),
         "resident": memory.rss / 1e6,
         "private": memory.uss / 1e6,
+        "stages": {stage: float(np.median(spent)) for stage, spent in stages.items()},
+        "one_client": clients[0],
+        "eight_clients": clients[1],
     }
 
 
@@ -166,10 +183,10 @@ def _cpu(call: Callable[[], Any]) -> float:
     return time.process_time() - started
 
 
-def _threads(
+def _clients(
     bench: wb.Workbench, retriever: Retriever, queries: Sequence[Query], profile: wb.Profile
-) -> None:
-    """Say how much more eight threads do than one."""
+) -> tuple[float, float]:
+    """Queries a second of one thread, and of eight."""
     bench.reopen()
     retriever = retriever.over(bench.engine)
     once = _timed(lambda: [_search(bench, retriever, q, profile) for q in queries])
@@ -177,7 +194,7 @@ def _threads(
         many = _timed(
             lambda: list(pool.map(lambda q: _search(bench, retriever, q, profile), queries))
         )
-    print(f"{THREADS} threads do {once / many:.2f} times the queries of one", file=sys.stderr)
+    return len(queries) / once, len(queries) / many
 
 
 def _recall(bench: wb.Workbench, query: Query) -> float:
@@ -199,28 +216,31 @@ def _rivals(folder: Path, data: Path, count: int) -> None:
         retriever = Retriever(bench.engine, OnnxEmbedder(), Analyser())
         exact = [_best(bench.engine.exactly(), q) for q in queries[:50]]
         ours = _overlap(exact, [_best(bench.engine, q) for q in queries[:50]])
-        faiss = FaissAndBm25s(folder)
-        lance = LanceVectors(folder)
-        recalls = {
-            "workbench": ours,
-            "FAISS IVF int8 + bm25s": faiss.reach(queries[:50], exact, ours),
-            "LanceDB, vectors alone": lance.reach(queries[:50], exact, ours),
+        rivals: dict[str, Any] = {
+            "FAISS IVF int8 + bm25s": FaissAndBm25s(folder),
+            "LanceDB, vectors alone": LanceVectors(folder),
         }
+        if bench.manifest.passages <= UsearchVectors.MOST:
+            rivals["usearch HNSW int8, vectors alone"] = UsearchVectors(folder)
+        recalls = {"workbench": ours}
+        for name, rival in rivals.items():
+            recalls[name] = rival.reach(queries[:50], exact, ours)
         found = interleave(
             {
                 "workbench": lambda q: _search(bench, retriever, q, profile),
-                "FAISS IVF int8 + bm25s": faiss.search,
-                "LanceDB, vectors alone": lance.search,
+                **{name: rival.search for name, rival in rivals.items()},
             },
             queries,
         )
+    said = {"workbench": ("with the index", "-", "by its measured depth")}
+    said |= {n: (f"{r.seconds:.0f}", f"{r.megabytes:,.0f}", r.about) for n, r in rivals.items()}
     rows = [
-        (name, f"{t.p50 * 1e3:.1f}", f"{t.p95 * 1e3:.1f}", f"{recalls[name]:.4f}", about)
-        for (name, t), about in zip(
-            found.items(), ("built with the index", faiss.about, lance.about), strict=True
-        )
+        (name, f"{t.p50 * 1e3:.1f}", f"{t.p95 * 1e3:.1f}", f"{recalls[name]:.4f}", *said[name])
+        for name, t in found.items()
     ]
-    columns = ("contender", "p50 ms", "p95 ms", f"recall@{BEST}", "settings")
+    columns = (
+        "contender", "p50 ms", "p95 ms", f"recall@{BEST}", "built, s", "grew by MB", "settings",
+    )  # fmt: skip
     table(f"{folder.name}, one retrieval, vectors known ahead", columns, rows)
 
 
@@ -255,6 +275,18 @@ def _print(sizes: Sequence[Size]) -> None:
         f"recall@{BEST}", "resident MB", "private MB",
     )  # fmt: skip
     table("The default profile with feedback, vectors known ahead, ten papers", columns, rows)
+    names = [*sizes[0].stages, "one client, queries/s", f"{THREADS} clients", "ratio"]
+    rows = [
+        (
+            f"{s.passages:,}",
+            *(f"{s.stages[stage]:.2f}" for stage in sizes[0].stages),
+            f"{s.one_client:.1f}",
+            f"{s.eight_clients:.1f}",
+            f"{s.eight_clients / s.one_client:.2f}",
+        )
+        for s in sizes
+    ]
+    table("The same by stage, p50 ms, and queries a second", ("passages", *names), rows)
 
 
 def _ahead(sizes: Sequence[Size]) -> None:

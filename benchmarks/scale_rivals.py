@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 from common import cores
 from numpy.typing import NDArray
 
@@ -19,6 +20,9 @@ from workbench.records import Query
 DEPTH = 80
 BEST = 100
 TRAINED = 100_000
+WIDEST = 6400
+"""Nodes of a graph that are looked at, at most."""
+
 PER_LIST = 250
 """Rows a list: about 4 sqrt(n) lists for a million, as FAISS's guidelines say."""
 
@@ -33,7 +37,7 @@ class FaissAndBm25s:
         manifest = read_manifest(folder)
         vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
         faiss.omp_set_num_threads(cores())
-        started = time.perf_counter()
+        started, before = time.perf_counter(), _private()
         dice = np.random.default_rng(0)
         lists = max(16, len(vectors) // PER_LIST)
         chosen = np.sort(dice.choice(len(vectors), min(TRAINED, len(vectors)), replace=False))
@@ -45,7 +49,7 @@ class FaissAndBm25s:
         for start in range(0, len(vectors), 65_536):
             index.add(np.array(vectors[start : start + 65_536]))
         self._faiss, self._lists = index, lists
-        self._seconds = time.perf_counter() - started
+        self.seconds, self.megabytes = time.perf_counter() - started, _private() - before
         # The workbench's postings are in bm25s' own format: the same scores, nothing built.
         arrays = folder / manifest.folder / "body"
         self._bm25 = bm25s.BM25.load(arrays, mmap=True, load_vocab=False)
@@ -54,7 +58,7 @@ class FaissAndBm25s:
     @property
     def about(self) -> str:
         """What it was set to."""
-        return f"{self._lists:,} lists, {self._faiss.nprobe} probed; {self._seconds:.0f} s to build"
+        return f"{self._lists:,} lists, {self._faiss.nprobe} probed"
 
     def reach(self, queries: Sequence[Query], exact: Sequence[set[int]], least: float) -> float:
         """Probe as many lists as it takes to reach a recall; what was reached."""
@@ -92,7 +96,7 @@ class LanceVectors:
         vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
         database = lancedb.connect(folder.parent / "bench" / folder.name / "lancedb")
         self._lists = max(16, len(vectors) // (4 * PER_LIST))
-        started = time.perf_counter()
+        started, before = time.perf_counter(), _private()
 
         def batches() -> Any:
             for start in range(0, len(vectors), 65_536):
@@ -108,12 +112,13 @@ class LanceVectors:
         from lancedb.index import IvfSq
 
         table.create_index("vector", config=IvfSq(distance_type="dot", num_partitions=self._lists))
-        self._table, self._seconds, self._probed = table, time.perf_counter() - started, 1
+        self._table, self._probed = table, 1
+        self.seconds, self.megabytes = time.perf_counter() - started, _private() - before
 
     @property
     def about(self) -> str:
         """What it was set to."""
-        return f"{self._lists:,} lists, {self._probed} probed; {self._seconds:.0f} s to build"
+        return f"{self._lists:,} lists, {self._probed} probed"
 
     def reach(self, queries: Sequence[Query], exact: Sequence[set[int]], least: float) -> float:
         """Probe as many lists as it takes to reach a recall; what was reached."""
@@ -133,6 +138,53 @@ class LanceVectors:
         found = asked.refine_factor(2).select(["row"]).limit(n).to_arrow()
         rows = found["row"].to_numpy()
         return np.pad(rows, (0, n - len(rows)), constant_values=-1)
+
+
+class UsearchVectors:
+    """usearch's HNSW graph over int8; the vectors alone."""
+
+    MOST = 200_000
+    """Vectors; a graph of a million takes an hour on two cores."""
+
+    def __init__(self, folder: Path) -> None:
+        from usearch.index import Index
+
+        manifest = read_manifest(folder)
+        vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
+        started, before = time.perf_counter(), _private()
+        self._index = Index(ndim=manifest.dimension, metric="cos", dtype="i8")
+        for start in range(0, len(vectors), 65_536):
+            block = np.array(vectors[start : start + 65_536])
+            self._index.add(np.arange(start, start + len(block)), block, threads=cores())
+        self.seconds, self.megabytes = time.perf_counter() - started, _private() - before
+
+    @property
+    def about(self) -> str:
+        """What it was set to."""
+        return f"connectivity {self._index.connectivity}, expansion {self._index.expansion_search}"
+
+    def reach(self, queries: Sequence[Query], exact: Sequence[set[int]], least: float) -> float:
+        """Look at as many nodes as it takes to reach a recall; what was reached."""
+        recall, looked = 0.0, BEST
+        while recall < least and looked < WIDEST:
+            looked *= 2
+            self._index.expansion_search = looked
+            recall = _recall(exact, np.stack([self._near(query, BEST) for query in queries]))
+        return recall
+
+    def search(self, query: Query) -> Any:
+        """Rows of the 80 nearest vectors."""
+        return self._near(query, DEPTH)
+
+    def _near(self, query: Query, n: int) -> NDArray[np.int64]:
+        assert query.vector is not None
+        rows = np.asarray(self._index.search(query.vector, n).keys, dtype=np.int64)
+        return np.pad(rows, (0, n - len(rows)), constant_values=-1)
+
+
+def _private() -> float:
+    """This process's own memory, MB."""
+    return float(psutil.Process().memory_full_info().uss / 1e6)
 
 
 def _recall(exact: Sequence[set[int]], near: NDArray[Any]) -> float:

@@ -21,7 +21,6 @@ from workbench.profiles import cache_folder
 
 PACKAGES = (
     "numpy",
-    "bm25s",
     "PyStemmer",
     "onnxruntime",
     "tokenizers",

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 import workbench as wb
 from workbench.corpus.analysis import Analyser
 from workbench.engines.base import FEEDBACK, SIGNALS
+from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.errors import WeightError
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.profiles import NORMALISERS, Profile
@@ -79,6 +80,21 @@ def test_terms_are_those_of_a_plain_relevance_model(
     assert dict(retrieved.expanded.terms) == pytest.approx(expected)
 
 
+def test_terms_that_the_index_keeps_are_those_of_the_texts(
+    landmarks: Workbench, retriever: Retriever, retrieved: Retrieved
+) -> None:
+    class Texts(EmbeddedEngine):
+        def occurrences(self, keys: Any) -> Any:
+            return None
+
+    texts = Retriever(Texts(landmarks.folder), retriever._embedder, Analyser())
+    for edits in (None, wb.QueryEdits(mute=("late",))):
+        kept, analysed = (r.retrieve(QUERY, ON, edits=edits).expanded for r in (retriever, texts))
+        assert kept is not None
+        assert analysed is not None
+        assert kept.terms == analysed.terms
+
+
 def test_the_vector_is_moved_towards_the_best_passages(
     landmarks: Workbench, retriever: Retriever, retrieved: Retrieved
 ) -> None:
@@ -109,10 +125,11 @@ def test_a_relevance_model_is_a_distribution(
     counts: list[dict[str, int]], scores: list[float]
 ) -> None:
     frequencies = {term: 1 + i for i, term in enumerate("abcdefg")}
-    model = feedback.relevance_model(
-        counts, np.array((scores * len(counts))[: len(counts)]), frequencies, 10
-    )
+    shares = np.array((scores * len(counts))[: len(counts)])
+    found = feedback.counted_terms(counts, frequencies, 10)
+    model = feedback.relevance_model(found, shares)
     assert "h" not in model
+    assert "a" not in feedback.relevance_model(found, shares, {"a"})
     assert all(weight >= 0 for weight in model.values())
     assert sum(model.values()) == pytest.approx(1.0) or not model
 

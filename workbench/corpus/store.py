@@ -182,9 +182,23 @@ class Store:
         }[field]
         return self._db.rows(query, (start, stop))
 
-    def paper_rows(self) -> Iterator[tuple[int, str, int | None, int]]:
-        """(row, id, year, alive) of every paper row, in order."""
-        return self._db.stream("SELECT no, id, year, alive FROM papers ORDER BY no")
+    def passage_terms(self, rows: Sequence[int]) -> dict[int, tuple[bytes, bytes]]:
+        """By passage row its terms and their counts, int32, the title's included."""
+        query = (
+            "SELECT no, terms, counts FROM passages WHERE no IN (SELECT value FROM json_each(?))"
+        )
+        found = self._db.rows(query, (json.dumps(list(rows)),))
+        return {no: (terms, counts) for no, terms, counts in found}
+
+    def paper_rows(self, first: int = 0) -> Iterator[tuple[int, str, int | None, int]]:
+        """(row, id, year, alive) of every paper row from the `first` on, in order."""
+        query = "SELECT no, id, year, alive FROM papers WHERE no >= ? ORDER BY no"
+        return self._db.stream(query, (first,))
+
+    def dead_papers(self) -> NDArray[np.int64]:
+        """Rows of the papers that were replaced or deleted."""
+        found = self._db.rows("SELECT no FROM papers WHERE alive = 0")
+        return np.fromiter((no for (no,) in found), np.int64)
 
     def paper_digests(self, before: int) -> list[tuple[int, bytes]]:
         """(row, content digest) of the paper rows below `before`, in order."""
@@ -198,9 +212,10 @@ class Store:
         )
         return self._db.rows(query, (before,))
 
-    def passage_places(self) -> Iterator[tuple[int, int]]:
-        """(paper row, number) of every passage row, in order."""
-        return self._db.stream("SELECT paper, number FROM passages ORDER BY no")
+    def passage_places(self, first: int = 0) -> Iterator[tuple[int, int]]:
+        """(paper row, number) of every passage row from the `first` on, in order."""
+        query = "SELECT paper, number FROM passages WHERE no >= ? ORDER BY no"
+        return self._db.stream(query, (first,))
 
     def papers_named(self, kind: str, folded: str) -> NDArray[np.int64]:
         """Rows of papers with a name of `kind` that contains the whole words of `folded`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -38,6 +38,24 @@ class Counted:
     average: float
     frequencies: Mapping[str, int]
     rounded: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Occurrences:
+    """The terms of some passages, the papers' titles included.
+
+    One entry a term of a passage, passage after passage: `passages` intp, its place among those
+    asked for; `terms` intp, the term's place in `frequencies`; `counts` int64. By term:
+    `frequencies` int64, in how many of the corpus's `documents` passages it occurs (0 where the
+    engine does not know it); `names` gives the terms of places.
+    """
+
+    passages: NDArray[np.intp]
+    terms: NDArray[np.intp]
+    counts: NDArray[np.int64]
+    frequencies: NDArray[np.int64]
+    documents: int
+    names: Callable[[NDArray[np.intp]], list[str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +156,11 @@ class Engine(Protocol):
         """In how many passages (title included) each known index term occurs, and how many
         passages there are; a term that none has is left out."""
         ...
+
+    def occurrences(self, keys: Sequence[tuple[str, int]]) -> Occurrences | None:
+        """The terms of passages by (paper id, number), where the engine keeps them; None where
+        texts have to be analysed."""
+        return None
 
     @abstractmethod
     def known(self, ids: Collection[str]) -> set[str]:

@@ -16,7 +16,7 @@ from workbench.models.memory.hardware import cores
 from workbench.profiles import thread_variables
 
 PACKAGES = (
-    "paper-search-workbench", "numpy", "scipy", "pandas", "onnxruntime", "tokenizers", "bm25s",
+    "paper-search-workbench", "numpy", "scipy", "pandas", "onnxruntime", "tokenizers",
     "PyStemmer", "simsimd", "torch", "transformers", "sentence-transformers", "ir_measures",
     "pytrec-eval-terrier", "elasticsearch", "pyarrow",
 )  # fmt: skip

@@ -8,15 +8,14 @@ and Dense Retrievers", TOIS 2023). No weights to load, some milliseconds.
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.analysis import Analyser
-from workbench.engines.base import Engine
+from workbench.engines.base import Engine, Occurrences
 from workbench.engines.bm25 import idf
 from workbench.records import Query
 
@@ -71,17 +70,10 @@ def _expanded_terms(
     engine: Engine,
     analyser: Analyser,
 ) -> dict[str, float]:
-    titles = [paper.title for paper in engine.papers([paper_id for paper_id, _ in keys])]
-    passages = engine.passages(keys)
-    counts = [
-        analyser.counts(f"{title} {passage.text}")
-        for title, passage in zip(titles, passages, strict=True)
-    ]
+    found = engine.occurrences(keys) or _analysed(keys, engine, analyser)
     # A word of the text that the query lacks was muted by the person: it stays so.
     muted = set(analyser.counts(query.text)) - set(query.terms)
-    found = sorted({term for passage in counts for term in passage} - muted)
-    known, documents = engine.document_frequencies(found)
-    model = relevance_model(counts, scores[: len(keys)], known, documents)
+    model = relevance_model(found, scores[: len(keys)], muted)
     whole = sum(query.terms.values()) or 1.0
     own = LEXICAL_MIX if query.terms else 0.0
     mixed = {term: own * weight for term, weight in query.terms.items()}
@@ -90,24 +82,55 @@ def _expanded_terms(
     return mixed
 
 
+def _analysed(keys: Keys, engine: Engine, analyser: Analyser) -> Occurrences:
+    """The terms of passages from their texts."""
+    titles = [paper.title for paper in engine.papers([paper_id for paper_id, _ in keys])]
+    counts = [
+        analyser.counts(f"{title} {passage.text}")
+        for title, passage in zip(titles, engine.passages(keys), strict=True)
+    ]
+    known, documents = engine.document_frequencies(sorted(set().union(*counts)))
+    return counted_terms(counts, known, documents)
+
+
+def counted_terms(
+    counts: Sequence[Mapping[str, int]], frequencies: Mapping[str, int], documents: int
+) -> Occurrences:
+    """Occurrences from the counts of each passage's terms; `frequencies` has the terms that the
+    engine knows."""
+    terms = sorted(set().union(*counts))
+    places = {term: place for place, term in enumerate(terms)}
+    return Occurrences(
+        passages=np.repeat(np.arange(len(counts)), [len(passage) for passage in counts]),
+        terms=np.array([places[term] for passage in counts for term in passage], dtype=np.intp),
+        counts=np.array([n for passage in counts for n in passage.values()], dtype=np.int64),
+        frequencies=np.array([frequencies.get(term, 0) for term in terms], dtype=np.int64),
+        documents=documents,
+        names=lambda asked: [terms[place] for place in asked.tolist()],
+    )
+
+
 def relevance_model(
-    counts: Sequence[Mapping[str, int]],
-    scores: NDArray[np.float64],
-    frequencies: Mapping[str, int],
-    documents: int,
+    found: Occurrences, scores: NDArray[np.float64], muted: Collection[str] = ()
 ) -> dict[str, float]:
     """The TERMS best terms, weights summing to 1: relative frequency x idf, over the passages by
-    their share of the scores. Ties fall to the term that comes first in the alphabet."""
+    their share of the scores. Terms that are `muted` or unknown to the engine have no part. Ties
+    fall to the term that comes first in the alphabet."""
+    # 1. Each passage's share, spread over its terms.
     total = scores.sum()
-    shares = scores / total if total > 0 else np.full(len(counts), 1 / len(counts))
-    rarities = idf(documents, np.array(list(frequencies.values()), dtype=np.int64)).tolist()
-    rarity = dict(zip(frequencies, rarities, strict=True))
-    weights: defaultdict[str, float] = defaultdict(float)
-    for passage, share in zip(counts, shares, strict=True):
-        length = sum(passage.values())
-        for term, count in passage.items():
-            if term in rarity:
-                weights[term] += share * count / length * rarity[term]
-    best = sorted(weights.items(), key=lambda item: (-item[1], item[0]))[:TERMS]
+    shares = scores / total if total > 0 else np.full(len(scores), 1 / max(len(scores), 1))
+    lengths = np.bincount(found.passages, found.counts, len(scores))
+    rarities = idf(found.documents, found.frequencies)
+    parts = shares[found.passages] * found.counts / lengths[found.passages] * rarities[found.terms]
+    weights = np.bincount(found.terms, parts, len(rarities))
+    # 2. Names are looked up for those alone that can be among the best.
+    known = np.flatnonzero(found.frequencies)
+    most = TERMS + len(muted)
+    if len(known) > most:
+        least = np.partition(weights[known], len(known) - most)[len(known) - most]
+        known = known[weights[known] >= least]
+    named = zip(found.names(known), weights[known].tolist(), strict=True)
+    kept = ((term, weight) for term, weight in named if term not in muted)
+    best = sorted(kept, key=lambda item: (-item[1], item[0]))[:TERMS]
     whole = sum(weight for _, weight in best)
     return {term: weight / whole for term, weight in best} if whole else {}

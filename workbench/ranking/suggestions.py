@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from workbench.corpus.analysis import Analyser
-from workbench.ranking.feedback import relevance_model
+from workbench.ranking.feedback import counted_terms, relevance_model
 from workbench.ranking.ranking import Ranking
 
 FEEDBACK_PAPERS = 5
@@ -46,7 +46,7 @@ def suggest_terms(ranking: Ranking, n: int = 8) -> list[Suggestion]:
     found, of = engine.document_frequencies(shared)
     # z-scores can be negative: what counts is how far a hit stands above the lowest of them.
     scores = np.array([1.0 + hit.score - top[-1].score for hit in top])
-    best = list(relevance_model(counts, scores, found, of).items())[:n]
+    best = list(relevance_model(counted_terms(counts, found, of), scores).items())[:n]
     return [
         Suggestion(t, words[t].most_common(1)[0][0], weight / best[0][1], found[t])
         for t, weight in best

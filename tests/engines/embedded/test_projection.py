@@ -19,10 +19,11 @@ from tests.engines.embedded.projected import small_is_large
 from tests.engines.embedded.test_dense import index_of, unit_rows
 from workbench.corpus.manifest import read_manifest
 from workbench.engines.embedded import projection
-from workbench.engines.embedded.dense import DenseIndex
+from workbench.engines.embedded.dense import DenseIndex, write_dense
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.generation import problem_of
 from workbench.engines.embedded.indexing import Indexer
+from workbench.engines.embedded.projection import is_approximate
 from workbench.errors import CorpusDamaged
 from workbench.profiles import Profile
 from workbench.session import Workbench
@@ -106,8 +107,94 @@ def test_values_are_the_true_ones(index: DenseIndex) -> None:
 def test_vectors_without_leading_components_are_searched_exactly(tmp_path: Path) -> None:
     noise = np.random.default_rng(0).normal(size=(3000, DIMENSION)).astype(np.float32)
     made = index_of(noise / np.linalg.norm(noise, axis=1, keepdims=True), tmp_path)
-    assert made.projection is None
-    assert not (tmp_path / "dense" / "projection").exists()
+    assert made.projection is not None
+    assert made.projection.depth == 0
+    assert not is_approximate(tmp_path / "dense" / "projection")
+    for query in unit_rows(7, 5, DIMENSION):
+        best = set(made.ask(query).best(50, None).tolist())
+        assert best == brute_force(made, query, 50, np.ones(3000, dtype=bool))
+
+
+# Exact, by a bound on what the projection leaves out
+
+
+@pytest.fixture(scope="module")
+def pruned(tmp_path_factory: pytest.TempPathFactory) -> DenseIndex:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "FROM", ROWS + 1)
+        patch.setattr(projection, "PRUNES_FROM", 1)
+        found = index_of(like_texts(1, ROWS), tmp_path_factory.mktemp("pruned"))
+    assert found.projection is not None
+    assert found.projection.depth == 0
+    return found
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    share=st.one_of(st.just(1.0), st.floats(0.0, 1.0)),
+    n=st.integers(1, 600),
+    lengths=st.sampled_from([1.0, 0.5]),
+)
+def test_the_bound_loses_nothing(
+    pruned: DenseIndex, seed: int, share: float, n: int, lengths: float
+) -> None:
+    mask = None if share == 1 else np.random.default_rng(seed).random(ROWS) < share
+    query = like_texts(seed, 1)[0] * np.float32(lengths)
+    allowed = np.ones(ROWS, dtype=bool) if mask is None else mask
+    assert set(pruned.ask(query).best(n, mask).tolist()) == brute_force(pruned, query, n, allowed)
+
+
+def test_a_bound_is_never_below_the_product_and_leaves_few_rows(pruned: DenseIndex) -> None:
+    assert pruned.projection is not None
+    for query in like_texts(9, 20):
+        _, bounds = pruned.projection.bounds(query)
+        assert (bounds >= pruned.vectors.astype(np.float64) @ query).all()
+    read = [len(pruned.ask(query).reachable(20, None)) for query in like_texts(10, 20)]
+    assert np.mean(read) < ROWS / 4
+
+
+def test_rows_in_the_axes_have_almost_no_rest(tmp_path: Path) -> None:
+    turn, _ = np.linalg.qr(np.random.default_rng(0).normal(size=(DIMENSION, DIMENSION)))
+    flat = unit_rows(1, 2000, 8) @ turn[:8].astype(np.float32)
+    made = index_of(flat / np.linalg.norm(flat, axis=1, keepdims=True), tmp_path)
+    assert made.projection is not None
+    assert made.projection.rests is not None
+    assert 0 < made.projection.rests.min() <= made.projection.rests.max() < 0.01
+
+
+def test_rows_that_are_added_are_bounded_too(tmp_path: Path) -> None:
+    vectors = like_texts(1, ROWS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(projection, "FROM", ROWS + 1)
+        patch.setattr(projection, "PRUNES_FROM", 1)
+        first = index_of(vectors[:-500], tmp_path / "first")
+        write_dense(
+            lambda row: iter([vectors[row:]]), vectors, tmp_path / "grown", tmp_path / "first/dense"
+        )
+    grown = DenseIndex.load(vectors, tmp_path / "grown")
+    assert first.projection is not None
+    assert grown.projection is not None
+    assert np.array_equal(grown.projection.axes, first.projection.axes)
+    for query in like_texts(11, 10):
+        assert set(grown.ask(query).best(60, None).tolist()) == brute_force(
+            grown, query, 60, np.ones(ROWS, dtype=bool)
+        )
+
+
+def test_a_projection_of_before_without_rests_is_read_as_it_was(
+    index: DenseIndex, tmp_path: Path
+) -> None:
+    made = index_of(like_texts(1, ROWS), tmp_path)
+    (tmp_path / "dense" / "projection" / "rests.npy").unlink()
+    old = DenseIndex.load(made.vectors, tmp_path / "dense")
+    assert old.projection is not None
+    assert old.projection.rests is None
+    everything = np.ones(ROWS, dtype=bool)
+    for query in like_texts(12, 5):
+        assert list(old.ask(query).best(50, None)) == list(index.ask(query).best(50, None))
+        exact = set(old.ask(query, exact=True).best(50, None).tolist())
+        assert exact == brute_force(old, query, 50, everything)
 
 
 def test_the_same_vectors_give_the_same_projection(tmp_path: Path) -> None:
@@ -120,7 +207,7 @@ def test_the_same_vectors_give_the_same_projection(tmp_path: Path) -> None:
 
 def test_axes_are_the_principal_ones() -> None:
     vectors = unit_rows(3, 2000, 64)
-    axes = projection._principal_axes([vectors[:900], vectors[900:]], 2000, 64)
+    axes = projection._principal_axes([vectors[:900], vectors[900:]], 2000, 64, 32)
     _, values, turned = np.linalg.svd(vectors.astype(np.float64), full_matrices=False)
     assert axes.shape == (64, 32)
     np.testing.assert_allclose(axes.T @ axes, np.eye(32), atol=1e-5)

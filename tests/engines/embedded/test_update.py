@@ -73,6 +73,37 @@ def test_an_updated_field_has_the_bytes_of_one_made_anew(
     assert contents(folder / "updated") == contents(folder / "anew")
 
 
+@settings(max_examples=40, deadline=None)
+@given(
+    steps=st.lists(
+        st.lists(st.tuples(st.text("abé", min_size=1, max_size=5), st.booleans()), max_size=6),
+        min_size=2,
+        max_size=4,
+    )
+)
+def test_rows_that_are_taken_over_have_the_bytes_of_all_read_anew(
+    tmp_path_factory: pytest.TempPathFactory, steps: list[list[tuple[str, bool]]]
+) -> None:
+    folder, before = tmp_path_factory.mktemp("rows"), None
+    with closing(StoreWriter(folder / "x.sqlite")) as store:
+        for number, step in enumerate(steps):
+            papers = {name: Paper(name, "T", year=2000 + number) for name, _ in step}
+            passages = [((n, n + 1, {"t": 1}) for n in range(1 + number)) for _ in papers]
+            store.add(
+                [
+                    AnalysedPaper(paper, tuple(spans), {"t": 1})
+                    for paper, spans in zip(papers.values(), passages, strict=True)
+                ]
+            )
+            store.delete([name for name, gone in step if gone])
+            (grown := folder / f"grown-{number}").mkdir()
+            (anew := folder / f"anew-{number}").mkdir()
+            generation._write_rows(store, grown, before)
+            generation._write_rows(store, anew, None)
+            assert contents(grown) == contents(anew)
+            before = grown
+
+
 @pytest.fixture
 def updates(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The fields that were updated, in order."""

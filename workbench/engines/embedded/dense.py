@@ -2,13 +2,12 @@
 
 Codes are a quarter of the vectors' bytes, and their largest error is known, so the rows that the
 scan leaves out provably score less than the n-th best. On 123,656 passages the scan takes 2 ms
-where the float32 product takes 10 (one of two cores, AVX-512 VNNI). In a large corpus a projection
+where the float32 product takes 10 (one of two cores, AVX-512 VNNI). In a larger corpus a projection
 says which rows are scanned (`projection`); every value stays the true one.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engines.embedded import projection
-from workbench.engines.embedded.codes import Codes, write_codes
+from workbench.engines.embedded.codes import FLOAT_ERROR, Codes, write_codes
 from workbench.engines.embedded.projection import (
     BEST,
     Projection,
@@ -38,10 +37,18 @@ SCAN_FROM = 4_096
 PROJECTION = "projection"
 """Folder of the projection beside the codes."""
 
+AHEAD = 3
+"""Of how many rows, for each one asked for, true scores tell what the n-th best is at least."""
+
+SCATTERED = 4
+"""Of rows that lie scattered, this part takes as long to read as all one after the other."""
+
 KEPT = 0.8
 """Share of the rows from which a projection was made, down to which it is kept."""
 
 SAMPLE = 1024
+FEW = 16_384
+"""Values that are ordered without a sample."""
 
 
 def write_dense(
@@ -60,21 +67,28 @@ def write_dense(
     known = None if before is None else DenseIndex.load(vectors, before)
     done = 0 if known is None else len(known.codes.codes)
     write_codes(read(done), rows, dimension, folder, known.codes if known else None)
-    if rows < projection.FROM:
+    if rows < min(projection.PRUNES_FROM, projection.FROM):
         return
-    there = folder / PROJECTION
-    if known and known.projection and done >= KEPT * rows:
+    there, approximate = folder / PROJECTION, rows >= projection.FROM
+    if known and known.projection and _serves(known.projection, approximate, done, rows):
         known.projection.write(read(done), rows, there)
         return
     write_projection(lambda: read(0), rows, dimension, there)
+    if not approximate:
+        return
     index = DenseIndex(vectors, Codes.load(folder))
-    projected = Projection(np.load(there / "axes.npy"), Codes.load(there), rows, 1.0)
+    projected = Projection.load(there)
+    assert projected is not None
     places = np.concatenate([_places(index, projected, q) for q in queries_between(vectors)])
     measured = measured_depth(places, rows)
-    if measured is None:
-        shutil.rmtree(there)
-    else:
+    if measured is not None:
         replace(projected, depth=measured[0], recall=measured[1]).save(there)
+
+
+def _serves(known: Projection, approximate: bool, done: int, rows: int) -> bool:
+    """Whether a projection of the first `done` rows may stay the axes of all."""
+    whole = known.rests is not None and len(known.rests) == done
+    return whole and done >= KEPT * rows and (not approximate or known.depth > 0)
 
 
 def _places(index: DenseIndex, projected: Projection, query: Vectors) -> Rows:
@@ -87,8 +101,8 @@ def _places(index: DenseIndex, projected: Projection, query: Vectors) -> Rows:
 
 @dataclass(frozen=True, slots=True)
 class DenseIndex:
-    """float32 rows of unit length with their codes; every answer is exact where there is no
-    projection."""
+    """float32 rows of unit length with their codes; every answer is exact where no projection says
+    how deep to read."""
 
     vectors: Vectors
     codes: Codes
@@ -102,14 +116,15 @@ class DenseIndex:
     def ask(self, query: Vectors, *, exact: bool = False) -> DenseQuery:
         """One query's view of the index, `exact` whatever its size; the shape of the query must be
         (dimension,)."""
-        return DenseQuery(replace(self, projection=None) if exact else self, query)
+        return DenseQuery(self, query, exact)
 
 
 class DenseQuery:
     """Answers for one query vector. A row's value never depends on the rows beside it."""
 
-    def __init__(self, index: DenseIndex, query: Vectors) -> None:
+    def __init__(self, index: DenseIndex, query: Vectors, exact: bool = False) -> None:
         self._index = index
+        self._exact = exact
         self._query = query
         self._rows: Rows | None = None
         self._scores = np.zeros(0)
@@ -151,7 +166,7 @@ class DenseQuery:
         every = len(self._index.vectors)
         if self._outright or n >= every:
             return np.arange(every) if mask is None else np.flatnonzero(mask)
-        # 1. In a large corpus, read only the rows that lead in the projection.
+        # 1. In a larger corpus, read only the rows that lead in the projection.
         likely = self._likely(n, mask)
         if likely is not None and len(likely) <= n:
             return likely
@@ -168,18 +183,35 @@ class DenseQuery:
 
     def _likely(self, n: int, mask: Mask | None) -> Rows | None:
         """The rows under the mask that lead in the projection, ascending; None for all rows."""
-        projected = self._index.projection
+        projected, every = self._index.projection, len(self._index.vectors)
         if projected is None:
             return None
+        if self._exact or not projected.depth:
+            return self._possible(projected, n, mask)
         depth = projected.depth_of(n)
         if mask is not None and np.count_nonzero(mask) <= depth:
             return np.flatnonzero(mask)  # few enough to be read outright
-        if depth > len(self._index.vectors) // projection.DEEPEST:
+        if depth > every // projection.DEEPEST:
             return None
-        scores = projected.scores(self._query)
+        return leading(_under(mask, projected.scores(self._query)), depth)
+
+    def _possible(self, projected: Projection, n: int, mask: Mask | None) -> Rows | None:
+        """The rows that can be among the `n` best, by the bound on what the projection leaves out;
+        None where these are so many that all are scanned as fast."""
+        every = len(self._index.vectors)
+        most = every // SCATTERED
+        if projected.rests is None or AHEAD * n > most:
+            return None
+        if mask is not None and np.count_nonzero(mask) <= most:
+            return np.flatnonzero(mask)
+        scores, bounds = projected.bounds(self._query)
+        # The n-th best of some rows is at most the n-th best of all.
+        first = leading(_under(mask, scores), AHEAD * n)
+        least = nth_best(self._gathered(first), n) - FLOAT_ERROR
+        possible = np.flatnonzero(bounds >= least)
         if mask is not None:
-            scores = np.where(mask, scores, np.float32(-np.inf))
-        return np.flatnonzero(scores >= nth_best(scores, depth))
+            possible = possible[mask[possible]]
+        return possible if len(possible) <= most else None
 
     def _gathered(self, rows: Rows) -> Scores:
         # In clip mode `take` writes straight into the result, a third faster than indexing.
@@ -197,13 +229,30 @@ class DenseQuery:
 def nth_best(scores: NDArray[np.floating[Any]], n: int) -> Any:
     """The n-th largest value, 1 <= n <= len(scores).
 
-    A sample tells where to cut, so that only few values have to be ordered (a tenth of the time
+    Of many values a sample tells where to cut, so that only few have to be ordered (half the time
     for 1,000 of 124,245); where the sample misled, all are.
     """
-    high = scores[scores >= _cut(scores, n)]
-    if len(high) < n:
-        high = scores
+    high = scores
+    if len(scores) > FEW:
+        high = scores[scores >= _cut(scores, n)]
+        if len(high) < n:
+            high = scores
     return np.partition(high, len(high) - n)[len(high) - n]
+
+
+def leading(scores: NDArray[np.floating[Any]], n: int) -> Rows:
+    """The rows of the `n` largest values, ascending; all of those that equal the last."""
+    rows = np.flatnonzero(scores >= _cut(scores, n))
+    if len(rows) < n:
+        rows = np.arange(len(scores))
+    values = scores[rows]
+    found: Rows = rows[values >= np.partition(values, len(values) - n)[len(values) - n]]
+    return found
+
+
+def _under(mask: Mask | None, scores: Vectors) -> Vectors:
+    """The scores, those of rows outside of the mask below all others."""
+    return scores if mask is None else np.where(mask, scores, np.float32(-np.inf))
 
 
 def _cut(scores: NDArray[np.floating[Any]], n: int, mask: Mask | None = None) -> Any:
@@ -224,7 +273,7 @@ def best_matching(
 ) -> Rows:
     """Rows of the `n` best scores over 0 that the mask lets through, ascending; of equal ones at
     the end, those with the least `order(rows)`."""
-    cut = _cut(scores, n, mask) if len(scores) else 0
+    cut = _cut(scores, n, mask) if len(scores) > FEW else 0
     matching = np.flatnonzero(scores >= cut) if cut > 0 else np.zeros(0, dtype=np.intp)
     if mask is not None:
         matching = matching[mask[matching]]
@@ -243,8 +292,11 @@ def best_places(
     if n < 1:
         return np.zeros(0, dtype=np.intp)
     least = nth_best(scores, n)
-    over = np.flatnonzero(scores > least)
-    level = np.flatnonzero(scores == least)
-    if order is not None and len(level) > n - len(over):
+    reached = np.flatnonzero(scores >= least)
+    if len(reached) == n:
+        return reached
+    level = scores[reached] == least
+    over, level = reached[~level], reached[level]
+    if order is not None:
         level = level[np.argsort(order(level), kind="stable")]
     return np.sort(np.concatenate([over, level[: n - len(over)]]))

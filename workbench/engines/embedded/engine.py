@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 
 from workbench.corpus.manifest import STORE, Manifest, read_manifest
 from workbench.corpus.store import Store
-from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine
+from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Counted, Engine, Occurrences
 from workbench.engines.embedded.dense import DenseQuery, best_matching
 from workbench.engines.embedded.generation import Generation, RowArrays, check_counts
-from workbench.engines.embedded.lexical import field_size
+from workbench.engines.embedded.lexical import field_size, terms_of
 from workbench.engines.embedded.masks import PassageMasks
 from workbench.engines.embedded.paper_digests import read_paper_digests
 from workbench.engines.embedded.projection import BEST, QUERIES
@@ -30,6 +30,9 @@ Scores = NDArray[np.float32]
 Vectors = NDArray[np.float32]
 Rows = NDArray[np.intp]
 Mask = NDArray[np.bool_]
+
+FEW = 10
+"""Passages whose rows are looked for among the last candidates."""
 
 
 class EmbeddedEngine(Engine):
@@ -107,29 +110,39 @@ class EmbeddedEngine(Engine):
         index = self._generation.rows
         arms = [rows for arm in asked for rows in arm.best(n, mask, index)]
         arms.append(self._title_arm(title, n if n_keyword is None else n_keyword, mask))
-        found = np.zeros(len(index.paper_of), dtype=bool)
-        found[np.concatenate(arms)] = True
-        rows = np.flatnonzero(found)
+        rows = np.unique(np.concatenate(arms))
         papers = index.paper_of[rows]
         canonical = np.argsort(index.order[papers], kind="stable")
         rows, papers = rows[canonical], papers[canonical]
         columns = [column for arm in asked for column in arm.scores(rows)]
         columns.insert(1, title[papers])
         signals = SIGNALS if expanded is None else SIGNALS + FEEDBACK
+        ids, numbers = index.ids[papers], index.number_of[rows]
+        self._last.rows = ids, numbers, rows
         return Candidates(
             query=query,
             signals=signals,
-            paper_ids=index.ids[papers],
-            numbers=index.number_of[rows],
+            paper_ids=ids,
+            numbers=numbers,
             values=np.stack(columns, axis=1).astype(np.float64),
             lower=np.array([LOWER[signal] for signal in signals]),
             fingerprint=self.fingerprint,
         )
 
     def vectors(self, keys: Sequence[tuple[str, int]]) -> Vectors:
+        return self._generation.dense.vectors[self._row_numbers(keys)]
+
+    def _row_numbers(self, keys: Sequence[tuple[str, int]]) -> list[int]:
+        """The rows of passages. Of a few from the thread's last candidates, as feedback asks, they
+        are known."""
+        last = getattr(self._last, "rows", None)
+        if last is not None and len(keys) <= FEW:
+            ids, numbers, rows = last
+            found = [rows[(ids == paper) & (numbers == number)].tolist() for paper, number in keys]
+            if all(found):
+                return [row for row, *_ in found]
         stored = self._papers.read([paper_id for paper_id, _ in keys])
-        rows = [paper.place(number).no for paper, (_, number) in zip(stored, keys, strict=True)]
-        return self._generation.dense.vectors[rows]
+        return [paper.place(number).no for paper, (_, number) in zip(stored, keys, strict=True)]
 
     def passage_keys(self) -> list[tuple[str, int]]:
         """(paper id, number) of every passage, in the order of the rows."""
@@ -140,16 +153,30 @@ class EmbeddedEngine(Engine):
 
     def document_frequencies(self, terms: Sequence[str]) -> tuple[dict[str, int], int]:
         known = self._terms.of(terms)
-        counts = self._generation.body.frequencies(list(known.values()))
-        found = {term: count for term, count in zip(known, counts, strict=True) if count}
+        counts = self._generation.body.frequencies(np.array([*known.values()], dtype=np.intp))
+        found = {t: count for t, count in zip(known, counts.tolist(), strict=True) if count}
         return found, self.manifest.passages
+
+    def occurrences(self, keys: Sequence[tuple[str, int]]) -> Occurrences:
+        rows = self._row_numbers(keys)
+        numbers, sizes, counts = terms_of(self._store, rows, self.manifest.terms)
+        known, terms = np.unique(numbers, return_inverse=True)
+        return Occurrences(
+            passages=np.repeat(np.arange(len(rows)), sizes),
+            terms=terms,
+            counts=counts,
+            frequencies=self._generation.body.frequencies(known),
+            documents=self.manifest.passages,
+            names=lambda places: self._terms.names(known[places].tolist()),
+        )
 
     def counted(self, signal: str, terms: Sequence[str]) -> Counted:
         """What the BM25 of "bm25" or "title" counts; the first call reads all postings."""
         title = signal == "title"
         index = self._generation.title if title else self._generation.body
         known = self._terms.of(terms)
-        found = dict(zip(known, index.frequencies(list(known.values())), strict=True))
+        counts = index.frequencies(np.array([*known.values()], dtype=np.intp))
+        found = dict(zip(known, counts.tolist(), strict=True))
         documents, length = self._field_size("title" if title else "body")
         return Counted(documents, length / max(documents, 1) or 1.0, found, rounded=False)
 

@@ -22,7 +22,7 @@ from workbench.corpus.vectors import map_vectors, read_blocks
 from workbench.engines.embedded.dense import PROJECTION, DenseIndex, write_dense
 from workbench.engines.embedded.lexical import FieldIndex, build_field
 from workbench.engines.embedded.lexical_update import can_update, update_field
-from workbench.engines.embedded.projection import has_projection
+from workbench.engines.embedded.projection import is_approximate
 from workbench.engines.embedded.seal import Blocks, Shape, broken, sealed_before, write_seal
 from workbench.errors import CorpusDamaged, CorpusMismatch
 from workbench.system.files import sync_folder
@@ -53,7 +53,7 @@ def _write(
     store: Store, folder: Path, manifest: Manifest, there: Path, before: Path | None
 ) -> None:
     there.mkdir()
-    rows = _write_rows(store, there)
+    rows = _write_rows(store, there, before)
     living = {"body": rows.alive, "title": rows.alive[rows.first_passage]}
     for field, alive in living.items():
         field_before = None if before is None else before / field
@@ -96,27 +96,47 @@ def remove_old_generations(folder: Path, keep_from: int) -> None:
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _write_rows(store: Store, folder: Path) -> RowArrays:
-    rows = list(store.paper_rows())
-    ids = np.array([row[1] for row in rows] or [""], dtype=np.str_)
-    order = np.empty(len(ids), dtype=np.int32)
-    order[np.argsort(ids, kind="stable")] = np.arange(len(ids), dtype=np.int32)
-    places = np.fromiter(
-        (value for place in store.passage_places() for value in place), dtype=np.int32
+def _write_rows(store: Store, folder: Path, before: Path | None) -> RowArrays:
+    """What each row is; of the rows of the generation before, only whether they live is read."""
+    known = _no_rows() if before is None else RowArrays.load(before)
+    first = len(known.years)  # of no papers there is one empty id
+    rows = list(store.paper_rows(first))
+    new_ids = np.array([row[1] for row in rows], dtype=np.str_)
+    ids = np.concatenate([known.ids[:first], new_ids]) if first or rows else np.array([""])
+    new_years = np.array([row[2] or 0 for row in rows], dtype=np.int16)
+    new_places = np.fromiter(
+        (value for place in store.passage_places(len(known.paper_of)) for value in place),
+        dtype=np.int32,
     ).reshape(-1, 2)
-    papers_alive = np.array([row[3] for row in rows], dtype=bool)
+    paper_of = np.concatenate([known.paper_of, new_places[:, 0]])
+    papers_alive = np.ones(first + len(rows), dtype=bool)
+    papers_alive[store.dead_papers()] = False
     arrays = RowArrays(
         ids=ids,
-        order=order,
-        years=np.array([row[2] or 0 for row in rows], dtype=np.int16),
-        first_passage=np.searchsorted(places[:, 0], np.arange(len(rows))).astype(np.int32),
-        paper_of=places[:, 0],
-        number_of=places[:, 1],
-        alive=papers_alive[places[:, 0]],
+        order=_order(ids, known.order[:first]),
+        years=np.concatenate([known.years[:first], new_years]),
+        first_passage=np.searchsorted(paper_of, np.arange(len(papers_alive))).astype(np.int32),
+        paper_of=paper_of,
+        number_of=np.concatenate([known.number_of, new_places[:, 1]]),
+        alive=papers_alive[paper_of],
     )
     for name, array in asdict(arrays).items():
         np.save(folder / f"{name}.npy", np.ascontiguousarray(array))
     return arrays
+
+
+def _order(ids: NDArray[np.str_], known: NDArray[np.int32]) -> NDArray[np.int32]:
+    """The rank of each id among all, of equal ones by row; that of the first among themselves is
+    `known`."""
+    first, rest = len(known), ids[len(known) :]
+    ascending = np.empty(first, dtype=np.intp)
+    ascending[known] = np.arange(first)
+    added = np.argsort(rest, kind="stable")
+    places = np.searchsorted(ids[:first], rest[added], side="right", sorter=ascending)
+    ascending = np.insert(ascending, places, added + first)
+    order = np.empty(len(ids), dtype=np.int32)
+    order[ascending] = np.arange(len(ids), dtype=np.int32)
+    return order
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +160,12 @@ class RowArrays:
         """Map the arrays that `write_generation` wrote."""
         names = [field.name for field in fields(RowArrays)]
         return RowArrays(*(_load(folder / f"{name}.npy", name in _WIDE) for name in names))
+
+
+def _no_rows() -> RowArrays:
+    ints, nothing = np.zeros(0, dtype=np.int32), np.zeros(0, dtype=np.int16)
+    no_ids, none_alive = np.zeros(0, dtype=np.str_), np.zeros(0, dtype=np.bool_)
+    return RowArrays(no_ids, ints, nothing, ints, ints, ints, none_alive)
 
 
 _WIDE = {"ids"}
@@ -189,7 +215,7 @@ class Generation:
     def projected(self) -> bool:
         """Whether vectors are found approximately; told without opening them."""
         return bool(
-            self._once("projected", lambda: has_projection(self._arrays / "dense" / PROJECTION))
+            self._once("projected", lambda: is_approximate(self._arrays / "dense" / PROJECTION))
         )
 
     @property

@@ -245,7 +245,8 @@ class Indexer:
             ),
         )
         manifest = replace(manifest, fingerprint=_fingerprint(store, manifest))
-        if manifest == self._found:
+        known = manifest if self._found is None else self._found
+        if replace(manifest, versions=known.versions) == self._found:  # packages decide nothing
             problem = problem_of(self.folder, manifest, deep=True)
             if not problem:
                 return
@@ -292,5 +293,5 @@ def _fingerprint(store: StoreWriter, manifest: Manifest) -> str:
 
 
 def _versions() -> dict[str, str]:
-    packages = ("bm25s", "numpy", "onnxruntime", "PyStemmer", "tokenizers")
+    packages = ("numpy", "onnxruntime", "PyStemmer", "tokenizers")
     return {"python": platform.python_version(), **{name: version(name) for name in packages}}

@@ -98,10 +98,9 @@ class FieldIndex:
         """Each term's part of one row's score, in the order in which `scores` adds them."""
         return {n: float(np.float32(terms[n]) * self._at(n, row)) for n in _in_order(terms)}
 
-    def frequencies(self, numbers: Sequence[int]) -> list[int]:
+    def frequencies(self, numbers: NDArray[np.integer[Any]]) -> NDArray[np.int64]:
         """How many rows have each of the terms."""
-        at = np.array(numbers, dtype=np.intp)
-        counts: list[int] = (self._pointers[at + 1] - self._pointers[at]).tolist()
+        counts: NDArray[np.int64] = self._pointers[numbers + 1] - self._pointers[numbers]
         return counts
 
     def rows_with(self, number: int) -> NDArray[np.int32]:
@@ -130,6 +129,26 @@ def field_size(store: Store, field: str, rows: int) -> tuple[int, int]:
         documents += living
         length += int(counts.sum())
     return documents, length
+
+
+def terms_of(
+    store: Store, rows: Sequence[int], terms_known: int
+) -> tuple[NDArray[np.int32], list[int], NDArray[np.int64]]:
+    """The terms of passage rows one after the other, how many each row has, and each term's count
+    in its row. Raises CorpusDamaged."""
+    found = store.passage_terms(rows)
+    try:
+        terms = [np.frombuffer(found[row][0], dtype=np.int32) for row in rows]
+        counts = [np.frombuffer(found[row][1], dtype=np.int32) for row in rows]
+    except (ValueError, TypeError, KeyError) as error:
+        raise damaged(store.path, f"postings: {error}") from error
+    numbers, sizes = np.concatenate(terms), [len(part) for part in terms]
+    known = sizes == [len(part) for part in counts]
+    if known and len(numbers):
+        known = 0 <= numbers.min() <= numbers.max() < terms_known
+    if not known:
+        raise damaged(store.path, f"postings of the body rows {list(rows)}")
+    return numbers, sizes, np.concatenate(counts).astype(np.int64)
 
 
 def postings_from(

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from workbench.corpus.faults import damaged
 from workbench.corpus.store import PassageRow, Store
 from workbench.engines.embedded.generation import Generation
 from workbench.errors import CorpusError
@@ -94,12 +95,27 @@ class StoredPapers:
 
 
 class TermNumbers:
-    """The numbers of the terms that a generation has."""
+    """The numbers of the terms that a generation has, and the terms of numbers."""
 
     def __init__(self, store: Store, terms: int) -> None:
         self._store = store
         self._terms = terms
         self._kept: dict[str, int] = {}
+        self._names: dict[int, str] = {}
+
+    def names(self, numbers: Sequence[int]) -> list[str]:
+        """The terms of numbers that this generation has."""
+        names = self._names
+        missing = [number for number in numbers if number not in names]
+        if missing:
+            found = self._store.term_names(missing)
+            if len(found) < len(missing):
+                raise damaged(self._store.path, f"terms: {len(found)} of {missing}")
+            if len(names) + len(found) > TERMS:
+                # Another thread may still read the one before.
+                names = self._names = {n: names[n] for n in numbers if n in names}
+            names.update(found)
+        return [names[number] for number in numbers]
 
     def of(self, terms: Iterable[str]) -> dict[str, int]:
         """The number of each term that has one, in the order of `terms`."""
