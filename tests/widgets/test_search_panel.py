@@ -11,7 +11,6 @@ from workbench.errors import ModelNotFound
 from workbench.profiles import Profile
 from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
-from workbench.widgets.cards import readable
 from workbench.widgets.rankings import REMEMBERED
 from workbench.widgets.search_panel import SearchPanel
 
@@ -198,8 +197,3 @@ def test_the_model_behind_an_odd_order_is_named(panel: SearchPanel, query: str, 
     send(panel, query=query)
     assert said in " ".join(panel.page.result["notes"])
     assert len(panel.page.result["order"]) == 7
-
-
-def test_formulas_are_readable_on_the_cards() -> None:
-    assert readable(r"A bound of $n^2$ for $\alpha$") == "A bound of n² for α"
-    assert readable("costs $5 and $6 more") == "costs $5 and $6 more"
