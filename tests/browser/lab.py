@@ -100,6 +100,14 @@ def set_setting(root: Path, name: str, values: dict[str, object]) -> None:
     (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
 
 
+def disable_extensions(root: Path, *names: str) -> None:
+    """The extensions of JupyterLab that pages opened from now on do without."""
+    settings = root / ".config" / "labconfig"
+    settings.mkdir(parents=True, exist_ok=True)
+    disabled = {"disabledExtensions": dict.fromkeys(names, True)}
+    (settings / "page_config.json").write_text(json.dumps(disabled))
+
+
 def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Lab
-from tests.browser.notebooks import OPEN, READY, order, settled
+from tests.browser.lab import open_and_run
+from tests.browser.notebooks import EVERY_WIDGET, FILLED, OPEN, READY, order, settled
 from tests.conftest import ROOT
+from tests.waiting import HANG
 from workbench.evaluation.judgments.judgments import Judgments
 
 Run = Callable[..., Page]
@@ -88,9 +91,75 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     expect(third.locator(".wb-title")).to_be_focused()
 
 
+NOTEBOOK = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].map((cell) => [
+  cell.className.split(' ').filter((name) => /^jp-(Code|Markdown|Raw)Cell$/.test(name)).join(),
+  ...['.jp-InputPrompt', '.cm-content'].map((part) => cell.querySelector(part)?.innerText)])"""
+"""What keys could change of a notebook: its cells, their kinds, texts and runs."""
+BARE = """(root) => {
+  const box = root.getBoundingClientRect(), found = [];
+  const taken = 'a, button, input, select, textarea, label, summary, canvas, svg, [role=slider], '
+    + '.noUi-base, .lm-TabBar';
+  const inside = (x, y) => document.elementsFromPoint(x, y)[0];
+  for (let row = 0; row < 60 && found.length < 40; row++)
+    for (const across of [0.02, 0.3, 0.6, 0.98]) {
+      const x = box.x + across * box.width, y = box.y + 2 + row * (box.height - 4) / 59;
+      const at = inside(x, y);
+      if (!at || !root.contains(at) || at.closest(taken)) continue;
+      if (found.some(([, , other]) => other === at)) continue;
+      found.push([x, y, at]);
+    }
+  return found.map(([x, y]) => [x, y]);
+}"""
+"""Points of a widget where a click hits no control, each in an element of its own."""
+SERVICE = "service = bench.serve()\nservice"
+PLACES = 5
+
+
+@pytest.fixture(scope="module")
+def widgets(browser: Browser, lab: Lab) -> Iterator[Page]:
+    """A notebook with every widget, all in view."""
+    for name in ("queries.jsonl", "qrels.tsv"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
+    context = browser.new_context(viewport={"width": 1600, "height": 9000})
+    context.set_default_timeout(1000 * HANG)
+    page = context.new_page()
+    open_and_run(page, lab.write("every.ipynb", *EVERY_WIDGET.values(), SERVICE))
+    for shown in (*FILLED, ".wb-service"):
+        expect(page.locator(shown).first).to_be_visible()
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("widget", [*EVERY_WIDGET, ".wb-service"])
+def test_no_widget_leaks_a_key(widgets: Page, widget: str) -> None:
+    page, root = widgets, widgets.locator(widget).first
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    before = page.evaluate(NOTEBOOK)
+    places = root.evaluate(BARE)
+    assert places, "nothing but controls"
+    for x, y in places[:: max(1, len(places) // PLACES)]:
+        page.mouse.click(x, y)
+        _restless(page)
+        assert page.evaluate(NOTEBOOK) == before, (x, y)
+    field = root.locator("input[type=text]:visible, input[type=search]:visible, textarea:visible")
+    if field.count():  # what is typed is text, and Enter in an empty field is no cell's
+        field.first.click()
+        for key in (*DANGEROUS, "Control+A", "Delete", "Enter", "Shift+Enter", "Escape"):
+            page.keyboard.press(key)
+    assert page.evaluate(NOTEBOOK) == before
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert [url for url in asked if re.search("/(interrupt|restart)", url)] == []
+
+
+DANGEROUS = ("b", "a", "d", "d", "0", "0", "i", "i", "x", "c", "v", "z", "m", "y", "1")
+"""What JupyterLab would do with these: add, cut, paste and turn cells, interrupt, ask to
+restart."""
+
+
 def _restless(page: Page) -> None:
-    """What JupyterLab would do with these: cut and add cells, ask to restart."""
-    for key in ("b", "a", "d", "d", "0", "0", "i", "i", "m"):
+    for key in (*DANGEROUS, "Escape", "Enter", "Shift+Enter", "Control+Enter", "ArrowDown"):
         page.keyboard.press(key)
 
 
@@ -113,8 +182,8 @@ def _blind(panel: Locator) -> None:
 def _reached_by_tab(panel: Locator) -> None:
     """The first hit is not far from the query for somebody without a mouse."""
     panel.get_by_role("combobox", name="Query").focus()
-    for _ in range(12):
+    for _ in range(10):
         panel.page.keyboard.press("Tab")
         if panel.evaluate("e => document.activeElement.closest('.wb-card') !== null"):
             return
-    raise AssertionError("no card within 12 Tabs of the query")
+    raise AssertionError("no card within 10 Tabs of the query")
