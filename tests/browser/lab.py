@@ -21,16 +21,6 @@ from playwright.sync_api import Page, expect
 from tests.servers.watcher import Watcher
 from tests.waiting import HANG, wait_until
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 
 @dataclass(frozen=True)
 class Lab:

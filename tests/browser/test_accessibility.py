@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, screenshot, set_setting
 from tests.browser.notebooks import EVERY_WIDGET, FILLED, READY
-from tests.conftest import ROOT, need
+from tests.conftest import ROOT
 
 Run = Callable[..., Page]
 RULES = """async () => {
@@ -25,18 +23,8 @@ RULES = """async () => {
 }"""
 
 
-def axe_source() -> str:
-    """axe-core, as the package for playwright carries it."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    need(found is not None, "axe-core", "pip install axe-playwright-python")
-    assert found is not None
-    assert found.origin is not None
-    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> None:
-    source = axe_source()
+def test_no_violation(run_notebook: Run, lab: Lab, page: Page, axe: str, theme: str) -> None:
     for name in ("queries.jsonl", "qrels.tsv"):
         shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
     set_setting(lab.root, "themes", {"theme": f"JupyterLab {theme.title()}"})
@@ -56,7 +44,7 @@ def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> No
     expect(panel.locator(".wb-versus")).to_be_visible()
     for shown in FILLED:
         expect(page.locator(shown).first).to_be_visible()
-    page.evaluate(source)
+    page.evaluate(axe)
     found = page.evaluate(RULES)
     screenshot(page, f"axe-{theme}")
     assert found == [], json.dumps(found, indent=1)
