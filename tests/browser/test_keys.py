@@ -112,7 +112,7 @@ BARE = """(root) => {
 }"""
 """Marks what a click can hit of a widget beside its controls; where in each of these it does."""
 SERVICE = "service = bench.serve()\nservice"
-PLACES = 5
+PLACES = 4
 
 
 @pytest.fixture(scope="module")
