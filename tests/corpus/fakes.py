@@ -23,8 +23,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.corpus.ingest import IngestReport
+from workbench.corpus.writer import AnalysedPaper, StoredForm
 from workbench.engines.embedded import projection
 from workbench.engines.embedded.indexing import Indexer
+from workbench.records import Paper
 from workbench.session import Workbench
 
 WORD = re.compile(r"\S+")
@@ -177,3 +179,10 @@ def _serve() -> None:
 
 if __name__ == "__main__":
     _serve()
+
+
+def analysed_paper(
+    paper: Paper, passages: tuple[tuple[int, int, dict[str, int]], ...], title: dict[str, int]
+) -> AnalysedPaper:
+    """A paper with passages and terms that nobody cut or analysed."""
+    return AnalysedPaper(paper, passages, title, StoredForm.of(paper))

@@ -13,8 +13,8 @@ import pandas as pd
 import pytest
 
 from tests.conftest import paper_record
-from workbench.corpus.ingest import BATCH
 from workbench.corpus.manifest import STORE
+from workbench.corpus.preparing import BATCH
 from workbench.corpus.store import Store
 from workbench.corpus.writer import AnalysedPaper, StoreWriter
 from workbench.errors import CorpusNotFound, RecordError
@@ -206,7 +206,7 @@ def test_every_record_before_a_damaged_archives_end_stays(
 def test_long_records_are_not_held_by_the_batch(
     folder: Path, write_jsonl: WriteJsonl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workbench.corpus.intake.BATCH_CHARACTERS", 1000)
+    monkeypatch.setattr("workbench.corpus.preparing.BATCH_CHARACTERS", 1000)
     batches: list[int] = []
     real = StoreWriter.add
 

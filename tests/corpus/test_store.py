@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import need, paper_record
+from tests.corpus.fakes import analysed_paper
 from workbench.corpus.manifest import STORE, VECTORS
 from workbench.corpus.store import Store
 from workbench.corpus.vectors import append_vectors, map_vectors
@@ -38,7 +39,7 @@ def store(tmp_path: Path) -> StoreWriter:
 
 
 def analysed(paper_id: str, title: str = "T") -> AnalysedPaper:
-    return AnalysedPaper(Paper(paper_id, title), ((0, len(title), {"t": 2}),), {"t": 1})
+    return analysed_paper(Paper(paper_id, title), ((0, len(title), {"t": 2}),), {"t": 1})
 
 
 def test_rows_are_numbered_from_zero_without_gaps(store: StoreWriter) -> None:
@@ -70,23 +71,23 @@ def test_a_deleted_paper_can_be_added_again(store: StoreWriter) -> None:
 
 
 def test_a_failing_transaction_leaves_nothing(store: StoreWriter) -> None:
-    broken = AnalysedPaper(Paper("b", "T"), (("no", "numbers", None),), {})
+    broken = analysed_paper(Paper("b", "T"), (("no", "numbers", None),), {})
     with pytest.raises(Exception, match="NoneType"):
         store.add([analysed("a"), broken])
     assert store.paper_count == 0
 
 
 def test_a_term_after_a_failing_transaction_gets_its_number(store: StoreWriter) -> None:
-    broken = AnalysedPaper(Paper("b", "T"), ((0, 1, {"lost": 1}), (1, 2, None)), {})
+    broken = analysed_paper(Paper("b", "T"), ((0, 1, {"lost": 1}), (1, 2, None)), {})
     with pytest.raises(Exception, match="NoneType"):
         store.add([broken])
-    store.add([AnalysedPaper(Paper("a", "T"), ((0, 1, {"kept": 1, "lost": 1}),), {})])
+    store.add([analysed_paper(Paper("a", "T"), ((0, 1, {"kept": 1, "lost": 1}),), {})])
     assert sorted(store.term_numbers(["kept", "lost"]).values()) == [0, 1]
 
 
 def test_many_terms_are_looked_up(store: StoreWriter) -> None:
     counts = {f"t{n}": 1 for n in range(1500)}
-    store.add([AnalysedPaper(Paper("a", "T"), ((0, 1, counts),), {})])
+    store.add([analysed_paper(Paper("a", "T"), ((0, 1, counts),), {})])
     assert len(store.term_numbers([*counts, "unknown"])) == 1500
 
 

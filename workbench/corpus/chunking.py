@@ -84,14 +84,15 @@ def cut(text: str, starts: NDArray[np.int64], budget: int) -> list[tuple[int, in
             spans, high = tighter, middle
         else:
             low = middle + 1
-    return spans
+    return [_trim(text, start, stop) for start, stop in spans]
 
 
 def _fill(
     text: str, starts: NDArray[np.int64], ends: list[int], tokens: list[int], budget: int
 ) -> list[tuple[int, int]]:
     """As many sentences into each span as its budget has room for; `tokens` stand before each of
-    the `ends`. A sentence without room in a span of its own is cut at its words."""
+    the `ends`. A sentence without room in a span of its own is cut at its words. Spans are not
+    trimmed yet, but none is blank."""
     spans: list[tuple[int, int]] = []
     begin = before = done = 0
     while done < len(ends):
@@ -101,10 +102,11 @@ def _fill(
         else:
             end = _last_word_break(text, starts, begin, before + budget)
             after = int(np.searchsorted(starts, end))
-        spans.append((begin, end))
+        part = text[begin:end]
+        if part and not part.isspace():
+            spans.append((begin, end))
         begin, before = end, after
-    trimmed = (_trim(text, start, stop) for start, stop in spans)
-    return [(start, stop) for start, stop in trimmed if start < stop]
+    return spans
 
 
 def _sentence_ends(text: str) -> list[int]:

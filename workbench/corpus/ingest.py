@@ -3,29 +3,23 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any, Protocol
 
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.chunking import TokenCounter, cut_papers
+from workbench.corpus.chunking import TokenCounter
 from workbench.corpus.faults import disk_faults
 from workbench.corpus.parsing import id_of, parse_paper
+from workbench.corpus.preparing import PreparedPaper, analyse, batches
 from workbench.corpus.readers import Entry, read_entries
-from workbench.corpus.writer import AnalysedPaper, digest
+from workbench.corpus.writer import AnalysedPaper
 from workbench.errors import RecordError
 from workbench.present.view import Shown, View
 from workbench.records import Paper
 from workbench.system.progress import Progress, watched
 from workbench.system.stages import Stages
-
-BATCH = 256
-"""Papers in one transaction: what a kill can cost, and what memory holds."""
-
-BATCH_CHARACTERS = 2**24
-"""Characters from which a batch ends early."""
 
 REJECTS = "rejects.jsonl"
 
@@ -40,8 +34,9 @@ class IngestReport(Shown):
 
     `duplicates` are records that joined a paper which was there, `formats` counts records by
     format, `coverage` the papers that have a field, `flagged` those retracted or withdrawn.
-    `seconds` are those of each stage: read, place, cut, analyse and store in one thread, texts,
-    encode and vectors in another, which was waiting for the rest; publish at the end.
+    `seconds` are those of each stage: read, prepare (check and parse), place, cut, analyse and
+    store in one thread, texts, encode and vectors in another, which was waiting for the rest;
+    publish at the end. Where processes prepare, cut and analyse, that is what they were waited for.
     """
 
     added: int = 0
@@ -120,7 +115,7 @@ class Ingestor:
             with disk_faults(rejects), open(rejects, "w", encoding="utf-8") as report:
                 papers = self._papers(read_entries(source), report)
                 shown = watched(papers, progress, "Reading", "papers")
-                for batch in self.stages.each("read", _batches(shown)):
+                for batch, _ in self.stages.each("read", batches(shown, _size)):
                     self._commit(batch)
         finally:
             if not self._report.rejected:
@@ -160,36 +155,21 @@ class Ingestor:
 
     def _commit(self, papers: list[Paper]) -> None:
         known = self._store.digests([paper.id for paper in papers])
-        changed = [paper for paper in papers if known.get(paper.id) != digest(paper)]
+        made = [PreparedPaper.of(paper) for paper in papers]
+        changed = [one for one in made if known.get(one.paper.id) != one.form.digest]
         self._count(
-            added=sum(paper.id not in known for paper in changed),
-            replaced=sum(paper.id in known for paper in changed),
+            added=sum(one.paper.id not in known for one in changed),
+            replaced=sum(one.paper.id in known for one in changed),
             unchanged=len(papers) - len(changed),
         )
         if changed:
             self._keep(changed)
 
-    def _keep(self, papers: Sequence[Paper]) -> None:
-        """Cut, analyse and store papers."""
-        texts = [(paper.title, paper.text) for paper in papers]
-        with self.stages("cut"):
-            spans = list(cut_papers(texts, self._counter))
-        with self.stages("analyse"):
-            analysed = list(self._analysed(papers, spans))
+    def _keep(self, papers: Sequence[PreparedPaper]) -> None:
+        """Store papers, after cutting and analysing those that are not yet."""
+        whole = analyse(papers, self._analyser, self._counter, self.stages)
         with self.stages("store"):
-            self._store.add(analysed)
-
-    def _analysed(
-        self, papers: Sequence[Paper], cuts: Sequence[list[tuple[int, int]]]
-    ) -> Iterator[AnalysedPaper]:
-        for paper, spans in zip(papers, cuts, strict=True):
-            title = self._analyser.terms(paper.title)
-            text = paper.text if paper.text != paper.title else ""
-            passages = tuple(
-                (start, end, Counter(title + self._analyser.terms(text[start:end])))
-                for start, end in spans
-            )
-            yield AnalysedPaper(paper, passages, Counter(title))
+            self._store.add(whole)
 
     def _note(self, text: str) -> None:
         self._report = replace(self._report, notes=(*self._report.notes, text))
@@ -199,22 +179,5 @@ class Ingestor:
         self._report = replace(self._report, **current)
 
 
-def _batches(papers: Iterator[Paper]) -> Iterator[list[Paper]]:
-    """Up to BATCH papers at a time, fewer long ones. Where reading fails, those before come first,
-    then the error."""
-    batch: list[Paper] = []
-    characters = 0
-    failure: Exception | None = None
-    try:
-        for paper in papers:
-            batch.append(paper)
-            characters += len(paper.abstract) + len(paper.body)
-            if len(batch) >= BATCH or characters >= BATCH_CHARACTERS:
-                yield batch
-                batch, characters = [], 0
-    except Exception as error:
-        failure = error
-    if batch:
-        yield batch
-    if failure is not None:
-        raise failure
+def _size(paper: Paper) -> int:
+    return len(paper.abstract) + len(paper.body)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import IO, Any
 
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.checking import checked_record, is_own, values_of
+from workbench.corpus.checking import values_of
 from workbench.corpus.chunking import TokenCounter
 from workbench.corpus.faults import as_path, disk_faults
 from workbench.corpus.formats.attached import with_text
@@ -21,16 +22,17 @@ from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.formats.reading import read_file, read_source, source_files
 from workbench.corpus.identity.library import Library
 from workbench.corpus.identity.storage import Placed
-from workbench.corpus.ingest import (
-    BATCH,
-    BATCH_CHARACTERS,
-    REJECTS,
-    Ingestor,
-    IngestReport,
-    PaperStore,
-)
+from workbench.corpus.ingest import REJECTS, Ingestor, IngestReport, PaperStore
 from workbench.corpus.parsing import id_of, parse_paper
-from workbench.corpus.writer import digest
+from workbench.corpus.preparing import (
+    BATCH,
+    Batch,
+    InlinePreparer,
+    Prepared,
+    PreparedPaper,
+    Preparer,
+    batches,
+)
 from workbench.errors import RecordError
 from workbench.records import Paper
 from workbench.system.progress import Progress, watched
@@ -52,8 +54,12 @@ class Intake(Ingestor):
         strict: bool = False,
         columns: Mapping[str, str] | None = None,
         shard: tuple[int, int] | None = None,
+        preparer: Preparer | None = None,
     ) -> None:
         super().__init__(store, analyser, counter, strict=strict)
+        self._prepared = preparer or InlinePreparer(self.stages)
+        self._ready: dict[str, Prepared] = {}  # by id, of the batch at hand
+        self._new = False
         self._shard = shard
         self._library = library
         self._columns = columns
@@ -150,7 +156,7 @@ class Intake(Ingestor):
 
     def _adopt(self, paper: Paper, where: str) -> Placed:
         """The place of a stored paper among the records."""
-        if self._library.members(paper.id) and self._paper_of(paper.id) == paper:
+        if self._library.members(paper.id) and self._parsed(paper.id) == paper:
             return Placed(paper.id, "unchanged")  # its records are known and say the same
         record = values_of(paper)
         return self._library.place(Entry(where, 0, record, format=OWN), record, authoritative=True)
@@ -167,25 +173,26 @@ class Intake(Ingestor):
         try:
             with disk_faults(rejects), open(rejects, mode, encoding="utf-8") as report:
                 shown = watched(map(with_text, entries), progress, "Reading", "records")
-                for batch in self.stages.each("read", _batches(shown)):
-                    self._store_batch(batch, report)
+                read = self.stages.each("read", batches(shown, _size))
+                made = (Batch(entries, size) for entries, size in read)
+                preparing = self._prepared(made, strict=self._strict, likely_new=lambda: self._new)
+                with closing(preparing):
+                    for batch in preparing:
+                        self._store_batch(batch, report)
         finally:
             if not self._report.rejected:
                 rejects.unlink(missing_ok=True)
         if self._report.rejected:
             self._report = replace(self._report, rejects=rejects)
 
-    def _store_batch(self, entries: list[Entry], report: IO[str]) -> None:
+    def _store_batch(self, batch: Batch, report: IO[str]) -> None:
         """Place the records, then bring the papers that they changed to the store."""
         remake: dict[str, None] = {}
         gone: set[str] = set()
-        with self.stages("place"):
-            checked = list(self._checked(entries))
-        placing = self._library.place_all(
-            [(entry, found, is_own(entry)) for entry, found in checked if isinstance(found, dict)]
-        )
+        good = [found for found in batch.prepared if isinstance(found, Prepared)]
+        placing = self._library.place_all([found.arrival for found in good])
         try:
-            for entry, found in checked:
+            for entry, found in zip(batch.entries, batch.prepared, strict=False):
                 if entry.note:
                     self._noted += 1
                     self._notes += [entry.note] * (self._noted <= SHOWN)
@@ -195,6 +202,8 @@ class Intake(Ingestor):
                     self._reject(entry, placed, report)
                     continue
                 self._formats[entry.format or "records"] += 1
+                if placed.kind == "new" and isinstance(found, Prepared):
+                    self._ready[placed.paper] = found
                 if placed.kind == "duplicate":
                     self._count(duplicates=1)
                 remake |= dict.fromkeys((placed.paper, *placed.remake))
@@ -202,18 +211,7 @@ class Intake(Ingestor):
         finally:  # where `strict` stops, what came before the bad record is kept
             placing.close()
             self._bring([name for name in remake if name not in gone], gone)
-
-    def _checked(
-        self, entries: Iterable[Entry]
-    ) -> Iterator[tuple[Entry, dict[str, Any] | RecordError]]:
-        """Each entry with its record's fields, or with what is wrong with it."""
-        for entry in entries:
-            try:
-                yield entry, checked_record(entry)
-            except RecordError as error:
-                yield entry, error
-                if self._strict:  # nothing behind it is looked at
-                    return
+            self._ready = {}
 
     def _reject(self, entry: Entry, error: RecordError, report: IO[str]) -> None:
         if self._strict:
@@ -234,28 +232,35 @@ class Intake(Ingestor):
 
         The library says first what is about to happen, so that `adopt` can finish it after a kill.
         """
-        papers = [self._paper_of(name) for name in remake]
-        known = self._store.digests([paper.id for paper in papers])
-        digests = [digest(paper) for paper in papers]
-        changed = [p for p, now in zip(papers, digests, strict=True) if known.get(p.id) != now]
-        run, stored = self._library.run, self._library.stored
-        stored.plan([*(paper.id for paper in changed), *gone])
-        self._library.commit()
+        with self.stages("place"):
+            papers = [self._paper_of(name) for name in remake]
+            known = self._store.digests([one.paper.id for one in papers])
+            changed = [one for one in papers if known.get(one.paper.id) != one.form.digest]
+            self._new = 2 * len(changed) > len(papers)
+            run, stored = self._library.run, self._library.stored
+            stored.plan([*(one.paper.id for one in changed), *gone])
+            self._library.commit()
         if changed:
             self._keep(changed)
         if gone:
             self._store.delete(sorted(gone))
             stored.forget(gone)
         stored.keep(
-            (paper.id, now, run, _fate(known.get(paper.id), now), _covered(paper))
-            for paper, now in zip(papers, digests, strict=True)
+            (name, now, run, _fate(known.get(name), now), _covered(paper))
+            for name, now, paper in ((one.paper.id, one.form.digest, one.paper) for one in papers)
         )
         stored.done()
         if self._stamp is not None:
             self._library.set_state("store", self._stamp())
         self._library.commit()
 
-    def _paper_of(self, name: str) -> Paper:
+    def _paper_of(self, name: str) -> PreparedPaper:
+        """A paper as its records are now."""
+        if name in self._ready and self._library.is_lone(name):
+            return self._ready[name].made
+        return PreparedPaper.of(self._parsed(name))
+
+    def _parsed(self, name: str) -> Paper:
         record = self._library.merged(name)
         if record.get("status"):
             record["fields"] = [*record.get("fields", ()), record["status"]]
@@ -348,21 +353,5 @@ def _stat(path: Path) -> str:
     return f"{found.st_size}:{found.st_mtime_ns}"
 
 
-def _batches(entries: Iterator[Entry]) -> Iterator[list[Entry]]:
-    """Up to BATCH entries, fewer long ones. Where reading fails, those before come first."""
-    batch: list[Entry] = []
-    size = 0
-    failure: Exception | None = None
-    try:
-        for entry in entries:
-            batch.append(entry)
-            size += sum(len(v) for v in (entry.record or {}).values() if isinstance(v, str))
-            if len(batch) >= BATCH or size >= BATCH_CHARACTERS:
-                yield batch
-                batch, size = [], 0
-    except Exception as error:
-        failure = error
-    if batch:
-        yield batch
-    if failure is not None:
-        raise failure
+def _size(entry: Entry) -> int:
+    return sum(len(v) for v in (entry.record or {}).values() if isinstance(v, str))

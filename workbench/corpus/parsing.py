@@ -51,7 +51,7 @@ def parse_paper(record: Mapping[str, Any]) -> Paper:
 def id_of(record: Mapping[str, Any]) -> str | None:
     """The id in a raw record, also where the rest of it is bad; None without a good one."""
     try:
-        return _identifier(_first(record, _ALIASES["id"]))
+        return checked_id(_first(record, _ALIASES["id"]))
     except (RecordError, ValueError, TypeError, ArithmeticError, AttributeError):
         return None
 
@@ -61,7 +61,7 @@ def _parsed(record: Mapping[str, Any]) -> Paper:
     for name, value in _external_ids(record).items():
         raw[name] = raw[name] if raw[name] is not None else value
     paper = Paper(
-        id=_identifier(raw["id"]),
+        id=checked_id(raw["id"]),
         title=_title(raw["title"]),
         abstract=_text("abstract", raw["abstract"]),
         body=_text("body", raw["body"]),
@@ -81,13 +81,9 @@ def _parsed(record: Mapping[str, Any]) -> Paper:
 def _first(record: Mapping[str, Any], names: tuple[str, ...]) -> Any:
     for name in names:
         value = record.get(name)
-        if value is not None and not _is_nan(value):
+        if value is not None and not (isinstance(value, float) and math.isnan(value)):
             return value
     return None
-
-
-def _is_nan(value: Any) -> bool:
-    return isinstance(value, float) and math.isnan(value)
 
 
 def _external_ids(record: Mapping[str, Any]) -> dict[str, Any]:
@@ -103,7 +99,8 @@ def _named(value: Any) -> Any:
     return value.get("name") if isinstance(value, Mapping) else value
 
 
-def _identifier(value: Any) -> str:
+def checked_id(value: Any) -> str:
+    """A value as an id. Raises RecordError where it is none."""
     if value is None or (isinstance(value, str) and not value.strip()):
         raise RecordError(f"no id: give one of {', '.join(_ALIASES['id'])}")
     if isinstance(value, bool) or not isinstance(value, str | int):
@@ -135,6 +132,8 @@ def _text(name: str, value: Any) -> str:
 
 
 def _encodable(name: str, text: str) -> str:
+    if text.isascii():
+        return text
     try:
         text.encode()
     except UnicodeEncodeError as error:
@@ -150,11 +149,12 @@ def _names(name: str, value: Any) -> tuple[str, ...]:
         value = value.split(";")
     if not isinstance(value, list | tuple) and not hasattr(value, "tolist"):
         raise RecordError(f"{name}: expected a list, got {type(value).__name__}")
-    items = [_named(item) for item in value]
+    items = [item if isinstance(item, str) else _named(item) for item in value]
     for item in items:
         if not isinstance(item, str):
             raise RecordError(f"{name}: expected names, got {type(item).__name__} in the list")
-    return tuple(_encodable(name, str(item).strip()) for item in items if str(item).strip())
+    stripped = (str(item).strip() for item in items)
+    return tuple(_encodable(name, item) for item in stripped if item)
 
 
 def _year(value: Any) -> int | None:

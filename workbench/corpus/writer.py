@@ -7,6 +7,7 @@ import sqlite3
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from hashlib import blake2b
 from pathlib import Path
 from typing import cast
@@ -42,12 +43,35 @@ _json = json.JSONEncoder(ensure_ascii=False).encode
 
 
 @dataclass(frozen=True, slots=True)
+class StoredForm:
+    """What the store keeps of a paper whatever its passages: its digest, its fields as JSON, and
+    (kind, folded name) of its authors, fields and venue."""
+
+    digest: bytes
+    record: str
+    names: tuple[tuple[str, str], ...]
+
+    @classmethod
+    def of(cls, paper: Paper) -> StoredForm:
+        """That of a paper."""
+        names = {("author", fold_name(author)) for author in paper.authors}
+        names |= {("field", _fold_common(field)) for field in paper.fields}
+        names |= {("venue", _fold_common(paper.venue))} if paper.venue else set()
+        record = _json({name: value for name in _FIELDS if (value := getattr(paper, name))})
+        return cls(digest(paper), record, tuple(sorted(names)))
+
+
+_fold_common = lru_cache(maxsize=4096)(fold_name)
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysedPaper:
     """A paper ready to be stored: its passages as (start, end, term counts), its title's terms."""
 
     paper: Paper
     passages: tuple[tuple[int, int, Counts], ...]
     title_terms: Counts
+    form: StoredForm
 
 
 class StoreWriter(Store):
@@ -78,13 +102,15 @@ class StoreWriter(Store):
             records: list[tuple[object, ...]] = []
             passages: list[tuple[object, ...]] = []
             for no, item in enumerate(papers, first):
-                records.append((no, *self._paper_values(db, item)))
+                form, title = item.form, self._pack(db, item.title_terms)
+                values = item.paper.id, form.digest, form.record, item.paper.year
+                records.append((no, *values, *title))
                 for number, (start, end, counts) in enumerate(item.passages):
                     place = row + len(passages), no, number, start, end
                     passages.append((*place, *self._pack(db, counts)))
             db.executemany("INSERT INTO papers VALUES (?, ?, ?, ?, ?, 1, ?, ?)", records)
             db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", passages)
-            self._insert_names(db, first, [item.paper for item in papers])
+            self._insert_names(db, first, [item.form.names for item in papers])
             self._stamp(db, ((str(record[1]), cast("bytes", record[2])) for record in records))
 
     def delete(self, ids: Iterable[str]) -> int:
@@ -153,18 +179,10 @@ class StoreWriter(Store):
         statement = "UPDATE papers SET alive = 0 WHERE id = ? AND alive = 1"
         return db.executemany(statement, ((name,) for name in ids)).rowcount
 
-    def _paper_values(self, db: sqlite3.Connection, item: AnalysedPaper) -> tuple[object, ...]:
-        paper = item.paper
-        content = _json({name: value for name in _FIELDS if (value := getattr(paper, name))})
-        return paper.id, digest(paper), content, paper.year, *self._pack(db, item.title_terms)
-
-    def _insert_names(self, db: sqlite3.Connection, first: int, papers: Sequence[Paper]) -> None:
-        rows = []
-        for no, paper in enumerate(papers, first):
-            names = {("author", fold_name(author)) for author in paper.authors}
-            names |= {("field", fold_name(field)) for field in paper.fields}
-            names |= {("venue", fold_name(paper.venue))} if paper.venue else set()
-            rows += [(no, *name) for name in sorted(names)]
+    def _insert_names(
+        self, db: sqlite3.Connection, first: int, names: Sequence[Sequence[tuple[str, str]]]
+    ) -> None:
+        rows = [(no, *name) for no, own in enumerate(names, first) for name in own]
         new = dict.fromkeys((kind, folded) for _, kind, folded in rows)
         db.executemany("INSERT OR IGNORE INTO names(kind, folded) VALUES (?, ?)", new)
         db.executemany(
@@ -176,12 +194,14 @@ class StoreWriter(Store):
         if self._vocabulary is None:
             self._vocabulary = dict(db.execute("SELECT term, no FROM terms"))
         vocabulary = self._vocabulary
-        new = [term for term in counts if term not in vocabulary]
-        if new:
+        try:
+            numbers = array("i", map(vocabulary.__getitem__, counts))
+        except KeyError:
+            new = [term for term in counts if term not in vocabulary]
             rows = list(enumerate(new, start=len(vocabulary)))
             db.executemany("INSERT INTO terms VALUES (?, ?)", rows)
             vocabulary.update((term, number) for number, term in rows)
-        numbers = array("i", map(vocabulary.__getitem__, counts))
+            numbers = array("i", map(vocabulary.__getitem__, counts))
         return numbers.tobytes(), array("i", counts.values()).tobytes()
 
 

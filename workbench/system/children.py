@@ -61,6 +61,20 @@ def start_module(module: str) -> subprocess.Popen[str]:
     )
 
 
+def start_worker(module: str) -> subprocess.Popen[bytes]:
+    """The same, with pipes for bytes to it and from it. It is to read until its input ends, which
+    it does when this process ends, however that is."""
+    python = [sys.executable, "-P", "-c", _START, _ROOT, module]
+    return subprocess.Popen(
+        python,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=_environment(),
+        start_new_session=True,
+    )
+
+
 def _environment() -> dict[str, str]:
     """This process's own; its children's children keep the safe path too."""
     places = os.environ.get("PYTHONPATH", "").split(os.pathsep)

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from tests.corpus.properties import patient
 from workbench.corpus.formats.entry import Entry
+from workbench.corpus.identity.arrivals import arrival, source_of
 from workbench.corpus.identity.keys import conflict, derived_id, same_paper
 from workbench.corpus.identity.library import Library, Placed
 from workbench.corpus.identity.merging import merge
@@ -245,7 +246,8 @@ def test_a_batch_is_placed_as_its_records_one_by_one(
                 expected.append(alone.place(entry, record, authoritative=own))
             except RecordError as error:
                 expected.append(error)
-        found = list(together.place_all(given_))
+        arrivals = [arrival(*one, source_of(one[0].file)) for one in given_]
+        found = list(together.place_all(arrivals))
         assert [str(one) for one in found] == [str(one) for one in expected]
         assert _contents(together) == _contents(alone)
         papers = {one.paper for one in found if isinstance(one, Placed)}

@@ -12,8 +12,9 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.corpus.fakes import analysed_paper
 from workbench.corpus.store import Store
-from workbench.corpus.writer import AnalysedPaper, StoreWriter
+from workbench.corpus.writer import StoreWriter
 from workbench.engines.embedded.lexical import FieldIndex, Scores, build_field
 from workbench.records import Paper
 
@@ -36,7 +37,7 @@ def filled(folder: Path, documents: list[list[str]]) -> StoreWriter:
     """A store of one passage a paper."""
     store = StoreWriter(folder / "x.sqlite")
     papers = [
-        AnalysedPaper(Paper(str(n), "T"), ((0, 1, Counter(document)),), Counter(document[::2]))
+        analysed_paper(Paper(str(n), "T"), ((0, 1, Counter(document)),), Counter(document[::2]))
         for n, document in enumerate(documents)
     ]
     store.add(papers)

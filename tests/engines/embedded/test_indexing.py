@@ -209,7 +209,7 @@ def test_passages_are_encoded_while_papers_are_read(
         assert began.wait(60), "nothing was encoded before the source ended"
         yield from (paper_record(n) for n in range(20, 35))
 
-    monkeypatch.setattr("workbench.corpus.intake.BATCH", 5)
+    monkeypatch.setattr("workbench.corpus.preparing.BATCH", 5)
     monkeypatch.setattr("workbench.engines.embedded.encoding.BLOCK", 10)
     embedder = Telling()
     report = build(folder, papers(), embedder)
@@ -242,7 +242,7 @@ def test_reading_ends_where_encoding_fails(folder: Path, monkeypatch: pytest.Mon
         assert failed.wait(60)
         yield from (paper_record(n) for n in range(20, 100_000))
 
-    monkeypatch.setattr("workbench.corpus.intake.BATCH", 5)
+    monkeypatch.setattr("workbench.corpus.preparing.BATCH", 5)
     monkeypatch.setattr("workbench.engines.embedded.encoding.BLOCK", 10)
     with pytest.raises(MemoryError):
         build(folder, papers(), Broken())

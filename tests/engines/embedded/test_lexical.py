@@ -14,7 +14,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from workbench.corpus.writer import AnalysedPaper, StoreWriter
+from tests.corpus.fakes import analysed_paper
+from workbench.corpus.writer import StoreWriter
 from workbench.engines.embedded.lexical import BLOCK, FieldIndex, build_field
 from workbench.records import Paper
 
@@ -31,7 +32,7 @@ class Built:
         with closing(StoreWriter(folder / "corpus.sqlite")) as store:
             counts = [dict(Counter(words)) for words in documents]
             papers = [
-                AnalysedPaper(Paper(f"p{i}", "x"), ((0, 1, terms),), terms)
+                analysed_paper(Paper(f"p{i}", "x"), ((0, 1, terms),), terms)
                 for i, terms in enumerate(counts)
             ]
             store.add(papers)

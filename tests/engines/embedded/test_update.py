@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.conftest import paper_record
-from tests.corpus.fakes import FakeEmbedder, found
+from tests.corpus.fakes import FakeEmbedder, analysed_paper, found
 from tests.engines.embedded.projected import small_is_large
 from workbench.corpus.manifest import STORE, read_manifest
 from workbench.corpus.store import Store
-from workbench.corpus.writer import AnalysedPaper, StoreWriter
+from workbench.corpus.writer import StoreWriter
 from workbench.engines.embedded import generation, lexical_update
 from workbench.engines.embedded.engine import EmbeddedEngine
 from workbench.engines.embedded.indexing import Indexer
@@ -37,7 +37,7 @@ def add(store: StoreWriter, documents: Sequence[dict[str, int]]) -> None:
     first = store.paper_count
     store.add(
         [
-            AnalysedPaper(Paper(str(n), "T"), ((0, 1, counts),), counts)
+            analysed_paper(Paper(str(n), "T"), ((0, 1, counts),), counts)
             for n, counts in enumerate(documents, start=first)
         ]
     )

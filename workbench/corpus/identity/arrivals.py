@@ -7,16 +7,23 @@ import sqlite3
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from pathlib import Path
 from typing import Any
 
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.identity.keys import derived_id, keys_of
-from workbench.corpus.identity.storage import compressed, json_text, packed
+from workbench.corpus.identity.storage import packed
 
 
 @dataclass(frozen=True, slots=True)
 class Arrival:
-    """A record on its way: as `Library.place` takes it, with the id that it asks for."""
+    """A record on its way to the library, and all that it is stored with.
+
+    `authoritative`: its id is the paper's, whatever file it stands in (the workbench's own
+    records); others' ids hold inside their file. `source` is the file as the library names it,
+    `wanted` the id that the record asks for; `content` is the record as it is kept, `raw` what the
+    file says where that differs.
+    """
 
     entry: Entry
     record: Mapping[str, Any]
@@ -24,11 +31,18 @@ class Arrival:
     source: str
     wanted: str
     keys: Sequence[str]
+    content: bytes
+    raw: bytes | None
 
     @property
     def scope(self) -> str:
         """Where its id holds: everywhere, or in its file."""
         return "" if self.authoritative else self.source
+
+    @property
+    def digest(self) -> bytes:
+        """16 bytes that change with the record."""
+        return blake2b(self.content, digest_size=16).digest()
 
     @property
     def place(self) -> tuple[str, str]:
@@ -37,9 +51,16 @@ class Arrival:
 
 
 def arrival(entry: Entry, record: Mapping[str, Any], authoritative: bool, source: str) -> Arrival:
-    """An entry's record with what is asked of it more than once."""
+    """An entry's record, packed."""
     wanted = str(record.get("id", "")) or derived_id(record)
-    return Arrival(entry, record, authoritative, source, wanted, keys_of(record))
+    raw = None if entry.raw is None or entry.raw is entry.record else packed(entry.raw)
+    keys, content = keys_of(record), packed(record)
+    return Arrival(entry, record, authoritative, source, wanted, keys, content, raw)
+
+
+def source_of(file: str) -> str:
+    """A file as the library names it; records that stand in none keep their word for it."""
+    return str(Path(file).absolute()) if file not in ("records", "DataFrame") else file
 
 
 class Newcomers:
@@ -49,7 +70,7 @@ class Newcomers:
     def __init__(self, db: sqlite3.Connection, run: int, batch: Sequence[Arrival]) -> None:
         self._db = db
         self._run = run
-        self._pending: list[tuple[Arrival, str]] = []
+        self._pending: list[Arrival] = []
         wanted = [one.wanted for one in batch]
         self._places = {
             (scope, place)
@@ -60,9 +81,9 @@ class Newcomers:
         self._names |= {*self._known("paper", "records", wanted)}
         self._keys = {*self._known("key", "keys", [key for one in batch for key in one.keys])}
 
-    def take(self, one: Arrival) -> str | None:
-        """The record as JSON, if it is new: `flush` stores it, as the paper of its id. None where
-        it has to be looked at."""
+    def take(self, one: Arrival) -> bool:
+        """Whether it is new: `flush` stores it, as the paper of its id. Else it has to be looked
+        at."""
         new = (
             one.place not in self._places
             and one.wanted not in self._names
@@ -70,11 +91,9 @@ class Newcomers:
             and not {"#", "~"}.intersection(one.wanted)  # marks of names that were taken
         )
         self.seen(one, one.wanted)
-        if not new:
-            return None
-        text = json_text(one.record)
-        self._pending.append((one, text))
-        return text
+        if new:
+            self._pending.append(one)
+        return new
 
     def seen(self, one: Arrival, *names: str) -> None:
         """What comes later may be like this one, or want one of the names."""
@@ -89,12 +108,10 @@ class Newcomers:
             return
         [(first,)] = self._db.execute("SELECT coalesce(max(no), 0) + 1 FROM records")
         records, keys, flags = [], [], []
-        for no, (one, text) in enumerate(pending, first):
-            entry, content = one.entry, compressed(text)
-            raw = None if entry.raw is None or entry.raw is entry.record else packed(entry.raw)
-            digest = blake2b(content, digest_size=16).digest()
-            where = no, one.scope, one.wanted, one.source, entry.line, entry.format
-            records.append((*where, one.wanted, one.wanted, digest, content, raw, self._run))
+        for no, one in enumerate(pending, first):
+            where = no, one.scope, one.wanted, one.source, one.entry.line, one.entry.format
+            own = one.wanted, one.wanted, one.digest, one.content, one.raw
+            records.append((*where, *own, self._run))
             keys += [(key, no) for key in one.keys]
             if status := one.record.get("status"):
                 flags.append((no, status))

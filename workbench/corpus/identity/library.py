@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Generator, Iterable, Mapping, Sequence
-from hashlib import blake2b
 from pathlib import Path
 from typing import Any
 
 from workbench.corpus.formats.entry import Entry
-from workbench.corpus.identity.arrivals import Arrival, Newcomers, arrival
+from workbench.corpus.identity.arrivals import Arrival, Newcomers, arrival, source_of
 from workbench.corpus.identity.keys import conflict, derived_id, keys_of, same_paper
 from workbench.corpus.identity.merging import merge
-from workbench.corpus.identity.storage import Member, Placed, connect, packed, unpacked
+from workbench.corpus.identity.storage import Member, Placed, connect, unpacked
 from workbench.corpus.identity.stored import StoredPapers
 from workbench.errors import RecordError
 
@@ -33,7 +32,7 @@ class Library:
     def __init__(self, path: Path | None, *, write: bool = True) -> None:
         self._db = connect(path, write)
         self.stored = StoredPapers(self._db)
-        self._kept: dict[str, str] = {}  # papers of one record each that just came, as JSON
+        self._lone: dict[str, bytes] = {}  # records of papers that just came, and have one each
         self.run = int(self.state("run", 0))
 
     def begin(self) -> None:
@@ -47,7 +46,7 @@ class Library:
 
     def commit(self) -> None:
         """Keep the changes since the last commit."""
-        self._kept.clear()
+        self._lone.clear()
         self._db.commit()
 
     def state(self, key: str, default: Any = None) -> Any:
@@ -60,27 +59,18 @@ class Library:
         self._db.execute("REPLACE INTO state VALUES (?, ?)", (key, json.dumps(value)))
 
     def place(self, entry: Entry, record: Mapping[str, Any], *, authoritative: bool) -> Placed:
-        """Store an entry's record, and find the paper it belongs to.
+        """Store an entry's record, and find the paper it belongs to; `authoritative` as in an
+        Arrival. Raises RecordError where such an id comes twice in one run."""
+        return self._place(arrival(entry, record, authoritative, source_of(entry.file)))
 
-        `authoritative`: its id is the paper's, whatever file it stands in (the workbench's own
-        records); others' ids hold inside their file. Raises RecordError where such an id comes
-        twice in one run.
-        """
-        return self._place(arrival(entry, record, authoritative, _absolute(entry.file)))
-
-    def place_all(
-        self, batch: Sequence[tuple[Entry, Mapping[str, Any], bool]]
-    ) -> Generator[Placed | RecordError, None, None]:
-        """`place` for (entry, record, authoritative) of each, in order; where it would raise, the
-        error. Those that are new are stored together, all of them once the iterator is closed."""
-        sources = {name: _absolute(name) for name in {entry.file for entry, *_ in batch}}
-        arrivals = [arrival(*one, sources[one[0].file]) for one in batch]
+    def place_all(self, arrivals: Sequence[Arrival]) -> Generator[Placed | RecordError, None, None]:
+        """`place` for each, in order; where it would raise, the error. Those that are new are
+        stored together, all of them once the iterator is closed."""
         new = Newcomers(self._db, self.run, arrivals)
         try:
             for one in arrivals:
-                text = new.take(one)
-                if text is not None:
-                    self._kept[one.wanted] = text
+                if new.take(one):
+                    self._lone[one.wanted] = one.content
                     yield Placed(one.wanted, "new")
                     continue
                 new.flush()
@@ -92,7 +82,7 @@ class Library:
                 touched = placed.paper, *placed.remake, *placed.gone
                 new.seen(one, derived_id(one.record), *touched)
                 for name in touched:
-                    self._kept.pop(name, None)
+                    self._lone.pop(name, None)
                 yield placed
         finally:
             new.flush()
@@ -101,14 +91,12 @@ class Library:
         entry, record, authoritative = one.entry, one.record, one.authoritative
         source, scope, wanted = one.source, one.scope, one.wanted
         place, known = self._known(scope, wanted, authoritative)
-        content = packed(record)
-        hashed = blake2b(content, digest_size=16).digest()
+        hashed = one.digest
         if known is not None and known[1] == hashed:
             query = "UPDATE records SET run = ?, line = ?, source = ? WHERE no = ?"
             self._db.execute(query, (self.run, entry.line, source, known[0]))
             return Placed(known[2], "unchanged")
-        raw = None if entry.raw is None or entry.raw is entry.record else packed(entry.raw)
-        values = (source, entry.line, entry.format, hashed, content, raw, self.run)
+        values = (source, entry.line, entry.format, hashed, one.content, one.raw, self.run)
         if known is not None:
             query = (
                 "UPDATE records SET source = ?, line = ?, format = ?, digest = ?, record = ?, "
@@ -280,10 +268,14 @@ class Library:
             found.append((member, member.record if row[0] is None else unpacked(row[0])))
         return found
 
+    def is_lone(self, paper: str) -> bool:
+        """Whether a paper came since the last commit, and one record makes it."""
+        return paper in self._lone
+
     def merged(self, paper: str) -> dict[str, Any]:
         """The paper's fields, the best of its records."""
-        if paper in self._kept:
-            return {**json.loads(self._kept[paper].encode("utf-8", "replace")), "id": paper}
+        if paper in self._lone:
+            return {**unpacked(self._lone[paper]), "id": paper}
         record, _ = merge([member.record for member in self.members(paper)])
         return {**record, "id": paper}
 
@@ -317,7 +309,7 @@ class Library:
 
     def see(self, file: str, place: str) -> None:
         """A record whose new version is bad was seen: its old version stays."""
-        source = _absolute(file)
+        source = source_of(file)
         query = "UPDATE records SET run = ? WHERE place = ? AND scope IN ('', ?)"
         self._db.execute(query, (self.run, place, source))
 
@@ -393,7 +385,3 @@ def _inside(path: Path) -> tuple[str, int, str]:
     """Values for _INSIDE."""
     name = str(path.absolute())
     return name, len(name) + 1, f"{name}/"
-
-
-def _absolute(file: str) -> str:
-    return str(Path(file).absolute()) if file not in ("records", "DataFrame") else file

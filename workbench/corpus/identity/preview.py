@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from workbench.corpus.checking import checked_record
+from workbench.corpus.checking import checked
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.formats.json_shapes import OWN
 from workbench.corpus.identity.library import Library
@@ -38,7 +38,7 @@ class Preview:
         examples: list[tuple[str, str, str]] = []
         for entry in entries:
             try:
-                record = checked_record(entry)
+                record, _ = checked(entry)
                 own = entry.format == OWN and "id" in record
                 placed = self._seen.place(entry, record, authoritative=own)
             except RecordError:

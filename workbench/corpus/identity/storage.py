@@ -82,17 +82,10 @@ def connect(path: Path | None, write: bool) -> sqlite3.Connection:
 
 def packed(value: Mapping[str, Any]) -> bytes:
     """A record as compressed JSON; values that JSON does not know as their text."""
-    return compressed(json_text(value))
+    return zlib.compress(_json(value).encode("utf-8", "replace"), 1)
 
 
-def json_text(value: Mapping[str, Any]) -> str:
-    """A record as JSON; values that JSON does not know as their text."""
-    return json.dumps(value, ensure_ascii=False, default=str)
-
-
-def compressed(text: str) -> bytes:
-    """JSON as it is kept."""
-    return zlib.compress(text.encode("utf-8", "replace"), 1)
+_json = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
 
 def unpacked(value: bytes) -> Any:

@@ -7,6 +7,7 @@ a kill costs the one at hand.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,12 +66,15 @@ class PassageEncoder:
         self._changed = Condition()
         self._failure: BaseException | None = None
         self._deadline = Deadline(float("inf"))
+        self._began = time.perf_counter()
+        self._since: float | None = None  # it waits for papers
 
     @contextmanager
     def running(self) -> Iterator[None]:
         """Encode blocks as they become full, while papers are added in the block of this `with`.
         What the thread raises is raised there; where the block raises, encoding stops at once."""
         self._rows = self._checked()
+        self._began = time.perf_counter()
         thread = Thread(target=self._run, name="encoding", daemon=True)
         thread.start()
         self._store.added = self._look
@@ -98,6 +102,12 @@ class PassageEncoder:
                 advance(now - done)
                 done = now
 
+    def waits(self) -> bool:
+        """Whether it has waited for papers for more than half of the time, so far."""
+        now, since = time.perf_counter(), self._since
+        waited = self._stages.seconds.get("waiting", 0.0) + (0.0 if since is None else now - since)
+        return 2 * waited > now - self._began
+
     def _look(self) -> None:
         """Papers were committed."""
         with self._changed:
@@ -124,6 +134,7 @@ class PassageEncoder:
 
     def _wait(self) -> bool:
         """Until there is a block to encode; False where no more is wanted."""
+        self._since = time.perf_counter()
         with self._stages("waiting"), self._changed:
             while self._deadline.left:
                 if self._store.passage_count >= self._rows + self._block:
@@ -134,7 +145,7 @@ class PassageEncoder:
         return False
 
     def _encode_block(self) -> None:
-        first = self._rows
+        first, self._since = self._rows, None
         vectors = self._encoded(first, min(first + self._block, self._store.passage_count))
         with self._stages("vectors"):
             rows = append_vectors(self._path, first, vectors)

@@ -151,7 +151,12 @@ class Indexer:
 
     def _intake(self, store: StoreWriter, library: Library, **options: Any) -> Intake:
         from workbench.corpus.intake import Intake  # a search needs none of the formats
+        from workbench.engines.embedded.preparing import ProcessPreparer
 
+        assert self._encoder is not None
+        waits = self._encoder.waits
+        preparer = ProcessPreparer(self._analyser, self._embedder, self._stages, waits)
+        options["preparer"] = preparer
         intake = Intake(store, self._analyser, self._embedder, library, **options)
         intake.stages = self._stages
         return intake

@@ -19,7 +19,7 @@ import pytest
 import workbench as wb
 from tests.conftest import paper_record
 from tests.corpus.fakes import FakeEmbedder
-from workbench.corpus import ingest
+from workbench.corpus import preparing
 from workbench.engines.elastic.own.corpus import ElasticCorpus
 from workbench.engines.elastic.own.indices import LiveIndex, Versions
 from workbench.errors import RecordError
@@ -109,7 +109,7 @@ def test_many_writers_lose_nothing(writer: Make) -> None:
 def test_a_changed_frame_does_not_publish_what_a_failed_build_left(
     writer: Make, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "BATCH", 2)
+    monkeypatch.setattr(preparing, "BATCH", 2)
     corpus, source = writer(), frame(0, 1, 2, 3, 4)
     source.loc[4, "title"] = None
     source.loc[4, "abstract"] = None
@@ -124,7 +124,7 @@ def test_a_changed_frame_does_not_publish_what_a_failed_build_left(
 def test_a_build_is_continued_and_what_its_source_lacks_now_goes(
     writer: Make, write_jsonl: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(ingest, "BATCH", 2)
+    monkeypatch.setattr(preparing, "BATCH", 2)
     corpus, embedder = writer(), FakeEmbedder()
     records = [paper_record(n) for n in range(5)]
     source = write_jsonl([*records[:4], {**records[4], "title": 7}])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from workbench.corpus import chunking
 from workbench.corpus.manifest import STORE, VECTORS, Manifest
 from workbench.corpus.store import PassageRow, Store
-from workbench.corpus.writer import AnalysedPaper, digest
+from workbench.corpus.writer import AnalysedPaper
 from workbench.engines.elastic.own.mapping import PaperDocuments
 from workbench.engines.elastic.own.writing import IndexWriter
 from workbench.engines.elastic.wire.smile import float_rows
@@ -127,7 +127,7 @@ class IndexStore:
             documents.append(
                 PaperDocuments(
                     paper=item.paper,
-                    digest=digest(item.paper),
+                    digest=item.form.digest,
                     spans=tuple((start, end) for start, end, _ in item.passages),
                     counts=tuple(counts for _, _, counts in item.passages),
                     title_counts=item.title_terms,

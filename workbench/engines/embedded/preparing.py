@@ -1,0 +1,288 @@
+"""Records prepared in processes beside this one, where the encoder would wait for this one.
+
+Run as a module, it is such a process. Plain values alone go to and fro (marshal), never objects:
+a batch that holds others is prepared here, and so is all that a process could not do.
+"""
+
+from __future__ import annotations
+
+import marshal
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import suppress
+from queue import SimpleQueue
+from subprocess import Popen
+from typing import IO, Any
+
+from workbench.corpus.analysis import Analyser
+from workbench.corpus.chunking import TokenCounter
+from workbench.corpus.formats.entry import Entry
+from workbench.corpus.identity.arrivals import Arrival
+from workbench.corpus.preparing import (
+    BATCH_CHARACTERS,
+    Batch,
+    InlinePreparer,
+    Prepared,
+    PreparedPaper,
+    ahead,
+    analyse,
+    prepare,
+    sources_of,
+)
+from workbench.corpus.writer import AnalysedPaper, StoredForm
+from workbench.errors import RecordError
+from workbench.models.memory.hardware import cores
+from workbench.records import Paper
+from workbench.system.children import start_worker
+from workbench.system.stages import Stages
+
+BEGIN = 8
+"""Batches prepared here before it is asked whether processes would pay: they start in a second."""
+
+MOST = 6
+"""Processes; this one, which stores what they prepare, keeps no more of them busy."""
+
+_Frame = tuple[Any, ...]
+
+
+class ProcessPreparer:
+    """Prepares here, and in processes from when `waits` says that the encoder waits for papers.
+
+    An embedder without a tokenizer that can be made elsewhere, and a machine of one core, have all
+    prepared here.
+    """
+
+    def __init__(
+        self, analyser: Analyser, embedder: TokenCounter, stages: Stages, waits: Callable[[], bool]
+    ) -> None:
+        self._setup = _setup(analyser, embedder) if cores() > 1 else None
+        self._inline = InlinePreparer(stages)
+        self._stages = stages
+        self._waits = waits
+
+    def __call__(
+        self, batches: Iterator[Batch], *, strict: bool, likely_new: Callable[[], bool]
+    ) -> Generator[Batch, None, None]:
+        """As `corpus.preparing.Preparer`."""
+        for number, batch in enumerate(batches, start=1):
+            yield from self._inline(iter([batch]), strict=strict, likely_new=likely_new)
+            if number % BEGIN == 0 and self._setup and likely_new() and self._waits():
+                break
+        else:
+            return
+        with _Processes(min(MOST, cores() - 1), self._setup) as processes:
+
+            def begin(batch: Batch) -> Callable[[], Batch]:
+                answer = processes.ask(batch, strict, likely_new())
+
+                def prepared() -> Batch:
+                    with self._stages("prepare"):
+                        if not _filled(batch, answer):
+                            prepare(batch, sources_of(batch.entries), strict=strict)
+                    return batch
+
+                return prepared
+
+            def room(waiting: list[Batch]) -> bool:
+                characters = sum(batch.characters for batch in waiting)
+                return len(waiting) < 2 * len(processes) and characters < 2 * BATCH_CHARACTERS
+
+            yield from ahead(batches, begin, room)
+
+
+def _setup(analyser: Analyser, embedder: TokenCounter) -> _Frame | None:
+    """What a process needs to prepare as this one does."""
+    tokenizer = getattr(embedder, "tokenizer", None)
+    to_text = getattr(tokenizer, "to_str", None)
+    if to_text is None:
+        return None
+    return to_text(), embedder.window, analyser.version, tuple(sorted(analyser.stop_words))
+
+
+class _Processes:
+    """Processes that wait for batches, each fed by a thread."""
+
+    def __init__(self, number: int, setup: _Frame) -> None:
+        self._children = [start_worker(__name__) for _ in range(number)]
+        self._free: SimpleQueue[Popen[bytes]] = SimpleQueue()
+        for child in self._children:
+            self._free.put(child)
+        self._setup = marshal.dumps(setup)
+        self._told: set[int] = set()
+        self._threads = ThreadPoolExecutor(number, thread_name_prefix="preparing")
+
+    def __len__(self) -> int:
+        return len(self._children)
+
+    def __enter__(self) -> _Processes:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        for child in self._children:
+            child.kill()  # a thread that waits for it gets the end of its pipe
+        self._threads.shutdown(cancel_futures=True)
+        for child in self._children:
+            child.wait()
+            for pipe in (child.stdin, child.stdout):
+                assert pipe is not None
+                with suppress(OSError):  # what was not yet sent goes nowhere
+                    pipe.close()
+
+    def ask(self, batch: Batch, strict: bool, deep: bool) -> Future[_Frame | None] | None:
+        """The values of a batch, to come; None where it holds others than plain ones."""
+        entries = [
+            (
+                entry.file,
+                entry.line,
+                None if entry.record is None else dict(entry.record),
+                entry.problem,
+                None if entry.raw is None or entry.raw is entry.record else dict(entry.raw),
+                entry.format,
+            )
+            for entry in batch.entries
+        ]
+        try:
+            asked = marshal.dumps((entries, sources_of(batch.entries), strict, deep))
+        except ValueError:
+            return None
+        return self._threads.submit(self._answer, asked)
+
+    def _answer(self, asked: bytes) -> _Frame | None:
+        child = self._free.get()
+        try:
+            assert child.stdin is not None
+            assert child.stdout is not None
+            if child.pid not in self._told:
+                self._told.add(child.pid)
+                _send(child.stdin, self._setup)
+            _send(child.stdin, asked)
+            said = _received(child.stdout)
+        except OSError:
+            said = None
+        finally:
+            self._free.put(child)
+        if said is None:
+            return None
+        found: _Frame | None = _values(said)
+        return found
+
+
+def _filled(batch: Batch, answer: Future[_Frame | None] | None) -> bool:
+    """Whether a process prepared the batch, which then holds what it said."""
+    found = None if answer is None else answer.result()
+    if found is None:
+        return False
+    for entry, values in zip(batch.entries, found, strict=False):
+        batch.prepared.append(
+            RecordError(values) if isinstance(values, str) else _unpacked(entry, values)
+        )
+    return True
+
+
+def _unpacked(entry: Entry, values: _Frame) -> Prepared:
+    arrived, fields, form, passages = values
+    paper, stored = Paper(*fields), StoredForm(*form)
+    analysed = None
+    if passages is not None:
+        spans, title = passages
+        analysed = AnalysedPaper(paper, spans, title, stored)
+    return Prepared(Arrival(entry, *arrived), PreparedPaper(paper, stored, analysed))
+
+
+# In the process
+
+
+def _packed(found: Prepared | RecordError) -> _Frame | str:
+    if isinstance(found, RecordError):
+        return str(found)
+    one, made = found.arrival, found.made
+    arrived = (
+        dict(one.record), one.authoritative, one.source, one.wanted, list(one.keys), one.content,
+        one.raw,
+    )  # fmt: skip
+    paper, form, whole = made.paper, made.form, made.analysed
+    fields = tuple(getattr(paper, name) for name in Paper.__dataclass_fields__)
+    passages = None
+    if whole is not None:
+        terms = tuple((start, end, dict(counts)) for start, end, counts in whole.passages)
+        passages = terms, dict(whole.title_terms)
+    return arrived, fields, (form.digest, form.record, form.names), passages
+
+
+class _Counter:
+    """The embedder's window and token starts, without the embedder."""
+
+    def __init__(self, tokenizer: str, window: int) -> None:
+        from tokenizers import Tokenizer
+
+        from workbench.models.embedders.token_starts import TokenStarts
+
+        self.window = window
+        self.token_starts = TokenStarts(Tokenizer.from_str(tokenizer))
+
+
+def _prepare_for(asked: IO[bytes], said: IO[bytes]) -> None:
+    """Prepare batches until no more come."""
+    setup = _received(asked)
+    if setup is None:
+        return
+    tokenizer, window, version, stop_words = _values(setup)
+    counter, analyser = _Counter(tokenizer, window), Analyser(version, frozenset(stop_words))
+    while (frame := _received(asked)) is not None:
+        values, sources, strict, deep = _values(frame)
+        entries = [
+            Entry(file, line, record, problem, raw=raw, format=name)
+            for file, line, record, problem, raw, name in values
+        ]
+        batch = Batch(entries)
+        try:
+            prepare(batch, sources, strict=strict)
+            found = batch.prepared
+            if deep:
+                found = _analysed(found, analyser, counter)
+            answer = marshal.dumps([_packed(one) for one in found])
+        except Exception:  # it is raised anew where it can be told
+            answer = marshal.dumps(None)
+        _send(said, answer)
+
+
+def _analysed(
+    found: list[Prepared | RecordError], analyser: Analyser, counter: TokenCounter
+) -> list[Prepared | RecordError]:
+    good = [one for one in found if isinstance(one, Prepared)]
+    whole = iter(analyse([one.made for one in good], analyser, counter))
+    return [
+        one
+        if isinstance(one, RecordError)
+        else Prepared(one.arrival, PreparedPaper(one.made.paper, one.made.form, next(whole)))
+        for one in found
+    ]
+
+
+def _send(pipe: IO[bytes], frame: bytes) -> None:
+    pipe.write(len(frame).to_bytes(8, "little"))
+    pipe.write(frame)
+    pipe.flush()
+
+
+def _values(frame: bytes) -> Any:
+    """The values of a frame; only our own processes have the other end of a pipe."""
+    return marshal.loads(frame)  # noqa: S302 - see above
+
+
+def _received(pipe: IO[bytes]) -> bytes | None:
+    """The next frame; None at the end."""
+    size = pipe.read(8)
+    if len(size) < 8:
+        return None
+    length = int.from_bytes(size, "little")
+    frame = pipe.read(length)
+    return frame if len(frame) == length else None
+
+
+if __name__ == "__main__":
+    own = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # whatever prints does not print into the answers
+    _prepare_for(sys.stdin.buffer, own)
