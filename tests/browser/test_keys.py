@@ -93,8 +93,8 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
 
 NOTEBOOK = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].map((cell) => [
   cell.className.split(' ').filter((name) => /^jp-(Code|Markdown|Raw)Cell$/.test(name)).join(),
-  ...['.jp-InputPrompt', '.cm-content'].map((part) => cell.querySelector(part)?.innerText)])"""
-"""What keys could change of a notebook: its cells, their kinds, texts and runs."""
+  ...['.jp-InputPrompt', '.cm-content'].map((part) => cell.querySelector(part)?.textContent)])"""
+"""What keys could change of a notebook: its cells, their kinds, texts and runs, in view or not."""
 BARE = """(root) => {
   const box = root.getBoundingClientRect(), found = new Map();
   const taken = 'a, button, input, select, textarea, label, summary, canvas, svg, [role=slider], '
