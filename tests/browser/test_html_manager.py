@@ -12,6 +12,7 @@ from playwright.sync_api import Page, Route, expect
 from tests.browser.conftest import screenshot
 from tests.browser.notebooks import order
 from tests.conftest import ROOT, need
+from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
 from workbench.widgets.compare import ComparePanel
 from workbench.widgets.search_panel import SearchPanel
@@ -57,8 +58,9 @@ def test_the_panel_draws_and_ranks_under_html_manager(
     assert order(shown) == panel.ranking.paper_ids
     # A slider orders in the browser, and what only the kernel knows is not waited for in vain.
     shown.get_by_label("Balance of BM25 and semantic").fill("0")
-    words = panel.ranking.reweigh({"dense": 0.0})
+    words = panel.ranking.reweigh(with_balance(panel.base.weights, 0.0))
     expect(shown.locator(".wb-card").first).to_have_attribute("data-paper", words.paper_ids[0])
+    assert order(shown) == words.paper_ids
     expect(page.locator(".wb-compare .wb-lists li").first).to_be_visible()
     screenshot(page, "html-manager")
     assert errors == []
