@@ -170,7 +170,8 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
     """Everything in one browser; the grades in a notebook of their own."""
     from playwright.sync_api import expect, sync_playwright
 
-    from tests.browser.lab import FLAGS, open_and_run, running_lab
+    from tests.browser.lab import open_and_run, running_lab
+    from tests.conftest import CHROMIUM_FLAGS
 
     expect.set_options(timeout=120_000)
     path = shutil.which("chromium") or shutil.which("google-chrome")
@@ -192,7 +193,7 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
         file=str(root / "grades.jsonl"),
     )
     with running_lab(root) as lab, sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
+        browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         page = browser.new_page(viewport={"width": 1600, "height": 1100})
         open_and_run(page, lab.write("panel.ipynb", *cells))
         page.wait_for_selector(".plain-output .wb-ranking", timeout=60_000)

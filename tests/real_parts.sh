@@ -12,6 +12,18 @@ if [ -x .venv/bin/python ] && [ ! -d "$clients" ]; then
         echo "Not installed: clients of the API. The tests that need them will be skipped."
 fi
 
+web=.venv/web-clients
+if [ -x .venv/bin/python ] && [ ! -d "$web" ] && command -v npm >/dev/null; then
+    # Scripts in one file each: the widget manager of Colab, and what loads it.
+    rm -rf "$web.partial" && mkdir -p "$web.partial"
+    (cd "$web.partial" && npm pack --silent @jupyter-widgets/html-manager@1.0.15 requirejs@2.3.7 |
+        while read -r name; do
+            tar -xzf "$name" --wildcards --transform 's#.*/##' '*/dist/embed-amd.js' '*/require.js' 2>/dev/null || true
+            rm "$name"
+        done) && [ -s "$web.partial/embed-amd.js" ] && mv "$web.partial" "$web" ||
+        echo "Not installed: html-manager. The test that needs it will be skipped."
+fi
+
 missing=()
 [ -x /usr/bin/chromium ] || command -v google-chrome >/dev/null || missing+=(chromium)
 command -v java >/dev/null || missing+=(openjdk-17-jre-headless)

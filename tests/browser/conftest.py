@@ -7,10 +7,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, expect
 
-from tests.browser.lab import FLAGS, Lab, open_and_run, running_lab, set_setting
-from tests.conftest import need
+from tests.browser.lab import Lab, open_and_run, running_lab, set_setting
 from tests.waiting import HANG
 from workbench.session import Workbench
 
@@ -28,17 +27,6 @@ def lab(tmp_path_factory: pytest.TempPathFactory, landmarks: Workbench) -> Itera
     shutil.copytree(landmarks.folder.parent, root / "landmarks")
     with running_lab(root) as running:
         yield running
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    names = ("chromium", "chromium-browser", "google-chrome")
-    path = next((found for found in map(shutil.which, names) if found), None)
-    need(path is not None, "Chromium", "install it (Debian: apt-get install chromium)")
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=path, args=list(FLAGS))
-        yield chromium
-        chromium.close()
 
 
 @pytest.fixture

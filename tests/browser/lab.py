@@ -21,16 +21,6 @@ from playwright.sync_api import Page, expect
 from tests.servers.watcher import Watcher
 from tests.waiting import HANG, wait_until
 
-FLAGS = (
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-)
-
 
 @dataclass(frozen=True)
 class Lab:
@@ -98,6 +88,14 @@ def set_setting(root: Path, name: str, values: dict[str, object]) -> None:
     settings = root / ".config" / "lab" / "user-settings" / "@jupyterlab" / "apputils-extension"
     settings.mkdir(parents=True, exist_ok=True)
     (settings / f"{name}.jupyterlab-settings").write_text(json.dumps(values))
+
+
+def disable_extensions(root: Path, *names: str) -> None:
+    """The extensions of JupyterLab that pages opened from now on do without."""
+    settings = root / ".config" / "labconfig"
+    settings.mkdir(parents=True, exist_ok=True)
+    disabled = {"disabledExtensions": dict.fromkeys(names, True)}
+    (settings / "page_config.json").write_text(json.dumps(disabled))
 
 
 def free_port() -> int:

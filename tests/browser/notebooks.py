@@ -12,6 +12,32 @@ from tests.browser.conftest import SCREENSHOTS
 OPEN = 'import workbench as wb\nbench = wb.open("landmarks", progress=False)'
 PRINT = "import json; print(json.dumps({}))"
 READY = ".wb-search[data-ready]"
+EVERY_WIDGET = {
+    ".wb-search": f"""{OPEN}
+judged = "landmarks/queries.jsonl", "landmarks/qrels.tsv"
+panel = bench.panel(*judged, query="late interaction retrieval", grades="every.jsonl")
+panel""",
+    ".wb-judging": "bench.judge("
+    "[{'id': 'a', 'text': 'attention for translation'}], 'every-judge.jsonl', depth=3)",
+    ".wb-memory": "bench.memory_plot(bench._embedder.pool)",
+    ".wb-picker": "bench.profile_picker()",
+    ".wb-compare": "bench.compare_panel('attention for translation')",
+    ".wb-ask": "bench.ask_panel('How do late-interaction models keep their index small?')",
+    ".wb-import": """into = wb.import_panel(into="every-corpus")
+into.add_source("landmarks/papers.jsonl")
+into""",
+    ".wb-experiments": """with bench.experiment("every"):
+    bench.evaluate(*judged, progress=False)
+bench.experiments_panel()""",
+}
+"""A cell for each widget, by its class; the first opens the corpus."""
+
+FILLED = (
+    *(".wb-search .wb-card", ".wb-judging .wb-square", ".wb-memory svg", ".wb-picker .wb-profile"),
+    *(".wb-lists", ".wb-import .wb-item", ".wb-experiments tbody tr"),
+    ".wb-ask[data-number='1'] details .wb-chip",
+)
+"""What each of them shows when its content is there."""
 
 
 def run_cell(page: Page, number: int) -> Locator:
@@ -53,8 +79,17 @@ def fits(widget: Locator) -> None:
     )
 
 
+ATTACHED = """() => {
+  const walker = document.createTreeWalker(document, NodeFilter.SHOW_ALL);
+  let nodes = 1;
+  while (walker.nextNode()) nodes++;
+  return nodes;
+}"""
+
+
 def heap(page: Page) -> tuple[int, int]:
-    """Bytes of the page's JavaScript heap and its DOM nodes, after collecting garbage."""
+    """Bytes of the page's JavaScript heap, and its DOM nodes that are in no document any more,
+    after collecting garbage."""
     session: CDPSession = page.context.new_cdp_session(page)
     for _ in range(2):  # what one round lets go of, holds elements that only the next one finds
         page.evaluate("() => new Promise((done) => requestIdleCallback(done))")
@@ -62,7 +97,7 @@ def heap(page: Page) -> tuple[int, int]:
     used = session.send("Runtime.getHeapUsage")["usedSize"]
     nodes = session.send("Memory.getDOMCounters")["nodes"]
     session.detach()
-    return int(used), int(nodes)
+    return int(used), int(nodes) - int(page.evaluate(ATTACHED))
 
 
 def picture(widget: Locator, name: str, height: int = 960) -> None:

@@ -2,37 +2,18 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, screenshot, set_setting
-from tests.browser.notebooks import OPEN, READY
-from tests.conftest import ROOT, need
+from tests.browser.notebooks import EVERY_WIDGET, FILLED, READY
+from tests.conftest import ROOT
 
 Run = Callable[..., Page]
-CELLS = (
-    f"""{OPEN}
-judged = "landmarks/queries.jsonl", "landmarks/qrels.tsv"
-panel = bench.panel(*judged, query="late interaction retrieval", grades="axe.jsonl")
-panel""",
-    "bench.judge([{'id': 'a', 'text': 'attention for translation'}], 'axe-judge.jsonl', depth=3)",
-    "bench.memory_plot(bench._embedder.pool)",
-    "bench.profile_picker()",
-    "bench.compare_panel('attention for translation')",
-    "bench.ask_panel('How do late-interaction models keep their index small?')",
-    """into = wb.import_panel(into="axe-corpus")
-into.add_source("landmarks/papers.jsonl")
-into""",
-    """with bench.experiment("axe"):
-    bench.evaluate(*judged, progress=False)
-bench.experiments_panel()""",
-)
 RULES = """async () => {
   const found = await axe.run(document.querySelectorAll('.wb'), {
     runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'best-practice'],
@@ -42,23 +23,13 @@ RULES = """async () => {
 }"""
 
 
-def axe_source() -> str:
-    """axe-core, as the package for playwright carries it."""
-    found = importlib.util.find_spec("axe_playwright_python")
-    need(found is not None, "axe-core", "pip install axe-playwright-python")
-    assert found is not None
-    assert found.origin is not None
-    return (Path(found.origin).parent / "axe.min.js").read_text(encoding="utf-8")
-
-
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> None:
-    source = axe_source()
+def test_no_violation(run_notebook: Run, lab: Lab, page: Page, axe: str, theme: str) -> None:
     for name in ("queries.jsonl", "qrels.tsv"):
         shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
     set_setting(lab.root, "themes", {"theme": f"JupyterLab {theme.title()}"})
     try:
-        run_notebook(f"axe-{theme}.ipynb", *CELLS)
+        run_notebook(f"axe-{theme}.ipynb", *EVERY_WIDGET.values())
         page.wait_for_selector(READY, timeout=60_000)
     finally:
         set_setting(lab.root, "themes", {})
@@ -71,11 +42,9 @@ def test_no_violation(run_notebook: Run, lab: Lab, page: Page, theme: str) -> No
     panel.get_by_role("button", name="Pin as A").click()
     panel.get_by_role("button", name="Copy as code").click()
     expect(panel.locator(".wb-versus")).to_be_visible()
-    expect(page.locator(".wb-judging .wb-square").first).to_be_visible(timeout=30_000)
-    for shown in (".wb-lists", ".wb-import .wb-item", ".wb-experiments tbody tr"):
+    for shown in FILLED:
         expect(page.locator(shown).first).to_be_visible()
-    expect(page.locator(".wb-ask[data-number='1'] details .wb-chip").first).to_be_visible()
-    page.evaluate(source)
+    page.evaluate(axe)
     found = page.evaluate(RULES)
     screenshot(page, f"axe-{theme}")
     assert found == [], json.dumps(found, indent=1)

@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, expect
 
 import workbench as wb
 from tests.browser.conftest import screenshot
-from tests.browser.test_accessibility import axe_source
 from tests.conftest import ROOT, need
 
 PAGES = ("index", "numbers", "reference/tuning", "notebooks/07_ask_your_papers")
@@ -117,8 +116,8 @@ def test_links_of_documents_lead_to_pages(hook: ModuleType) -> None:
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_pages_are_read_from_the_disk(site: Path, browser: Browser, scheme: str) -> None:
-    source, complaints = axe_source(), []
+def test_pages_are_read_from_the_disk(site: Path, browser: Browser, axe: str, scheme: str) -> None:
+    complaints: list[str] = []
     context = browser.new_context(
         color_scheme=scheme,  # type: ignore[arg-type] # one of the two above
         viewport={"width": 800, "height": 1000},
@@ -129,7 +128,7 @@ def test_pages_are_read_from_the_disk(site: Path, browser: Browser, scheme: str)
     page.on("requestfailed", lambda request: complaints.append(f"{request.failure} {request.url}"))
     for name in PAGES:
         page.goto((site / f"{name}.html").as_uri())
-        page.evaluate(source)
+        page.evaluate(axe)
         assert page.evaluate(RULES) == [], name
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), name
     page.goto((site / "index.html").as_uri())

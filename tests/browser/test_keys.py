@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from playwright.sync_api import Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.conftest import Lab
-from tests.browser.notebooks import OPEN, READY, order, settled
+from tests.browser.lab import open_and_run
+from tests.browser.notebooks import EVERY_WIDGET, FILLED, OPEN, READY, order, settled
 from tests.conftest import ROOT
+from tests.waiting import HANG
 from workbench.evaluation.judgments.judgments import Judgments
 
 Run = Callable[..., Page]
@@ -88,9 +91,80 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     expect(third.locator(".wb-title")).to_be_focused()
 
 
+NOTEBOOK = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].map((cell) => [
+  cell.className.split(' ').filter((name) => /^jp-(Code|Markdown|Raw)Cell$/.test(name)).join(),
+  ...['.jp-InputPrompt', '.cm-content'].map((part) => cell.querySelector(part)?.textContent)])"""
+"""What keys could change of a notebook: its cells, their kinds, texts and runs, in view or not."""
+BARE = """(root) => {
+  const box = root.getBoundingClientRect(), found = new Map();
+  const taken = 'a, button, input, select, textarea, label, summary, canvas, svg, [role=slider], '
+    + '.noUi-base, .lm-TabBar';
+  for (let row = 0; row < 60; row++)
+    for (const across of [0.02, 0.3, 0.6, 0.98]) {
+      const x = box.x + across * box.width, y = box.y + 2 + row * (box.height - 4) / 59;
+      const at = document.elementFromPoint(x, y);
+      if (!at || !root.contains(at) || at.closest(taken) || found.has(at)) continue;
+      const own = at.getBoundingClientRect();
+      found.set(at, [x - own.x, y - own.y]);
+    }
+  [...found.keys()].forEach((at, n) => { at.dataset.bare = n; });
+  return [...found.values()];
+}"""
+"""Marks what a click can hit of a widget beside its controls; where in each of these it does."""
+SERVICE = "service = bench.serve()\nservice"
+PLACES = 4
+
+
+@pytest.fixture(scope="module")
+def widgets(browser: Browser, lab: Lab) -> Iterator[Page]:
+    """A notebook with every widget, all in view."""
+    for name in ("queries.jsonl", "qrels.tsv"):
+        shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
+    context = browser.new_context(viewport={"width": 1600, "height": 1100})
+    context.set_default_timeout(1000 * HANG)
+    page = context.new_page()
+    open_and_run(page, lab.write("every.ipynb", *EVERY_WIDGET.values(), SERVICE))
+    page.wait_for_selector(READY)
+    page.set_viewport_size({"width": 1600, "height": 9000})
+    for shown in (*FILLED, ".wb-service"):
+        expect(page.locator(shown).first).to_be_visible()
+    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
+    yield page
+    context.close()
+
+
+@pytest.mark.parametrize("widget", [*EVERY_WIDGET, ".wb-service"])
+def test_no_widget_leaks_a_key(widgets: Page, widget: str) -> None:
+    page, root = widgets, widgets.locator(widget).first
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    before = page.evaluate(NOTEBOOK)
+    places = root.evaluate(BARE)
+    assert places, "nothing but controls"
+    for number in range(0, len(places), max(1, len(places) // PLACES)):
+        part = page.locator(f"{widget} [data-bare='{number}'], {widget}[data-bare='{number}']")
+        if not part.count():  # drawn anew meanwhile
+            continue
+        part.first.click(position=dict(zip("xy", places[number], strict=True)))
+        _restless(page)
+        assert page.evaluate(NOTEBOOK) == before, part.first.inner_text()
+    field = root.locator("input[type=text]:visible, input[type=search]:visible, textarea:visible")
+    if field.count():  # what is typed is text, and Enter in an empty field is no cell's
+        field.first.click()
+        for key in (*DANGEROUS, "Control+A", "Delete", "Enter", "Shift+Enter", "Escape"):
+            page.keyboard.press(key)
+    assert page.evaluate(NOTEBOOK) == before
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    assert [url for url in asked if re.search("/(interrupt|restart)", url)] == []
+
+
+DANGEROUS = ("b", "a", "d", "d", "0", "0", "i", "i", "x", "c", "v", "z", "m", "y", "1")
+"""What JupyterLab would do with these: add, cut, paste and turn cells, interrupt, ask to
+restart."""
+
+
 def _restless(page: Page) -> None:
-    """What JupyterLab would do with these: cut and add cells, ask to restart."""
-    for key in ("b", "a", "d", "d", "0", "0", "i", "i", "m"):
+    for key in (*DANGEROUS, "Escape", "Enter", "Shift+Enter", "Control+Enter", "ArrowDown"):
         page.keyboard.press(key)
 
 
@@ -113,8 +187,8 @@ def _blind(panel: Locator) -> None:
 def _reached_by_tab(panel: Locator) -> None:
     """The first hit is not far from the query for somebody without a mouse."""
     panel.get_by_role("combobox", name="Query").focus()
-    for _ in range(12):
+    for _ in range(10):
         panel.page.keyboard.press("Tab")
         if panel.evaluate("e => document.activeElement.closest('.wb-card') !== null"):
             return
-    raise AssertionError("no card within 12 Tabs of the query")
+    raise AssertionError("no card within 10 Tabs of the query")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,6 @@ from workbench.errors import ModelNotFound
 from workbench.profiles import Profile
 from workbench.ranking.weights import with_balance
 from workbench.session import Workbench
-from workbench.widgets.cards import readable
 from workbench.widgets.rankings import REMEMBERED
 from workbench.widgets.search_panel import SearchPanel
 
@@ -200,6 +200,31 @@ def test_the_model_behind_an_odd_order_is_named(panel: SearchPanel, query: str, 
     assert len(panel.page.result["order"]) == 7
 
 
-def test_formulas_are_readable_on_the_cards() -> None:
-    assert readable(r"A bound of $n^2$ for $\alpha$") == "A bound of n² for α"
-    assert readable("costs $5 and $6 more") == "costs $5 and $6 more"
+def test_settings_that_were_sent_before_an_undo_do_not_come_after_it(
+    panel: SearchPanel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """ipywidgets holds settings back while an answer is awaited; other messages overtake them."""
+    first = panel.state
+    send(panel, weights=with_balance(panel.base.weights, 0.2))
+    panel._settle()
+    sent = panel.page.settings
+    hear(panel, monkeypatch, type="undo", seq=sent["seq"] + 2)
+    assert panel.page.answered == panel.page.settings["seq"] == sent["seq"] + 2
+    late = with_balance(panel.base.weights, 0.9)
+    panel.page.settings = {**sent, "weights": late, "seq": sent["seq"] + 1}
+    assert panel.state == first
+    hear(panel, monkeypatch, type="go", step=99, seq=sent["seq"] + 3)  # there is no such step
+    assert "no step 99" in panel.page.message["text"]
+    assert panel.page.answered == sent["seq"] + 3
+
+
+def test_a_cell_asks_for_the_code_while_the_page_moves_weights(panel: SearchPanel) -> None:
+    """JupyterLab sends what widgets say to a thread beside the running cell."""
+    wishes = [with_balance(panel.base.weights, i / 40) for i in range(40)]
+    page = threading.Thread(target=lambda: [send(panel, weights=wish) for wish in wishes])
+    page.start()
+    names: dict[str, Any] = {"bench": panel.bench}
+    while page.is_alive():
+        exec(panel.code(), names)  # the cell itself says where it gives another ranking
+    page.join()
+    assert panel.state.weights == wishes[-1]

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from workbench.present import words
+from workbench.present.latex import readable
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -73,4 +74,5 @@ def _environment() -> Any:
         undefined=StrictUndefined,
     )
     environment.globals |= {name: getattr(words, name) for name in words.__all__}
+    environment.filters["readable"] = readable
     return environment

@@ -7,6 +7,8 @@ import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
+from workbench.present.latex import readable
+
 __all__ = [
     "authors_line",
     "clock",
@@ -58,7 +60,7 @@ def aligned(rows: Sequence[Sequence[str]]) -> list[str]:
 
 def authors_line(authors: Sequence[str], most: int = 4) -> str:
     """Names with commas; after `most` of them how many more there are."""
-    return first_ids(authors, most)
+    return readable(first_ids(authors, most))
 
 
 def p_value(p: float) -> str:

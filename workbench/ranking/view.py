@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from workbench.corpus.analysis import Analyser
+from workbench.present.latex import readable
 from workbench.present.view import View
 from workbench.present.words import authors_line
 from workbench.profiles import Profile
@@ -70,11 +71,11 @@ def hits_view(
     """Hits as a table with marked words and bars of shares; as text one paragraph a hit."""
     rows: list[str] = []
     for hit in hits:
-        place = ", ".join(str(part) for part in (hit.paper.venue, hit.paper.year) if part)
+        place = ", ".join(str(part) for part in (readable(hit.paper.venue), hit.paper.year) if part)
         rows += [
-            f"{hit.rank:>3}. {hit.paper.title}  [{hit.score:.3f}]",
+            f"{hit.rank:>3}. {readable(hit.paper.title)}  [{hit.score:.3f}]",
             f"     {authors_line(hit.paper.authors)}" + (f" ({place})" if place else ""),
-            f"     {shorten(hit.passage.text, terms, 160)}",
+            f"     {shorten(readable(hit.passage.text), terms, 160)}",
         ]
     more = {
         "query": query,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from workbench.present.latex import readable
 from workbench.present.words import count
 from workbench.profiles import Profile
 from workbench.qa.answer import Answer, nearby, place
@@ -36,14 +37,14 @@ def answer_content(answer: Answer) -> dict[str, Any]:
         "declined": answer.declined,
         "nearest": [_near(answer, quote) for quote in answer.nearest],
         "notes": list(answer.notes),
-        "tldr": [{"text": quote.text, "citations": [quote.id]} for quote in answer.tldr],
+        "tldr": [{"text": readable(quote.text), "citations": [quote.id]} for quote in answer.tldr],
         "sections": [
             {
-                "title": section.title,
+                "title": readable(section.title),
                 "writer": "" if section.writer == "extractive" else section.writer,
                 "sentences": [
                     {
-                        "text": sentence.text,
+                        "text": readable(sentence.text),
                         "citations": list(sentence.citations),
                         "problem": sentence.problem if sentence.support == "none" else "",
                     }
@@ -60,7 +61,7 @@ def answer_content(answer: Answer) -> dict[str, Any]:
 
 
 def _quote(answer: Answer, quote: Quote) -> dict[str, Any]:
-    before, text, after = nearby(answer, quote)
+    before, text, after = map(readable, nearby(answer, quote))
     return {
         "number": quote.id[1:],
         "before": before,
@@ -72,12 +73,12 @@ def _quote(answer: Answer, quote: Quote) -> dict[str, Any]:
 
 
 def _near(answer: Answer, quote: Quote) -> dict[str, Any]:
-    return {"text": quote.text, **_paper(answer, quote)}
+    return {"text": readable(quote.text), **_paper(answer, quote)}
 
 
 def _paper(answer: Answer, quote: Quote) -> dict[str, str]:
     paper = answer.papers[quote.paper_id]
-    return {"title": paper.title or paper.id, "place": place(paper)}
+    return {"title": readable(paper.title) or paper.id, "place": place(paper)}
 
 
 def _foot(answer: Answer) -> str:
@@ -115,14 +116,15 @@ def progress_content(trace: Sequence[Event], *, running: bool) -> dict[str, Any]
     now = done.index(False) if False in done else len(done)
     states = ["done" if d else "now" if n == now and running else "" for n, d in enumerate(done)]
     last = trace[-1] if trace else None
-    preview = sorted(read, key=lambda quote: -quote.score)[:PREVIEW]
+    best = sorted(read, key=lambda quote: -quote.score)[:PREVIEW]
+    preview = best if running and outlined is None else []
     return {
         "running": running,
         "stages": [
             {"name": name, "text": text, "state": state}
             for name, text, state in zip(STAGES, texts, states, strict=True)
         ],
-        "preview": [quote.text for quote in preview] if running and outlined is None else [],
+        "preview": [readable(quote.text) for quote in preview],
         "elapsed_ms": last.elapsed_ms if last else 0.0,
         "remaining_ms": last.remaining_ms if last else None,
     }

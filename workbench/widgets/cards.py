@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from workbench.corpus.cleaning.latex import latex_to_text
+from workbench.present.latex import readable
 from workbench.present.words import authors_line
 from workbench.ranking.details import PaperDetails
 from workbench.ranking.editing import QueryTerm
@@ -15,8 +14,6 @@ from workbench.ranking.ranking import Ranking
 from workbench.ranking.suggestions import Suggestion
 from workbench.ranking.view import COLOURS, OTHER_COLOUR, marked, shorten
 from workbench.records import Paper, Passage
-
-_FORMULA = re.compile(r"\$(?=\S)([^$\n]{1,300})(?<=\S)\$")
 
 MORE_COLOURS = (OTHER_COLOUR, "#56B4E9", "#D55E00", "#F0E442")
 """The rest of Okabe and Ito's palette, for signals that have no colour of their own."""
@@ -30,17 +27,18 @@ def colours(signals: Iterable[str]) -> dict[str, str]:
 
 def card(paper: Paper, passage: Passage, terms: Mapping[str, float]) -> dict[str, Any]:
     """What stands on a card beside rank and score, which change with the weights."""
-    place = " ".join(str(part) for part in (paper.venue, paper.year) if part)
+    place = " ".join(str(part) for part in (readable(paper.venue), paper.year) if part)
     by = authors_line(paper.authors)
-    named = [by and f"{by}.", f"{paper.title.rstrip('.')}.", place and f"{place}."]
+    title = readable(paper.title)
+    named = [by and f"{by}.", f"{title.rstrip('.')}.", place and f"{place}."]
     web = links(paper)
     return {
         "id": paper.id,
-        "title": readable(paper.title),
+        "title": title,
         "by": by,
         "place": place,
         "year": paper.year,
-        "text": pieces(readable(shorten(passage.text, terms)), terms),
+        "text": pieces(shorten(readable(passage.text), terms), terms),
         "links": web,
         "citation": " ".join([part for part in named if part] + [url for _, url in web[:1]]),
     }
@@ -125,11 +123,6 @@ def _explained(row: Mapping[str, Any], words: Mapping[str, str]) -> dict[str, An
         shown["weight"] = f"{row['weight']:.3g}"
         shown["contribution"] = f"{row['contribution']:.4f}"
     return shown
-
-
-def readable(text: str) -> str:
-    """The text with its formulas as characters, since no page typesets what a widget shows."""
-    return _FORMULA.sub(lambda found: latex_to_text(found[0]), text) if "$" in text else text
 
 
 def links(paper: Paper) -> list[tuple[str, str]]:

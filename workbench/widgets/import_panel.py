@@ -29,6 +29,7 @@ from workbench.corpus.manifest import LIBRARY
 from workbench.engines.provenance import library
 from workbench.errors import CorpusError, CorpusNotFound, WorkbenchError
 from workbench.opening import index, open_corpus
+from workbench.present.latex import readable
 from workbench.present.view import View
 from workbench.present.words import authors_line, count, human_bytes
 from workbench.widgets.base import error_content, static
@@ -361,11 +362,11 @@ def _shown(item: _Item) -> dict[str, Any]:
         ],
         "papers": [
             {
-                "title": paper.title or paper.id,
+                "title": readable(paper.title) or paper.id,
                 "by": authors_line(paper.authors, 3),
                 "year": str(paper.year or ""),
-                "venue": paper.venue,
-                "abstract": paper.abstract[:160],
+                "venue": readable(paper.venue),
+                "abstract": readable(paper.abstract[:400])[:160],
             }
             for paper in found.papers
         ],

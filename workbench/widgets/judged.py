@@ -19,6 +19,7 @@ from workbench.evaluation.tuning.between import CurveBetween, curve_on
 from workbench.evaluation.tuning.exact.rank_metrics import parse_metric
 from workbench.evaluation.tuning.exact.tuning_set import CurveItem, TuningSet, prepare
 from workbench.evaluation.tuning.view import picture
+from workbench.present.latex import readable
 from workbench.present.view import render
 from workbench.profiles import Profile
 from workbench.ranking.fusion import normalise, rank_papers
@@ -142,7 +143,7 @@ class Judged:
         found = self.bench.judge_next(self.queries, pairs, SUGGESTED, progress=False)
         here = ranking.query if ranking is not None else ""
         rows = [
-            {"query": s.query, "paper": s.paper_id, "title": s.title, "reason": s.reason}
+            {"query": s.query, "paper": s.paper_id, "title": readable(s.title), "reason": s.reason}
             for s in found
         ]
         return sorted(rows, key=lambda row: row["query"].strip() != here.strip())

@@ -20,6 +20,7 @@ from workbench.evaluation.judge_next.judgment_pool import (
     shuffled,
 )
 from workbench.evaluation.judgments.judgments import Judgments
+from workbench.present.latex import readable
 from workbench.present.view import View
 from workbench.present.words import authors_line
 from workbench.ranking.view import marked
@@ -221,12 +222,12 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         terms: Mapping[str, float],
         mine: tuple[int, str] | None,
     ) -> dict[str, Any]:
-        text = paper.text if paper.text != paper.title else ""
-        place = " ".join(str(part) for part in (paper.venue, paper.year) if part)
+        text = readable(paper.text) if paper.text != paper.title else ""
+        place = " ".join(str(part) for part in (readable(paper.venue), paper.year) if part)
         by = " · ".join(part for part in (authors_line(paper.authors), place, paper.id) if part)
         return {
             "id": paper.id,
-            "title": [list(piece) for piece in marked(paper.title or paper.id, terms)],
+            "title": [list(piece) for piece in marked(readable(paper.title) or paper.id, terms)],
             "by": by,
             "text": [list(piece) for piece in marked(text[:LONGEST], terms)],
             "cut": max(0, len(text) - LONGEST),

@@ -8,20 +8,20 @@ the last good ones back, so that what is on screen is always `state`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from threading import RLock
 from typing import TYPE_CHECKING, Any
 
-from workbench.errors import WorkbenchError
+from workbench.errors import QueryError, WorkbenchError
 from workbench.present.view import View
 from workbench.profiles import Profile, as_profile
 from workbench.ranking.editing import edits_for
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import check_k
 from workbench.widgets import cards, names, payloads
-from workbench.widgets.base import error_content
 from workbench.widgets.exports import export_text, write_export
 from workbench.widgets.judged import Judged
 from workbench.widgets.live import Live
@@ -61,7 +61,8 @@ class SearchPanel(Live):
         self.ranking: Ranking | None = None
         self.pinned: Pinned | None = None
         self.rankings = Rankings(bench)
-        self._result = self._sets = 0
+        self._lock = RLock()  # a cell runs beside what the page says: JupyterLab has subshells
+        self._result = self._sets = self._seq = 0
         self._setting = False
         self._curve: tuple[Any, ...] = ()
         self._grades: Mapping[str, int] = {}
@@ -74,7 +75,7 @@ class SearchPanel(Live):
             message=MESSAGE,
         )
         if judged:
-            with self._told():
+            with self.page.told():
                 self._send_curve(judged.ends(base.weights))
         self._take(settings)
         self._settle()
@@ -95,15 +96,12 @@ class SearchPanel(Live):
 
     def use(self, profile: Profile) -> None:
         """Search under another profile."""
-        start = PanelState.start(profile)
-        self._change(
-            replace(self.state, profile=profile, weights=start.weights, normaliser=start.normaliser)
-        )
+        self._change(self.state.under(profile))
 
     def search(self, query: str, **settings: Any) -> None:
         """Set the query, and any of `k`, `weights`, `normaliser`, `edits`, `filters`."""
         given = {**self.state.settings(), "query": query, "edits": {}, **settings}
-        with self._told():
+        with self._lock, self.page.told():
             self._change(PanelState.of(given, self.base))
 
     def undo(self) -> None:
@@ -140,7 +138,8 @@ class SearchPanel(Live):
     def code(self, step: int | None = None) -> str:
         """The cell that gives the ranking on screen again, or that of a step; "" where it has
         none."""
-        state, ranking = self._of_step(step)
+        with self._lock:
+            state, ranking = self._of_step(step)
         if ranking is None:
             return ""
         name, folder = variable_of(self.bench), getattr(self.bench.engine, "folder", None)
@@ -176,26 +175,38 @@ class SearchPanel(Live):
 
     def _change(self, state: PanelState, steps: Steps | None = None) -> None:
         """Another state, from here; the browser follows."""
-        self._sets += 1
-        seq = int(self.page.settings["seq"])
-        with self.page.hold_sync():
-            with self._told():
-                self._apply(state, seq, steps or self.steps.record(state))
+        with self._lock, self.page.hold_sync():
+            with self.page.told():
+                self._apply(state, self._seq, steps or self.steps.record(state))
                 self._settle()
-            self._send_settings(self.page.settings)
-            self.page.answered = seq
+            self._send_settings({**self.page.settings, "seq": self._seq})
+            self.page.answered = self._seq
 
     def _go(self, steps: Steps) -> None:
         if steps.current is not None:
             self._change(steps.current.state, steps)
 
+    def _move(self, message: Mapping[str, Any]) -> None:
+        """To another step, as the page asks, which numbers that like its settings."""
+        self._seq = max(self._seq, int(message.get("seq", 0)))
+        try:
+            if message["type"] == "go":
+                self.go(int(message["step"]))
+            else:
+                self._go(self.steps.moved(-1 if message["type"] == "undo" else 1))
+        except QueryError:  # such a step is no more; the page stays where it is
+            self._send_settings({**self.page.settings, "seq": self._seq})
+            self.page.answered = self._seq
+            raise
+
     def _take(self, settings: Mapping[str, Any]) -> None:
         """Settings from the browser."""
-        if self._setting:
-            return
         seq, wanted = int(settings["seq"]), None
-        with self.page.hold_sync():
-            with self._told():
+        with self._lock, self.page.hold_sync():
+            if self._setting or seq < self._seq:  # our own, or the page is at another step by now
+                return
+            self._seq = seq
+            with self.page.told():
                 wanted = self._kept_edits(PanelState.of(settings, self.base))
                 self._apply(wanted, seq, self.steps.record(wanted, settings.get("gesture")))
             if self.state != wanted or wanted.edits.to_dict() != (settings.get("edits") or {}):
@@ -258,9 +269,7 @@ class SearchPanel(Live):
             "regrets": self._send_regrets,
             "names": self._send_names,
             "settle": lambda _: self._settle(),
-            "undo": lambda _: self.undo(),
-            "redo": lambda _: self.redo(),
-            "go": lambda m: self.go(int(m["step"])),
+            **dict.fromkeys(("undo", "redo", "go"), self._move),
             "rename": self._rename,
             "export": self._send_export,
             "pin": lambda _: self.pin(),
@@ -268,19 +277,8 @@ class SearchPanel(Live):
             "grade": self._grade,
             "next": self._send_next,
         }
-        with self._told(keep=True):
+        with self._lock, self.page.told(keep=True):
             answers[message["type"]](message)
-
-    @contextmanager
-    def _told(self, keep: bool = False) -> Iterator[None]:
-        """What goes wrong is told inside the panel; with `keep` what it says stays otherwise."""
-        try:
-            yield
-        except Exception as error:
-            self.page.message = {**MESSAGE, **error_content(error)}
-        else:
-            if not keep:
-                self.page.message = MESSAGE
 
     def _settle(self) -> None:
         """A move is over: its step has a value, and the notebook keeps what is on screen."""

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import anywidget
 import traitlets
 
-from workbench.widgets.base import static
+from workbench.widgets.base import error_content, static
 
 SCRIPTS = (
     *("dom", "kernel", "rank", "grading", "cards", "chips", "weights", "plane", "curve", "steps"),
@@ -30,3 +33,14 @@ class SearchView(anywidget.AnyWidget):
     pinned = traitlets.Dict().tag(sync=True)
     message = traitlets.Dict().tag(sync=True)
     answered = traitlets.Int(0).tag(sync=True)
+
+    @contextmanager
+    def told(self, keep: bool = False) -> Iterator[None]:
+        """What goes wrong is told on the page; with `keep` what it says stays otherwise."""
+        try:
+            yield
+        except Exception as error:
+            self.message = {**MESSAGE, **error_content(error)}
+        else:
+            if not keep:
+                self.message = MESSAGE

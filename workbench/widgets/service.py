@@ -8,6 +8,7 @@ from typing import Any
 import ipywidgets
 
 from workbench.present.view import View
+from workbench.widgets.base import framed
 from workbench.widgets.live import Live
 
 
@@ -19,11 +20,11 @@ class ServiceControls(Live):
         self.address = ipywidgets.HTML()
         self.stop = ipywidgets.Button(description="Stop the service", icon="stop")
         self.stop.on_click(self._pressed)
-        self._widget = ipywidgets.HBox([self.address, self.stop])
+        self._widget = framed(ipywidgets.HBox([self.address, self.stop]), label="service")
         self._tell()
 
     @property
-    def widget(self) -> ipywidgets.HBox:
+    def widget(self) -> Any:
         """The row of both."""
         return self._widget
 

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 
 from tests.corpus.properties import patient
 from workbench.corpus.cleaning.identifiers import arxiv_of, doi_of, pmid_of
-from workbench.corpus.cleaning.latex import latex_to_text
 from workbench.corpus.cleaning.names import first_last, split_names
 from workbench.corpus.cleaning.record import paper_fields, status_of
 from workbench.corpus.cleaning.text import plain_abstract, plain_text
@@ -57,37 +56,6 @@ def test_markup_to_text(markup: str, text: str) -> None:
 )
 def test_the_heading_abstract_is_no_part_of_it(source: str, text: str) -> None:
     assert plain_abstract(source) == text
-
-
-@pytest.mark.parametrize(
-    ("latex", "text"),
-    [
-        (r"{\'E}cole", "École"),
-        (r"G{\"o}del", "Gödel"),
-        (r"{\"{o}}", "ö"),
-        (r"Erd{\H o}s", "Erdős"),
-        (r"Mart{\'\i}nez, Mart\'{\i}nez", "Martínez, Martínez"),
-        (r"\c{c}a \v{S}koda", "ça Škoda"),
-        (r"{\L}ukasz S{\o}ren", "Łukasz Søren"),
-        (r"R\&D 100\% C\#", "R&D 100% C#"),
-        (r"{DNA} {B}ayes", "DNA Bayes"),
-        (r"\emph{in vivo} and \textbf{bold \textit{both}}", "in vivo and bold both"),
-        (r"$\alpha$-helix, $H_{2}O$, $x^2$", "α-helix, H₂O, x²"),
-        (r"pages 1--2 --- ``quoted''", "pages 1–2 — “quoted”"),
-        (r"\url{http://a.b/c_d}", "http://a.b/c_d"),
-        (r"\textquotesingle{}", "'"),
-        (r"no latex, 5 < 6 & so", "no latex, 5 < 6 & so"),
-        (r"Knuth~D.", "Knuth D."),
-    ],
-)
-def test_latex_to_text(latex: str, text: str) -> None:
-    assert latex_to_text(latex) == text
-
-
-@given(st.text(alphabet=r"ab\{}$~^_'`é\n %&", max_size=60))
-@patient
-def test_no_latex_stops_the_reader(source: str) -> None:
-    assert isinstance(latex_to_text(source), str)
 
 
 @given(st.text(max_size=80))

@@ -91,7 +91,7 @@ def test_rows_that_are_taken_over_have_the_bytes_of_all_read_anew(
             passages = [((n, n + 1, {"t": 1}) for n in range(1 + number)) for _ in papers]
             store.add(
                 [
-                    AnalysedPaper(paper, tuple(spans), {"t": 1})
+                    analysed_paper(paper, tuple(spans), {"t": 1})
                     for paper, spans in zip(papers.values(), passages, strict=True)
                 ]
             )

@@ -7,10 +7,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from workbench.corpus.cleaning.identifiers import arxiv_of, doi_of, pmid_of
-from workbench.corpus.cleaning.latex import latex_to_text
 from workbench.corpus.cleaning.names import clean_names, split_names
 from workbench.corpus.cleaning.text import one_line, plain_abstract, plain_text
 from workbench.corpus.cleaning.years import year_of
+from workbench.present.latex import latex_to_text
 
 _RETRACTED = re.compile(r"^\W*(retracted|retraction(?: notice)?|withdrawn)\b\s*[:\-–—\])]", re.I)
 _WITHDRAWN = re.compile(

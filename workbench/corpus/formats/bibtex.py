@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.cleaning.encoding import text_lines
-from workbench.corpus.cleaning.latex import latex_to_text
 from workbench.corpus.cleaning.names import split_bibtex_names
 from workbench.corpus.cleaning.record import paper_fields
 from workbench.corpus.formats.attached import files_of
 from workbench.corpus.formats.entry import Entry
+from workbench.present.latex import latex_to_text
 
 MAX_ENTRY = 4 * 2**20
 """Characters. A longer entry is an unclosed one."""

@@ -95,7 +95,7 @@ function createExports(app) {
 }
 
 function render({ model, el }) {
-  const root = h("div", { class: "wb wb-ask", role: "region", "aria-label": "Ask the papers", "data-lm-suppress-shortcuts": "true" });
+  const root = h("div", { class: "wb wb-ask", role: "region", "aria-label": "Ask the papers" });
   const messages = h("div", { class: "wb-messages" });
   const showMessage = (message) => messages.replaceChildren(...messageBox(message));
   const kernel = kernelOf(model, (text) => showMessage({ kind: "error", title: "", text }));
@@ -157,12 +157,14 @@ function render({ model, el }) {
   };
   for (const [name, work] of Object.entries(listeners)) model.on(name, work);
   el.replaceChildren(root);
+  const release = holdKeys(root);
   form.show(model.get("settings"));
   draw();
   showHistory();
   showMessage(model.get("message"));
   root.dataset.ready = "1";
   return () => {
+    release();
     for (const [name, work] of Object.entries(listeners)) model.off(name, work);
     kernel.close();
   };

@@ -12,10 +12,9 @@ function withoutKey(mapping, word) {
 }
 
 function createChips(app) {
-  const chips = h("div", { class: "wb-chips", role: "toolbar", "aria-label": "Terms of the query" });
-  const settle = rove(chips);
+  const chips = h("div", { class: "wb-chips" });
   let all = false;
-  const fold = h("button", { class: "wb-small wb-fold", type: "button", onclick: () => { all = !all; showFold(); } });
+  const fold = h("button", { class: "wb-small wb-fold", type: "button", tabindex: "-1", onclick: () => { all = !all; showFold(); } });
   // Two rows of chips; the others on demand.
   function showFold() {
     chips.classList.toggle("wb-folded", !all);
@@ -23,7 +22,10 @@ function createChips(app) {
     fold.hidden = !all && !hidden;
     setText(fold, all ? "Fewer terms" : "All terms");
   }
-  new ResizeObserver(() => { if (!all) showFold(); }).observe(chips);
+  const sizes = new ResizeObserver(() => { if (!all) showFold(); });
+  sizes.observe(chips);
+  const element = h("div", { role: "toolbar", "aria-label": "Terms of the query" }, chips, fold);
+  const settle = rove(element);
   const adder = h("input", {
     class: "wb-input wb-adder", type: "text", placeholder: "add a term", "aria-label": "Add a term",
     size: "10",
@@ -98,9 +100,9 @@ function createChips(app) {
         ? [h("span", { class: "wb-soft" }, "the top hits suggest"), ...suggestions.map(suggestion)]
         : []));
     if (focused) (chips.querySelectorAll("button, input")[place] || adder).focus();
-    settle();
     showFold();
+    settle();
   }
 
-  return { element: h("div", {}, chips, fold), show };
+  return { element, show, stop: () => sizes.disconnect() };
 }

@@ -50,13 +50,6 @@ function createFilters(app) {
   const author = field("author", "author", { type: "text", size: "13" });
   const topic = field("field", "field", { type: "text", size: "11" });
   const all = [first, last, venue, author, topic], named = { venue, author, field: topic };
-  const k = h("select", { class: "wb-select", "aria-label": "Number of hits" },
-    app.options.ks.map((count) => h("option", { value: String(count) }, `${count} hits`)));
-  k.addEventListener("change", () => app.reweigh({ k: Number(k.value) }, "k"));
-  const years = h("select", { class: "wb-select", "aria-label": "Order of the hits", title: "Which papers are hits, the weights decide; here is how they are listed" },
-    [["0", "best first"], ["-1", "newest first"], ["1", "oldest first"]]
-      .map(([way, text]) => h("option", { value: way }, text)));
-  years.addEventListener("change", () => { app.years = Number(years.value); app.showOrder(); });
   function change() {
     pause.cancel();
     const year = (one) => one.input.value.trim() || null;
@@ -76,16 +69,13 @@ function createFilters(app) {
     change();
   } }, "Clear filters");
   const element = h("div", { class: "wb-row wb-filters", role: "group", "aria-label": "Filters" },
-    all.map((one) => [one.input, one.known]).flat(), clear, k, years);
+    all.map((one) => [one.input, one.known]).flat(), clear);
   const show = () => {
     const { year = [null, null], venue: v = "", author: a = "", field: f = "" } = app.settings.filters || {};
     const values = [[first, year[0]], [last, year[1]], [venue, v], [author, a], [topic, f]];
     for (const [{ input }, value] of values)
       if (document.activeElement !== input) input.value = value ?? "";
     clear.hidden = !values.some(([, value]) => value !== null && value !== "");
-    if (![...k.options].some((option) => option.value === String(app.settings.k)))
-      k.append(h("option", { value: String(app.settings.k) }, `${app.settings.k} hits`));
-    k.value = String(app.settings.k);
   };
   // Names as they are offered while typing: after the last semicolon.
   const take = ({ kind, names }) => {

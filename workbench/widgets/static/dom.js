@@ -51,7 +51,8 @@ function holdKeys(root) {
 
 // Several controls as one stop of the Tab key; arrows go from one to the next.
 function rove(group) {
-  const controls = () => [...group.querySelectorAll("button:not(:disabled), input")];
+  const controls = () => [...group.querySelectorAll("button, input, select")]
+    .filter((control) => !control.disabled && !control.hidden);
   function settle(now) {
     for (const control of controls()) control.tabIndex = control === now ? 0 : -1;
   }
@@ -59,12 +60,13 @@ function rove(group) {
   group.addEventListener("keydown", (event) => {
     const way = { ArrowLeft: -1, ArrowRight: 1, Home: -Infinity, End: Infinity }[event.key];
     const inText = event.target.matches("input:not([type=checkbox])");
-    if (!way || (inText && event.target.value)) return;
+    const inList = event.target.matches("select") && !Number.isFinite(way);
+    if (!way || inList || (inText && event.target.value)) return;
     const all = controls(), at = all.indexOf(event.target);
     all[Math.min(Math.max(at + way, 0), all.length - 1)]?.focus();
     event.preventDefault();
   });
-  return () => settle(controls().find((control) => control.tabIndex === 0 && control === document.activeElement) || controls()[0]);
+  return () => settle(controls().find((control) => control === document.activeElement) || controls()[0]);
 }
 
 function download(name, text) {

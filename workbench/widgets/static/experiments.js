@@ -32,13 +32,15 @@ function render({ model, el }) {
   const later = afterPause(150, ask);
   parts.text.addEventListener("input", () => later());
   for (const name of ["kind", "tag", "metric"]) parts[name].addEventListener("change", ask);
-  el.replaceChildren(h("div", { class: "wb wb-experiments", role: "region", "aria-label": "Experiments", "data-lm-suppress-shortcuts": "true" },
+  const root = h("div", { class: "wb wb-experiments", role: "region", "aria-label": "Experiments" },
     parts.message,
     h("div", { class: "wb-line" }, parts.text, parts.kind, parts.tag, parts.metric, parts.count),
     parts.history,
     h("div", { class: "wb-scroll" }, h("table", {}, h("thead", {}, parts.head), parts.body)),
     h("div", { class: "wb-line" }, parts.compare, parts.note, parts.addNote, parts.addTag),
-    parts.diff));
+    parts.diff);
+  el.replaceChildren(root);
+  const release = holdKeys(root);
 
   function annotate(type) {
     if (!parts.note.value.trim() || !chosen.size) { parts.note.focus(); return; }
@@ -104,7 +106,7 @@ function render({ model, el }) {
   const hear = (message) => heard[message.type]?.(message);
   model.on("msg:custom", hear);
   ask();
-  return () => { later.cancel(); model.off("msg:custom", hear); kernel.close(); };
+  return () => { release(); later.cancel(); model.off("msg:custom", hear); kernel.close(); };
 }
 
 export default { render };

@@ -101,7 +101,7 @@ function addGrading(app, root) {
     if (event.altKey || event.target.matches("input, select, textarea, canvas, pre")) return;
     const typed = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && typed === "z") {
-      app.send({ type: event.shiftKey ? "redo" : "undo" });
+      app.move({ type: event.shiftKey ? "redo" : "undo" });
       event.preventDefault();
       return;
     }

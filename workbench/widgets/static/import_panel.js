@@ -26,10 +26,11 @@ function render({ model, el }) {
     button("Choose files", () => parts.files.click()), button("Choose a folder", () => parts.folder.click()),
     h("span", { class: "wb-path-row" }, h("span", {}, "or a path "), parts.path, button("Look", look)),
     parts.files, parts.folder);
-  const root = h("div", { class: "wb wb-import", role: "region", "aria-label": "Import papers", "data-lm-suppress-shortcuts": "true" },
+  const root = h("div", { class: "wb wb-import", role: "region", "aria-label": "Import papers" },
     parts.where, parts.message, parts.drop, parts.items,
     h("div", { class: "wb-foot" }, parts.add, parts.total), parts.running, parts.reports);
   el.replaceChildren(root);
+  const release = holdKeys(root);
 
   const kernel = kernelOf(model, (text) => say({ kind: "error", title: "", text }));
   const { tell } = kernel;
@@ -148,7 +149,7 @@ function render({ model, el }) {
   const take = (message) => heard[message.type]?.(message);
   model.on("msg:custom", take);
   tell({ type: "hello" });
-  return () => { model.off("msg:custom", take); kernel.close(); };
+  return () => { release(); model.off("msg:custom", take); kernel.close(); };
 }
 
 const many = (number, noun) => `${number.toLocaleString()} ${noun}${number === 1 ? "" : "s"}`;

@@ -1,7 +1,29 @@
 // What stands where in the search panel, and what its controls do.
 
-function createJudgeBar(app, root) {
-  if (!app.options.grading) return null;
+// Above the list: how many hits in which order, and what judging needs. One stop of the Tab key.
+function createListBar(app) {
+  const k = h("select", { class: "wb-select", "aria-label": "Number of hits" },
+    app.options.ks.map((count) => h("option", { value: String(count) }, `${count} hits`)));
+  k.addEventListener("change", () => app.reweigh({ k: Number(k.value) }, "k"));
+  const years = h("select", { class: "wb-select", "aria-label": "Order of the hits", title: "Which papers are hits, the weights decide; here is how they are listed" },
+    [["0", "best first"], ["-1", "newest first"], ["1", "oldest first"]]
+      .map(([way, text]) => h("option", { value: way }, text)));
+  years.addEventListener("change", () => { app.years = Number(years.value); app.showOrder(); });
+  const judging = app.options.grading ? createJudging(app, () => settle()) : null;
+  const element = h("div", { class: "wb-row wb-list-bar", role: "toolbar", "aria-label": "Hits" },
+    k, years, judging?.element);
+  const settle = rove(element);
+  settle();
+  const show = () => {
+    if (![...k.options].some((option) => option.value === String(app.settings.k)))
+      k.append(h("option", { value: String(app.settings.k) }, `${app.settings.k} hits`));
+    k.value = String(app.settings.k);
+  };
+  const showResult = () => { if (judging) { judging.show(); settle(); } };
+  return { element, show, showResult, take: (rows) => judging?.take(rows) };
+}
+
+function createJudging(app, settle) {
   const said = h("span", { class: "wb-soft", role: "status" });
   const blind = h("input", { type: "checkbox" });
   blind.addEventListener("change", () => app.setBlind(blind.checked));
@@ -15,12 +37,12 @@ function createJudgeBar(app, root) {
     settle();
   }
   const keys = h("span", { class: "wb-soft wb-keys" }, "0–3 grade, X take back, ↑ ↓ paper");
-  const element = h("div", { class: "wb-row wb-judge-bar" }, next, h("label", { class: "wb-row" }, blind, "Blind"), said, open, keys);
-  element.setAttribute("role", "toolbar");
-  element.setAttribute("aria-label", "Judging");
-  const settle = rove(element);
-  settle();
-  const show = () => { element.hidden = !app.result?.grades; };
+  const element = h("div", { class: "wb-row wb-judging-row" }, next, h("label", { class: "wb-row" }, blind, "Blind"), said, open, keys);
+  // A query that is none of those to judge has no grades.
+  const show = () => {
+    element.hidden = !app.result?.grades;
+    for (const control of [next, blind]) control.disabled = element.hidden;
+  };
   return { element, show, take };
 }
 
@@ -32,7 +54,7 @@ function render({ model, el }) {
   addGrading(app, root);
   const query = createQueryBox(app), filters = createFilters(app), chips = createChips(app);
   const weights = createWeights(app), plane = createPlane(app), code = createCode(app);
-  const steps = createSteps(app), judge = createJudgeBar(app, root);
+  const steps = createSteps(app), bar = createListBar(app);
   const status = h("div", { class: "wb-soft wb-status", role: "status" });
   const effect = h("div", { class: "wb-effect", role: "status" });
   const messages = h("div", { class: "wb-messages" }), notes = h("div"), hints = h("div", { class: "wb-row" });
@@ -53,7 +75,7 @@ function render({ model, el }) {
   app.tell = kernel.tell;
 
   app.showMessage = (message) => { if (!app.gone) messages.replaceChildren(...messageBox(message)); };
-  app.showSettings = () => { query.show(); filters.show(); weights.show(); code.hide(); };
+  app.showSettings = () => { query.show(); filters.show(); bar.show(); weights.show(); code.hide(); };
   app.showStatus = () => {
     const { result } = app;
     setText(status, result?.query
@@ -70,7 +92,7 @@ function render({ model, el }) {
       ...result.hints.map((hint) => h("button", { class: "wb-suggestion", type: "button", onclick: () => app.instead(hint) },
         `${hint.name} (${hint.count})`))] : []));
     chips.show(result);
-    judge?.show();
+    bar.showResult();
     root.classList.toggle("wb-empty", !result.query);
   };
   app.showChange = (before) => {
@@ -96,7 +118,7 @@ function render({ model, el }) {
   const progress = h("div", { class: "wb-progress-line", "aria-hidden": "true" });
   root.append(progress, top, messages,
     h("div", { class: "wb-columns" },
-      h("div", { class: "wb-main" }, notes, hints, judge?.element || [], status,
+      h("div", { class: "wb-main" }, notes, hints, bar.element, status,
         h("div", { class: "wb-frame" }, app.list), foot, code.code), side));
   loadCurve();
 
@@ -123,7 +145,7 @@ function render({ model, el }) {
     "msg:custom": (message) => {
       const heard = {
         details: app.takeDetails, code: (said) => code.take(said.code), regrets: (said) => app.curve?.take(said),
-        graded: app.takeGrade, names: filters.take, next: (said) => judge?.take(said.suggestions),
+        graded: app.takeGrade, names: filters.take, next: (said) => bar.take(said.suggestions),
         export: (said) => download(said.name, said.text),
       };
       heard[message.type]?.(message);
@@ -147,6 +169,7 @@ function render({ model, el }) {
     app.curve?.stop();
     query.stop();
     filters.stop();
+    chips.stop();
     app.showOrder.cancel();
   };
 }

@@ -17,7 +17,7 @@ function render({ model, el }) {
   parts.name.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); save(false); } });
   const form = h("div", { class: "wb-save", role: "group" },
     h("span", {}, "Save what is set now as"), parts.name, parts.save);
-  const root = h("div", { class: "wb wb-picker", role: "region", "aria-label": "Profiles", "data-lm-suppress-shortcuts": "true" },
+  const root = h("div", { class: "wb wb-picker", role: "region", "aria-label": "Profiles" },
     parts.message,
     h("details", { class: "wb-now" }, h("summary", {}, parts.now), h("table", {}, parts.settings)),
     parts.cards, parts.measured, form, parts.exists);

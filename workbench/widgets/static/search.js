@@ -44,6 +44,17 @@ function createApp(model, root) {
     settled();
   };
 
+  // To another step: undo, redo, go. Answered like settings, and newer than those not yet sent.
+  app.move = (message) => {
+    if (app.gone) return;
+    const seq = app.settings.seq + 1;
+    app.settings = { ...app.settings, seq };
+    control = "";
+    root.dataset.seq = seq;
+    watch();
+    app.send({ ...message, seq });
+  };
+
   app.reweigh = (changes, by) => {
     remember();
     app.what = "";

@@ -6,14 +6,17 @@ const EXPORTS = [[".py", "cell (.py)"], [".toml", "profile (.toml)"], [".csv", "
 
 function createSteps(app) {
   const button = (text, title, onclick) => h("button", { class: "wb-button", type: "button", title, onclick }, text);
-  const undo = button("Undo", "Ctrl+Z", () => app.send({ type: "undo" }));
-  const redo = button("Redo", "Ctrl+Shift+Z", () => app.send({ type: "redo" }));
+  const undo = button("Undo", "Ctrl+Z", () => app.move({ type: "undo" }));
+  const redo = button("Redo", "Ctrl+Shift+Z", () => app.move({ type: "redo" }));
   const pin = button("Pin as A", "Keep this as A and go on as B", () => app.send({ type: app.pinned?.ranks ? "unpin" : "pin" }));
+  const back = button("Back to A", "Go to the step that is pinned", () => app.move({ type: "go", step: app.pinned.step }));
+  back.hidden = true;
+  back.tabIndex = -1;
   const strip = h("ol", { class: "wb-strip", "aria-label": "Steps" });
   const name = h("input", { class: "wb-input", type: "text", maxlength: "200", "aria-label": "Name of this step", placeholder: "name this step", size: "16" });
   const ending = h("select", { class: "wb-select", "aria-label": "Export this step" },
     [h("option", { value: "" }, "Export…"), ...EXPORTS.map(([value, text]) => h("option", { value }, text))]);
-  const bar = h("div", { class: "wb-steps-bar", role: "toolbar", "aria-label": "Steps" }, undo, redo, strip, pin);
+  const bar = h("div", { class: "wb-steps-bar", role: "toolbar", "aria-label": "Steps" }, undo, redo, strip, pin, back);
   const more = h("div", { class: "wb-row" }, name, ending);
   const versus = h("div", { class: "wb-versus", role: "status" });
   const settle = rove(bar);
@@ -32,7 +35,7 @@ function createSteps(app) {
     const change = step.difference ? ` ${signed(step.difference)}` : "";
     const go = h("button", { class: `wb-step${step.difference > 0 ? " wb-better" : step.difference < 0 ? " wb-worse" : ""}`,
       type: "button", "aria-current": current ? "step" : undefined, title: `Step ${step.number}: ${step.name}, for “${step.query}”`,
-      onclick: () => app.send({ type: "go", step: step.number }) },
+      onclick: () => app.move({ type: "go", step: step.number }) },
     h("span", { class: "wb-step-name", dir: "auto" }, step.name), value ? h("span", { class: "wb-number wb-soft" }, value + change) : null);
     return h("li", {}, go);
   }
@@ -63,15 +66,15 @@ function createSteps(app) {
     app.pinned = pinned.ranks ? pinned : null;
     setText(pin, app.pinned ? "Unpin A" : "Pin as A");
     setAttribute(pin, "aria-pressed", String(Boolean(app.pinned)));
-    versus.hidden = !app.pinned;
+    back.hidden = versus.hidden = !app.pinned;
     if (app.pinned) {
       const value = (number) => (number === null ? "" : `, ${app.metric} ${number.toFixed(4)}`);
       versus.replaceChildren(
         h("div", {}, h("b", {}, "A"), ` ${pinned.name}${value(pinned.value)}; `, h("b", {}, "B"), ` what is on screen${value(pinned.now)}`,
-          pinned.rbo === null ? "" : `; RBO ${pinned.rbo.toFixed(3)}, ${pinned.shared} papers in both. `,
-          h("button", { class: "wb-small", type: "button", onclick: () => app.send({ type: "go", step: pinned.step }) }, "Back to A")),
+          pinned.rbo === null ? "" : `; RBO ${pinned.rbo.toFixed(3)}, ${pinned.shared} papers in both.`),
         ...verdict(pinned));
     }
+    settle();
     app.showOrder();
   }
   return { bar, more, versus, show, showPin };

@@ -1,7 +1,8 @@
-r"""LaTeX in bibliographies to text: accents, symbols, fonts, simple formulas.
+r"""LaTeX as the text that it shows: accents, symbols, fonts, simple formulas.
 
-The common commands are decoded here, twenty times as fast as by a parser; a text that still has
-commands goes to pylatexenc.
+`latex_to_text` is for what is LaTeX throughout, as bibliographies are; `readable` for any text,
+where only what is surely LaTeX changes. The common commands are decoded here, twenty times as fast
+as by a parser; a text that still has commands goes to pylatexenc.
 """
 
 from __future__ import annotations
@@ -66,6 +67,31 @@ _HELD = {"{": "\ue000", "}": "\ue001", "$": "\ue002", "\\": "\ue003", "~": "\ue0
 """Characters that stand for themselves, out of reach of the passes that follow."""
 _FREE = {ord(held): shown for shown, held in _HELD.items()}
 
+_MARKED_MATH = re.compile(
+    r"(?<!\\)(\${1,2})(?=\S)([^$\n]{1,300})(?<=\S)\1(?!\d)"  # "$5 and $10" is money
+    r"|\\\((.{1,300}?)\\\)|\\\[(.{1,300}?)\\\]"
+)
+_SURE_ACCENT = re.compile(
+    r"""\{\\(?:([`'^~="."])\s*|([uvHtcdbrk])[\s{]\s*)\{?(\\[ij]|[^\W\d_])\}{1,2}"""
+    r"""|\\(?:([`'^~="."])|([uvHtcdbrk]))\{(\\[ij]|[^\W\d_])\}"""
+    r"""|\\([`'^~="."])(?!(?<=\w\\')[sdtm]\b)(\\[ij](?![a-zA-Z])|[^\W\d_])"""
+    r"""(?:(?<=\\[ij]) (?=\w))?"""  # it\'s is no accent; the blank ends \i
+)
+_SURE_FONT = re.compile(
+    rf"\\(?:{_FONTS})\s*\{{([^{{}}]*)\}}|\{{\\(?:em|it|bf|sc|tt|sl)\s+([^{{}}]*)\}}"
+)
+_REFERENCE = re.compile(
+    r"[~\s]?\\(?:cite[a-zA-Z]*|(?:eq|auto|page)?ref|label)\*?(?:\[[^\]]*\]){0,2}\s*\{[^{}]*\}"
+)
+_SURE_SYMBOL = re.compile(
+    r"\\(?:([a-zA-Z]{2,})(?:\{\}|(?![a-zA-Z])[ ]?(?=[\w\s]|$)|(?![a-zA-Z]))"
+    r"|([oOlLij])(?:\{\}|(?<=\w\\[oOlLij]) (?=\w)))|\{\\([a-zA-Z]+)\s*\}"
+)
+_LONE_GROUP = re.compile(r"(?<![\\\w}])\{([^\W\d_]{1,40})\}")
+_LETTERS = {"ss", "ae", "AE", "oe", "OE", "aa", "AA", "dh", "DH", "th", "TH", "dj", "DJ", "ng"}
+DEEPEST = 5
+"""Fonts within fonts that `readable` takes off."""
+
 
 @lru_cache(maxsize=4096)
 def latex_to_text(text: str) -> str:
@@ -84,6 +110,49 @@ def latex_to_text(text: str) -> str:
     text = text.replace("---", "—").replace("--", "–").replace("``", "“").replace("''", "”")
     text = re.sub(r"[{}]", "", text).replace("~", " ")
     return text.translate(_FREE)
+
+
+def readable(text: str) -> str:
+    r"""A paper's text as a person reads it, whatever wrote it: formulas as characters, accents,
+    fonts and symbols of LaTeX decoded, its references left out. What only may be LaTeX stays: `~`,
+    `--`, `{a}`, `C:\temp`, `$5 and $10`."""
+    return _read(text) if "\\" in text or "$" in text else text
+
+
+@lru_cache(maxsize=4096)
+def _read(source: str) -> str:
+    text = _MARKED_MATH.sub(lambda m: latex_to_text(f"${m[2] or m[3] or m[4]}$"), source)
+    if "\\" not in text:
+        return text
+    text = _SURE_ACCENT.sub(_sure_accent, text)
+    text = _REFERENCE.sub("", text)
+    text = _SURE_SYMBOL.sub(_sure_symbol, text)
+    for _ in range(DEEPEST):
+        text, done = _SURE_FONT.subn(lambda m: m[1] if m[1] is not None else m[2], text)
+        if not done:
+            break
+    text = _HREF.sub("{", text)
+    text = re.sub(r"\\([&%$#_{}])", lambda m: _held(m[1]), text)
+    if text != source:
+        text = _LONE_GROUP.sub(r"\1", text)
+    return text.translate(_FREE)
+
+
+def _sure_accent(match: re.Match[str]) -> str:
+    """The letter with its accent, where there is one such letter."""
+    mark = match[1] or match[2] or match[4] or match[5] or match[7]
+    letter = (match[3] or match[6] or match[8]).replace("\\i", "i").replace("\\j", "j")
+    shown = unicodedata.normalize("NFC", letter + _ACCENTS[mark])
+    return shown if len(shown) == 1 else match.group()
+
+
+def _sure_symbol(match: re.Match[str]) -> str:
+    shown = _SYMBOLS.get(match[1] or match[2] or match[3])
+    if not shown or shown.isspace():
+        return match.group()
+    inside = match.start() > 0 and match.string[match.start() - 1].isalpha()
+    ends = match[2] or (inside and match[1] in _LETTERS)  # `Stra\ss e`, not `\alpha particles`
+    return shown + (" " if match.group().endswith(" ") and not ends else "")
 
 
 def _held(text: str) -> str:
@@ -108,7 +177,10 @@ def _accented(match: re.Match[str]) -> str:
 
 def _command(match: re.Match[str]) -> str:
     shown = _SYMBOLS.get(match[1])
-    return match.group() if shown is None else _held(shown)
+    if shown is None:
+        return match.group()
+    word = len(shown) > 1 and shown.isascii() and match.group()[-1].isspace()  # `\\log n`
+    return _held(shown) + (" " if word and not shown[-1].isspace() else "")
 
 
 def _formula(source: str) -> str:
