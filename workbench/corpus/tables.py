@@ -8,6 +8,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -82,13 +83,24 @@ def read_rows(path: Path, layout: Layout) -> Iterator[Row]:
             yield _record(record, f"{path} record {number}", layout)
         return
     text = read_text(path)
-    first = text.lstrip()[:1]
+    first = "" if _is_columns(text) else text.lstrip()[:1]
     if first == "[":
         yield from _array(text, path, layout)
     elif first == "{":
         yield from _json_lines(text, path, layout)
     else:
         yield from _table(text, path, layout)
+
+
+def _is_columns(text: str) -> bool:
+    """Whether the first line is a judgment's columns, whose ids may begin like JSON: "{q 0 p 1"."""
+    columns = text.lstrip().partition("\n")[0].split()
+    return 3 <= len(columns) <= 4 and bool(
+        _GRADE.fullmatch(columns[-1]) and not columns[0].endswith(":")
+    )
+
+
+_GRADE = re.compile(r"[+-]?\d+", flags=re.ASCII)
 
 
 def _is_parquet(path: Path) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import ir_measures
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from workbench.corpus.collection import read_qrels
@@ -116,6 +116,8 @@ def test_metrics_of_a_run_survive_the_file(tmp_path: Path) -> None:
 
 @in_a_folder
 @given(grades=st.dictionaries(st.tuples(ids, ids), st.integers(-2, 4), max_size=8))
+@example(grades={("{q", "p"): 1, ("[q", "p"): 2})
+@example(grades={("[q", "p"): -1})
 def test_judgments_come_back(tmp_path: Path, grades: dict[tuple[str, str], int]) -> None:
     judgments = [Judgment(query, paper, grade) for (query, paper), grade in grades.items()]
     write_qrels(tmp_path / "qrels", judgments)
