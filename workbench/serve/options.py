@@ -29,11 +29,10 @@ class ServeOptions:
     """A service: what it serves, where, with how much, and what it refuses.
 
     `folder` is a corpus, or None with a cluster's `engine` URL ("" for that of the environment) and
-    `index` alone. `profile` holds
-    a profile's settings (`Profile.to_dict`). `cluster` holds other settings of `wb.Elasticsearch`,
-    by name; with the fields of somebody else's index (`text_fields` and so on) that one is served,
-    and `model` and `runtime` say what made its vectors. `cache` is "" for memory alone, or a Redis
-    URL.
+    `index` alone. `profile` holds a profile's settings (`Profile.to_dict`). `cluster` holds other
+    settings of `wb.Elasticsearch`, by name; with the fields of somebody else's index (`text_fields`
+    and so on) that one is served, and `model` and `runtime` say what made its vectors. `cache` is
+    "" for memory alone, or a Redis URL.
     `workers` processes of `threads` threads each (0: two, or 16 over a cluster, which is waited
     for); beyond those, `queue` requests a worker wait, and the next are refused with 429. A
     request ends after `seconds`. `max_body` and `max_url` in bytes. A service of this machine
