@@ -15,6 +15,7 @@ Run = Callable[..., Page]
 
 # Real memory in a real pool, with names and sizes that a test can foresee.
 MODELS = """
+import time
 import numpy as np
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Usage
@@ -34,10 +35,10 @@ class Block(LazyModel):
         self.weights = np.ones(self.size * MIB, dtype=np.uint8)
     def _close(self):
         self.weights = None
-    def encode(self, activations, meanwhile=lambda: None):
+    def encode(self, activations, seconds=0.4, over=None):  # marks stand apart on the axis
         with self.pool.lease(self):
             self.pool.note("batch", self, activations * MIB, "512 texts")
-            meanwhile()
+            time.sleep(seconds) if over is None else over.wait()
             self.pool.settle(self)
 
 pool = ModelPool(budget="300MiB")
@@ -45,11 +46,10 @@ first, second = Block("bge-large", 240, pool), Block("minilm <b>", 90, pool)
 """
 PLOT = "plot = memory_plot(pool)\nplot"
 WORK = """
-def sample(): plot._send_update(*plot._sampler.take())
-first.encode(60, sample)
-second.encode(30)
+first.encode(60, 0.5)
+second.encode(30, 0.5)
 pool.note("oom_retry", second, 15 * MIB, "256 texts after 512")
-first.encode(40)
+first.encode(40, 0.5)
 print("WORKED", plot.running)
 """
 
@@ -109,7 +109,7 @@ def release(page: Page, plot: Locator, output: Locator) -> None:
     run_cell(page, "print('FREE', first.loaded, pool.ledger.usage())")
     expect(output.filter(has_text="FREE False {}")).to_be_visible()
     use = "import threading\nover = threading.Event()\n"
-    use += "threading.Thread(target=second.encode, args=(20, over.wait)).start()\nprint('IN USE')"
+    use += "threading.Thread(target=second.encode, args=(20, 0, over)).start()\nprint('IN USE')"
     run_cell(page, use)
     expect(output.filter(has_text="IN USE")).to_be_visible()
     plot.get_by_role("button", name="Release minilm <b>").click()

@@ -118,7 +118,7 @@ def other_stop_words(patch: pytest.MonkeyPatch) -> None:
         return Analyser(stop_words=STOP_WORDS | {"retrieval", "search", "learning"})
 
     patch.setattr("workbench.engines.embedded.indexing.Analyser", analyser)
-    patch.setattr("workbench.session.Analyser", analyser)
+    patch.setattr("workbench.searching.Analyser", analyser)
 
 
 def other_k1(patch: pytest.MonkeyPatch) -> None:

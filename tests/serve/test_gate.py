@@ -17,6 +17,7 @@ import pytest
 
 from workbench.errors import DeadlineExceeded, ServiceError
 from workbench.measurement.load import LoadReport, run_load
+from workbench.searching import Searching
 from workbench.serve.app import make_app
 from workbench.serve.gate import Gate
 from workbench.serve.options import ServeOptions
@@ -154,7 +155,7 @@ def test_faults_tell_nothing_of_their_cause(
     def broken(*_: Any, **__: Any) -> Any:
         raise RuntimeError("/private/place")
 
-    monkeypatch.setattr(Workbench, "search", broken)
+    monkeypatch.setattr(Searching, "search", broken)
     [answer] = run_loop(asked(gate, "/graph/v1/paper/search?query=a"))
     assert answer.status_code == 500
     assert list(answer.json()) == ["message"]

@@ -154,11 +154,11 @@ def test_a_session_serves_itself(landmarks: Workbench) -> None:
         found = httpx.get(f"{service.url}/search?query=bm25&k=3").json()
         assert [hit["paper_id"] for hit in found["hits"]] == landmarks.search("bm25", 3).paper_ids
         assert service.url in repr(service)
-        text, stop = ServiceControls(service).widget.children
-        assert service.url in text.value
-        stop.click()
-        assert "Stopped" in text.value
-        assert stop.disabled
+        controls = ServiceControls(service)
+        assert service.url in controls.address.value
+        controls.stop.click()
+        assert "Stopped" in controls.address.value
+        assert controls.stop.disabled
     assert not service.running
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{service.url}/health/live")
