@@ -126,7 +126,8 @@ def test_pages_are_read_from_the_disk(site: Path, browser: Browser, axe: str, sc
     page = context.new_page()
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("requestfailed", lambda request: complaints.append(f"{request.failure} {request.url}"))
-    for name in PAGES:
+    # The dark theme differs in colours alone, which are those of all pages.
+    for name in PAGES if scheme == "light" else PAGES[:1]:
         page.goto((site / f"{name}.html").as_uri())
         page.evaluate(axe)
         assert page.evaluate(RULES) == [], name

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, screenshot, set_setting
+from tests.browser.conftest import screenshot
 from tests.conftest import ROOT
 
 SAMPLE = ROOT / "data" / "landmarks"
@@ -33,17 +32,3 @@ def test_a_curve_its_plot_and_its_regret_are_shown(run_notebook: Run) -> None:
     expect(plot).to_contain_text("default, with further signals 0.7")
     expect(page.locator(".wb-view.wb-table tbody tr")).to_have_count(10)
     screenshot(page, "tuning")
-
-
-def test_a_search_is_readable_in_the_dark_theme(run_notebook: Run, lab: Lab, page: Page) -> None:
-    set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
-    try:
-        run_notebook("search.ipynb", OPEN, JUDGED, SEARCH, TUNE)
-        expect(page.locator(".wb-view.wb-facts tbody tr")).to_have_count(8)
-        expect(page.locator(".wb-curve polyline")).to_be_visible()
-    finally:
-        set_setting(lab.root, "themes", {})
-    colour = page.locator(".wb-view.wb-facts td").first.evaluate("e => getComputedStyle(e).color")
-    channels = [float(part) for part in re.findall(r"[\d.]+", colour)]
-    assert min(channels[:3]) > 150  # light text on the dark page
-    screenshot(page, "tuning-dark")
