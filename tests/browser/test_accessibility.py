@@ -30,7 +30,7 @@ def test_no_violation(run_notebook: Run, lab: Lab, page: Page, axe: str, theme: 
     set_setting(lab.root, "themes", {"theme": f"JupyterLab {theme.title()}"})
     try:
         run_notebook(f"axe-{theme}.ipynb", *EVERY_WIDGET.values())
-        page.wait_for_selector(READY, timeout=60_000)
+        page.wait_for_selector(READY)
     finally:
         set_setting(lab.root, "themes", {})
     page.set_viewport_size({"width": 1600, "height": 9000})

@@ -138,7 +138,7 @@ def test_hostile_papers_in_the_dark_on_a_narrow_page(
             'kelp.ask_panel("Which recipe makes sourdough rise?", writer="openai")',
         )
         panel = page.locator(".wb-ask[data-ready]").first
-        expect(panel).to_have_attribute("data-number", "1", timeout=60_000)
+        expect(panel).to_have_attribute("data-number", "1")
         panel.locator("details .wb-chip").first.hover()
         expect(panel.get_by_role("tooltip")).to_be_visible()
         page.screenshot(path=SCREENSHOTS / "ask-dark-900.png")

@@ -26,7 +26,7 @@ def test_experiments_are_filtered_compared_and_annotated(run_notebook: Run) -> N
     page = run_notebook("experiments.ipynb", OPEN, MEASURE, "bench.experiments_panel()", "1")
     panel = page.locator(".wb-experiments")
     rows = panel.locator("tbody tr[data-id]")
-    expect(rows).to_have_count(6, timeout=60_000)
+    expect(rows).to_have_count(6)
     panel.get_by_label("Kind").select_option("evaluate")
     expect(rows).to_have_count(3)
     expect(rows.first).to_contain_text("<i>weight</i> 0.9")

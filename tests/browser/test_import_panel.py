@@ -37,7 +37,7 @@ def test_files_are_dropped_looked_at_and_added(run_notebook: Run, lab: Lab) -> N
         PRINT.format('[hit.paper.title for hit in panel.bench.search("carbon kelp")]'),
     )
     panel = page.locator(".wb-import[data-ready]")
-    expect(panel.locator("h3")).to_contain_text("a new corpus", timeout=60_000)
+    expect(panel.locator("h3")).to_contain_text("a new corpus")
     page.evaluate(DROP, [".wb-drop", [["kelp.bib", BIB], ["<i>odd.bib", HOSTILE]]])
     items = panel.locator(".wb-item")
     expect(items).to_have_count(2)
@@ -64,7 +64,7 @@ def test_files_are_dropped_looked_at_and_added(run_notebook: Run, lab: Lab) -> N
     expect(items).to_have_count(2)
     panel.get_by_role("button", name="Add 2 sources").click()
     report = panel.locator(".wb-ingest_report")
-    expect(report).to_contain_text("2 added, 1 duplicates, 1 rejected", timeout=60_000)
+    expect(report).to_contain_text("2 added, 1 duplicates, 1 rejected")
     expect(panel.locator("h3")).to_contain_text("2 papers")
     expect(items).to_have_count(0)
     panel.screenshot(path=SCREENSHOTS / "import-added-1600.png")
@@ -88,7 +88,7 @@ def test_the_import_panel_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, pa
             'import workbench as wb\npanel = wb.import_panel(into="dark-corpus")\n'
             'panel.add_source("dark.csv")\npanel',
         )
-        expect(page.locator(".wb-item")).to_contain_text("1 CSV", timeout=60_000)
+        expect(page.locator(".wb-item")).to_contain_text("1 CSV")
     finally:
         set_setting(lab.root, "themes", {})
     page.locator(".jp-ActivityBar, .jp-SideBar.jp-mod-left").first.locator(

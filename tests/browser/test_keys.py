@@ -32,7 +32,7 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     for name in ("queries.jsonl", "qrels.tsv"):
         shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
     page, file = run_notebook("keys.ipynb", CELL, "1", "2"), lab.root / "keys.jsonl"
-    page.wait_for_selector(READY, timeout=60_000)
+    page.wait_for_selector(READY)
     panel = page.locator(".wb-search")
     expect(panel.locator(".wb-card")).to_have_count(10)
     query = panel.locator(".wb-regrets .wb-link").first
@@ -112,7 +112,7 @@ BARE = """(root) => {
 }"""
 """Marks what a click can hit of a widget beside its controls; where in each of these it does."""
 SERVICE = "service = bench.serve()\nservice"
-PLACES = 4
+PLACES = 2
 
 
 @pytest.fixture(scope="module")

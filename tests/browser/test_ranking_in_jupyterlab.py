@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, Lab, screenshot, set_setting
+from tests.browser.conftest import SCREENSHOTS, Lab, screenshot
 
 OPEN = 'import workbench as wb\nbench = wb.open("landmarks", progress=False)'
 Run = Callable[..., Page]
@@ -74,17 +73,3 @@ def test_markup_in_a_paper_stays_text(run_notebook: Run, lab: Lab) -> None:
     )
     assert overflow <= 0
     screenshot(page, "hostile")
-
-
-def test_readable_in_the_dark_theme_and_narrow(run_notebook: Run, lab: Lab, page: Page) -> None:
-    set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
-    try:
-        run_notebook("dark.ipynb", OPEN, 'bench.search("skipping documents", k=5)')
-        expect(page.locator(".wb-ranking li")).to_have_count(5)
-    finally:
-        set_setting(lab.root, "themes", {})
-    page.set_viewport_size({"width": 800, "height": 1000})
-    colour = page.locator(".wb-title").first.evaluate("e => getComputedStyle(e).color")
-    channels = [float(part) for part in re.findall(r"[\d.]+", colour)]
-    assert min(channels[:3]) > 150  # light text on the dark page
-    screenshot(page, "ranking-dark-narrow")

@@ -34,8 +34,8 @@ def test_a_saved_notebook_shows_every_result(run_notebook: Run, lab: Lab, page: 
     for name in ("queries.jsonl", "qrels.tsv"):
         shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
     run_notebook("static.ipynb", *CELLS)
-    page.wait_for_selector(READY, timeout=60_000)
-    expect(page.locator(".jp-InputPrompt").last).not_to_have_text("[*]:", timeout=60_000)
+    page.wait_for_selector(READY)
+    expect(page.locator(".jp-InputPrompt").last).not_to_have_text("[*]:")
     # Live: the static form is hidden.
     expect(page.locator(".wb-search")).to_be_visible()
     expect(page.locator(".wb-static").first).to_be_hidden()
