@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -35,8 +36,8 @@ def run_loop(work: Coroutine[Any, Any, Result]) -> Result:
         return thread.submit(asyncio.run, work).result()
 
 
-def made(bench: Workbench, **options: Any) -> tuple[Gate, Service]:
-    return make_app(ServeOptions(folder=str(bench.folder), log=False, **options))
+def made(bench: Workbench, own: Path | None = None, **options: Any) -> tuple[Gate, Service]:
+    return make_app(ServeOptions(folder=str(bench.folder), log=False, **options), folder=own)
 
 
 async def asked(gate: Gate, *paths: str, **headers: str) -> list[httpx.Response]:
