@@ -88,8 +88,12 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
     anything = {JSON: {"schema": {"type": "object"}}}
     events = {"text/event-stream": {}, **anything}
     told = {JSON: {"schema": Message.model_json_schema()}}
-    unavailable = {503: {"description": UNAVAILABLE, "content": told}}
-    not_ready = {503: {"description": UNAVAILABLE, "content": anything}}
+    unavailable: dict[int | str, dict[str, Any]] = {
+        503: {"description": UNAVAILABLE, "content": told}
+    }
+    not_ready: dict[int | str, dict[str, Any]] = {
+        503: {"description": UNAVAILABLE, "content": anything}
+    }
 
     async def search(request: Request) -> Response:
         values = read_parameters(request, SEARCH)
