@@ -27,6 +27,7 @@ from workbench.serve.service import Service
 from workbench.session import Workbench
 from workbench.system.deadline import check_deadline
 
+pytestmark = pytest.mark.usefixtures("one_model")
 Result = TypeVar("Result")
 
 
@@ -50,6 +51,8 @@ def test_what_finds_no_room_is_refused_and_the_rest_answered(
     landmarks: Workbench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gate, service = made(landmarks, threads=1, queue=2)
+    # pytest parses what it imports, as numpy does headers: not at once (CPython's gh-106905).
+    run_loop(asked(gate, "/"))
     held, search = threading.Event(), Workbench.search
 
     def slow(self: Workbench, *args: Any, **kwargs: Any) -> Any:

@@ -21,6 +21,8 @@ from workbench.serve.faults import GONE
 from workbench.serve.graph import papers
 from workbench.session import Workbench
 
+pytestmark = pytest.mark.usefixtures("one_model")
+
 OWN = "/search?query=late+interaction&k=5"
 GRAPH = "/graph/v1/paper/search?query=late+interaction&limit=5"
 PATHS = (OWN, GRAPH, "/graph/v1/paper/santhanam2022plaid", "/graph/v1/snippet/search?query=bm25")
@@ -42,12 +44,10 @@ def told(answer: httpx.Response) -> Any:
 
 @pytest.fixture(scope="module")
 def whole(landmarks: Workbench, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Workbench]:
-    """A copy of the index whose files may be taken away, if they are put back; the model, which
-    takes longest, is loaded once."""
+    """A copy of the index whose files may be taken away, if they are put back."""
     place = tmp_path_factory.mktemp("missing") / "corpus"
     shutil.copytree(landmarks.folder, place)
-    with open_corpus(place, progress=False) as bench, pytest.MonkeyPatch.context() as patch:
-        patch.setattr("workbench.opening.embedder_for", lambda *_, **__: landmarks.embedder)
+    with open_corpus(place, progress=False) as bench:
         yield bench
 
 
