@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.serve.test_gate import asked, made, run_loop
+from tests.servers.service import Service, serving
 from workbench.corpus.manifest import STORE, VECTORS
 from workbench.opening import open_corpus
 from workbench.serve.faults import GONE
@@ -136,6 +137,19 @@ def test_health_says_what_an_idle_worker_could_not_open(whole: Workbench, name: 
     [ready] = run_loop(asked(gate, "/health/ready"))
     assert ready.status_code == 200
     service.close()
+
+
+def test_a_start_repairs_what_derives_from_papers_and_nothing_else(
+    landmarks: Workbench, tmp_path: Path
+) -> None:
+    index = Path(shutil.copytree(landmarks.folder, tmp_path / "corpus"))
+    [title] = index.glob("generation-*/title")
+    shutil.rmtree(title)
+    with serving(str(index), "--no-log") as service:
+        assert httpx.get(service.url + OWN, timeout=60).status_code == 200
+    (index / STORE).unlink()
+    with pytest.raises(RuntimeError, match=rf"Error: .*{STORE}"):
+        Service(str(index), "--preload")
 
 
 @pytest.fixture
