@@ -39,7 +39,7 @@ test: $(READY)  ## Set up, fetch what the tests need, run the whole suite, in WO
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy --num-workers 2
+	$(BIN)/mypy
 
 format: $(READY)  ## Format the code
 	$(BIN)/ruff check --fix .
