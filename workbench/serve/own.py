@@ -256,7 +256,7 @@ async def _events(service: Service, stream: AnswerStream) -> AsyncIterator[bytes
         except DeadlineExceeded as error:
             put(_event("error", body(504, str(error))))
         except Exception as error:
-            refused = refusal(error)
+            refused = refusal(service.serving.explained(error))
             put(_event("error", body(refused.status, refused.message)))
         finally:
             put(None)

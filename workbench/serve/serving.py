@@ -185,15 +185,23 @@ class Serving:
                     self._opened = self._open()
             return self._done(work, self.opened())
 
+    def explained(self, error: Exception) -> Exception:
+        """The error, or CorpusDamaged for an unforeseen one that was met over changed files."""
+        if not isinstance(error, Refused | WorkbenchError):
+            try:
+                self._check_files()
+            except CorpusDamaged as damage:
+                return damage
+        return error
+
     def _done(self, work: Callable[[Opened], Value], state: Opened) -> Value:
-        """What `work` gives. Raises CorpusDamaged where it fails over files that were changed."""
         try:
             return work(state)
-        except (Refused, WorkbenchError):
-            raise
-        except Exception:
-            self._check_files()
-            raise
+        except Exception as error:
+            explained = self.explained(error)
+            if explained is error:
+                raise
+            raise explained from error
 
     def _check_files(self) -> None:
         if self._files is not None and (problem := self._files.problem()):
