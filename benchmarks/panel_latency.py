@@ -44,7 +44,7 @@ from workbench.ranking.weights import with_balance
 seconds, seq = [], panel.page.settings["seq"]
 for i in range({moves}):
     weights = with_balance(panel.base.weights, (i * 37 % 101) / 100)
-    settings = {{**panel.page.settings, "weights": weights, "seq": seq}}
+    settings = {{**panel.page.settings, "weights": weights, "seq": seq + i + 1}}
     started = time.perf_counter(); panel._take(settings)
     seconds.append(time.perf_counter() - started)
 print(json.dumps([seconds, len(panel.ranking.candidates)]))"""

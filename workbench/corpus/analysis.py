@@ -36,10 +36,9 @@ def fold(text: str) -> str:
     """Lower case without accents: what matching compares."""
     if text.isascii():
         return text.lower()
-    return "".join(map(_fold_character, text))
+    return text.translate(_folded)
 
 
-@lru_cache(maxsize=4096)
 def _fold_character(character: str) -> str:
     """By character, so that terms keep their places; Hangul stays composed, one word each."""
     if "\uac00" <= character <= "\ud7af":
@@ -49,6 +48,17 @@ def _fold_character(character: str) -> str:
     return "".join(c for c in decomposed if not unicodedata.combining(c))
 
 
+class _Folded(dict[int, str]):
+    """Characters as they were folded first, by code point."""
+
+    def __missing__(self, code: int) -> str:
+        found = self[code] = _fold_character(chr(code))
+        return found
+
+
+_folded = _Folded()
+
+
 def fold_name(text: str) -> str:
     """Folded words between single spaces, for whole-word matching of authors and venues."""
     return " ".join(_WORD.findall(fold(text)))
@@ -56,9 +66,10 @@ def fold_name(text: str) -> str:
 
 def _places(text: str) -> Sequence[int]:
     """Where each character of the folded text comes from."""
-    if text.isascii() or all(len(fold(c)) == 1 for c in set(text)):
+    lengths = {c: len(fold(c)) for c in set(text)}
+    if all(length == 1 for length in lengths.values()):
         return range(len(text))
-    return [place for place, c in enumerate(text) for _ in fold(c)]
+    return [place for place, c in enumerate(text) for _ in range(lengths[c])]
 
 
 def _words(text: str) -> list[str]:

@@ -53,7 +53,9 @@ class Ranking(Shown, Sequence[Hit]):
         engine: Engine,
         k: int,
         normalised: Matrix | None = None,
+        read: bool = True,
     ) -> None:
+        """Without `read` the texts are read when they are first asked for."""
         started = time.perf_counter()
         check_k(k)
         self.profile = profile
@@ -73,11 +75,17 @@ class Ranking(Shown, Sequence[Hit]):
         self.scores = fuse(normalised, self._weights)
         self._rows, self.papers_found = rank_papers(self.candidates, self.scores, k)
         fused = time.perf_counter()
-        self.hits: tuple[Hit, ...] = tuple(self._hits())
-        done = time.perf_counter()
-        times = {"fusion": (fused - started) * 1e3, "texts": (done - fused) * 1e3}
+        times = {"fusion": (fused - started) * 1e3}
+        if read:
+            self.hits = tuple(self._hits())
+            times["texts"] = (time.perf_counter() - fused) * 1e3
         self.timings_ms = {**retrieved.timings_ms, **times}
         self.timings_ms["total"] = sum(self.timings_ms.values())
+
+    @cached_property
+    def hits(self) -> tuple[Hit, ...]:
+        """The papers with their texts, best first."""
+        return tuple(self._hits())
 
     @property
     def query(self) -> str:
@@ -111,8 +119,9 @@ class Ranking(Shown, Sequence[Hit]):
 
     @property
     def paper_ids(self) -> list[str]:
-        """Ids of the hits, best first."""
-        return [hit.paper.id for hit in self.hits]
+        """Ids of the hits, best first; no text is read."""
+        ids: list[str] = self.candidates.paper_ids[self._rows].tolist()
+        return ids
 
     def best_ids(self, k: int) -> list[str]:
         """Ids of the best `k` papers, whatever the ranking's own k; no text is read."""
@@ -122,7 +131,8 @@ class Ranking(Shown, Sequence[Hit]):
     @cached_property
     def fingerprint(self) -> str:
         """Equal for equal papers in equal order with equal scores (to 9 digits)."""
-        content = [(hit.paper.id, f"{hit.score:.9g}") for hit in self.hits]
+        scores = self.scores[self._rows].tolist()
+        content = [(n, f"{score:.9g}") for n, score in zip(self.paper_ids, scores, strict=True)]
         return sha256(repr(content).encode()).hexdigest()[:16]
 
     def reweigh(
@@ -132,7 +142,8 @@ class Ranking(Shown, Sequence[Hit]):
         normaliser: str | None = None,
         k: int | None = None,
     ) -> Ranking:
-        """The same candidates under other weights; nothing is retrieved again.
+        """The same candidates under other weights; nothing is retrieved again, and the texts of
+        its hits are read when they are first asked for.
 
         `weights` as in `Workbench.search`. Raises WeightError or ProfileError.
         """
@@ -147,7 +158,8 @@ class Ranking(Shown, Sequence[Hit]):
         same = profile.normaliser == self.profile.normaliser
         known = self._normalised if same else None
         retrieved = replace(self._retrieved, timings_ms={})
-        return Ranking(retrieved, profile, self._engine, self._k if k is None else k, known)
+        count = self._k if k is None else k
+        return Ranking(retrieved, profile, self._engine, count, known, read=False)
 
     def hit(self, rank: Hit | SupportsIndex | str) -> Hit:
         """The hit of a rank, which counts from 1, or of a paper id; `ranking[0]` is that of rank 1.
@@ -206,7 +218,7 @@ class Ranking(Shown, Sequence[Hit]):
         return self.hits[index]
 
     def __len__(self) -> int:
-        return len(self.hits)
+        return len(self._rows)
 
     def __repr__(self) -> str:
         first = f", first {self.hits[0].paper.id!r} {self.hits[0].score:.3f}" if self.hits else ""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,7 +39,7 @@ def suggest_terms(ranking: Ranking, n: int = 8) -> list[Suggestion]:
     own, top = ranking.candidates.query.terms, ranking.hits[:FEEDBACK_PAPERS]
     if not top:
         return []
-    words: dict[str, Counter[str]] = {}
+    words = defaultdict[str, Counter[str]](Counter)
     counts = [_counted(f"{hit.paper.title}\n{hit.passage.text}", words, analyser) for hit in top]
     holders = Counter(term for terms in counts for term in terms)
     shared = [t for t, many in holders.items() if many > 1 and t not in own and _WORDLY.search(t)]
@@ -58,5 +58,5 @@ def _counted(text: str, words: dict[str, Counter[str]], analyser: Analyser) -> C
     terms = Counter[str]()
     for start, end, term in analyser.spans(text):
         terms[term] += 1
-        words.setdefault(term, Counter())[text[start:end].lower()] += 1
+        words[term][text[start:end].lower()] += 1
     return terms
