@@ -59,6 +59,8 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     )
     expect(panel.get_by_text("saving…")).to_have_count(0)
     assert grades(file) == [3, 0]
+    _grade_while_searching(panel, file)
+    _passes_what_is_the_pages(panel)
 
     # Keys after clicks on nothing, and after what was clicked is redrawn: still the panel's.
     for place in (".wb-status", ".wb-weights h3", ".wb-ends"):
@@ -166,6 +168,46 @@ restart."""
 def _restless(page: Page) -> None:
     for key in (*DANGEROUS, "Escape", "Enter", "Shift+Enter", "Control+Enter", "ArrowDown"):
         page.keyboard.press(key)
+
+
+GRADE_LATE = """([root, text]) => {
+  const box = root.querySelector('.wb-query');
+  const button = root.querySelector('[aria-label^="Grade 2"]');
+  box.value = text;
+  box.dispatchEvent(new KeyboardEvent('keydown', { key: 'Enter', bubbles: true }));
+  button.click();  // a card of the query before, which is still on screen
+}"""
+
+
+def _grade_while_searching(panel: Locator, file: Path) -> None:
+    """A grade is for the query that its card was shown for."""
+    before = Judgments(file).current()
+    asked = panel.get_by_role("combobox", name="Query").input_value()
+    first = order(panel)[0]
+    panel.page.evaluate(GRADE_LATE, [panel.element_handle(), "attention for translation"])
+    expect(panel.locator(".wb-title").first).to_contain_text("Align and Translate")
+    settled(panel)
+    (late,) = set(Judgments(file).current()) - set(before)
+    assert (late.paper_id, late.grade) == (first, 2)
+    assert late.query_id in {judgment.query_id for judgment in before}
+    panel.get_by_role("button", name="Undo").click()
+    expect(panel.get_by_role("combobox", name="Query")).to_have_value(asked)
+    expect(panel.locator(".wb-card").first.get_by_label("Grade 2")).to_have_attribute(
+        "aria-pressed", "true"
+    )
+
+
+def _passes_what_is_the_pages(panel: Locator) -> None:
+    """Ctrl+S saves the notebook, and Ctrl+B opens or shuts the side bar, once."""
+    page, bar = panel.page, panel.page.locator("#jp-left-stack")
+    for _ in range(2):
+        shown = bar.is_visible()
+        panel.get_by_label("year from").focus()
+        page.keyboard.press("Control+b")
+        expect(bar).to_be_visible(visible=not shown)
+    panel.get_by_label("year from").focus()
+    with page.expect_request(lambda sent: sent.method == "PUT" and "keys.ipynb" in sent.url):
+        page.keyboard.press("Control+s")
 
 
 def _blind(panel: Locator) -> None:

@@ -24,9 +24,25 @@ BALANCE = """(cases) => cases.map(([weights, balance]) => {
 })"""
 
 
+ARRANGE = """(cases) => cases.map(([before, wanted]) => {
+  const list = document.body.appendChild(document.createElement('ol')), made = new Map();
+  const item = (name) => made.get(name) || made.set(name, document.createElement('li')).get(name);
+  for (const name of before) list.append(Object.assign(item(name), { id: name, tabIndex: 0 }));
+  const held = before.find((name) => wanted.includes(name));
+  if (held) item(held).focus();
+  const seen = new MutationObserver(() => {});
+  seen.observe(list, { childList: true });
+  arrangeChildren(list, wanted.map((name) => Object.assign(item(name), { id: name })));
+  const moved = seen.takeRecords().reduce((sum, record) => sum + record.addedNodes.length, 0);
+  const found = [[...list.children].map((child) => child.id), moved, document.activeElement.id];
+  list.remove();
+  return [...found, held || ''];
+})"""
+
+
 def in_page(page: Page, function: str, cases: list[object]) -> list[list[object]]:
-    """Call a function beside `rank.js`."""
-    both = f"(cases) => {{ {static('rank.js')}\nreturn ({function})(cases); }}"
+    """Call a function beside `rank.js` and `dom.js`."""
+    both = f"(cases) => {{ {static('rank.js', 'dom.js')}\nreturn ({function})(cases); }}"
     found: list[list[object]] = page.evaluate(both, cases)
     return found
 
@@ -79,3 +95,27 @@ def test_the_main_slider_means_the_same_here_and_there(page: Page) -> None:
         assert share == balance_of(weights)
         expected = with_balance(weights, balance)
         assert all(abs(moved[name] - expected[name]) < 1.5e-6 for name in names)
+
+
+def test_cards_come_in_order_with_the_fewest_moves_and_keep_the_focus(page: Page) -> None:
+    dice = np.random.default_rng(2)
+    names = [f"c{number}" for number in range(14)]
+    cases: list[object] = []
+    for _ in range(100):
+        before, wanted = (dice.permutation(names)[: dice.integers(0, 12)].tolist() for _ in "12")
+        cases.append([before, wanted])
+    for (before, wanted), (order, moved, focused, held) in zip(
+        cases, in_page(page, ARRANGE, cases), strict=True
+    ):
+        assert order == wanted
+        assert focused == held
+        places = [before.index(name) for name in wanted if name in before]
+        assert moved == len(wanted) - _longest_rise(places)
+
+
+def _longest_rise(places: list[int]) -> int:
+    """How many of them stay, where the rest is moved to bring all in order."""
+    rises: list[int] = []
+    for at, place in enumerate(places):
+        rises.append(1 + max((rises[i] for i in range(at) if places[i] < place), default=0))
+    return max(rises, default=0)

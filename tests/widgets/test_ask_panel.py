@@ -41,14 +41,14 @@ def test_the_panel_shows_what_ask_gives_and_its_code_gives_it_again(
         assert before + content["text"] + after in paper.text
     assert [stage["state"] for stage in panel.page.progress["stages"]] == ["done"] * 4
     first, second = (quote.id for quote in answer.quotes[:2])
-    say(panel, monkeypatch, type="verdict", quote=first, verdict="rejected")
-    say(panel, monkeypatch, type="verdict", quote=second, verdict="accepted")
+    say(panel, monkeypatch, type="verdict", answer=1, quote=first, verdict="rejected")
+    say(panel, monkeypatch, type="verdict", answer=1, quote=second, verdict="accepted")
     assert panel.page.answer["rejected"] == [first]
     assert panel.page.answer["accepted"] == [second]
     names: dict[str, Any] = {}
     exec(panel.code(), names)
     assert names["answer"].accepted == (second,)
-    say(panel, monkeypatch, type="verdict", quote=first, verdict="")
+    say(panel, monkeypatch, type="verdict", answer=1, quote=first, verdict="")
     assert panel.page.answer["rejected"] == []
     (export,) = say(panel, monkeypatch, type="export", format="BibTeX")
     assert export["text"] == panel.answer.to_bibtex()
@@ -70,8 +70,11 @@ def test_earlier_questions_come_back_and_errors_are_told(
     assert panel.ask("  ") is None
     assert "empty" in panel.page.message["text"]
     assert panel.page.answer["question"] == QUESTION  # what was there stays
-    say(panel, monkeypatch, type="verdict", quote="q999", verdict="rejected")
+    say(panel, monkeypatch, type="verdict", answer=1, quote="q999", verdict="rejected")
     assert "q999" in panel.page.message["text"]
+    say(panel, monkeypatch, type="verdict", answer=2, quote="q1", verdict="rejected")
+    assert "open the one of this quote" in panel.page.message["text"]
+    assert panel.page.answer["rejected"] == []
     assert not panel.page.progress["running"]
 
 

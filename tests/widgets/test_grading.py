@@ -50,8 +50,11 @@ def test_a_grade_is_on_the_disk_and_all_follows(
     given = judged.grades()[query_id]
     paper = next(p for p in panel.ranking.paper_ids if given.get(p, 0) == 0)
     before, value = panel.page.judged, panel.steps.current
-    (reply,) = say(panel, monkeypatch, type="grade", paper=paper, grade=3)
-    assert reply == {"type": "graded", "paper": paper, "grade": 3}
+    asked = panel.ranking.query
+    panel.search("another query meanwhile")  # the card was of the one before
+    (reply,) = say(panel, monkeypatch, type="grade", query=asked, paper=paper, grade=3)
+    assert reply == {"type": "graded", "query": asked, "paper": paper, "grade": 3}
+    panel.undo()
     assert Judgments(file).current() == [Judgment(query_id, paper, 3)]
     assert panel.page.judged["values"] != before["values"]
     assert panel.steps.current != value
@@ -75,20 +78,20 @@ def test_a_grade_is_on_the_disk_and_all_follows(
     assert said["a"][0] == pytest.approx(report.metrics["nDCG@10"].mean)
     assert said["b"][0] == pytest.approx(words.metrics["nDCG@10"].mean)
     assert abs(said["difference"][0]) == pytest.approx(abs(compared["difference"]))
-    (reply,) = say(panel, monkeypatch, type="grade", paper=paper, grade=None)
+    (reply,) = say(panel, monkeypatch, type="grade", query=asked, paper=paper, grade=None)
     assert reply["grade"] == given.get(paper)
     assert Judgments(file).current() == []
 
 
-def test_a_file_that_cannot_be_written_leaves_the_grade_as_it_was(
+def test_a_grade_that_cannot_be_written_is_taken_back(
     panel: SearchPanel, file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert panel.ranking is not None
     paper = panel.ranking.paper_ids[0]
-    grades = (panel.judged.grades_of(panel.ranking.query) if panel.judged else None) or {}
     file.mkdir()
-    (reply,) = say(panel, monkeypatch, type="grade", paper=paper, grade=0)
-    assert reply["grade"] == grades.get(paper)
+    query = panel.ranking.query
+    (reply,) = say(panel, monkeypatch, type="grade", query=query, paper=paper, grade=0)
+    assert reply == {"type": "graded", "query": query, "paper": paper, "failed": True}
     assert str(file) in panel.page.message["text"]
 
 
@@ -97,10 +100,10 @@ def test_grading_starts_from_nothing(landmarks: Workbench, file: Path) -> None:
     panel = weight_tuner(landmarks, queries, grades=file)
     assert panel.page.judged == {}
     assert panel.ranking is not None
-    panel._hear(panel.page, {"type": "grade", "paper": panel.ranking.paper_ids[0], "grade": 2}, [])
+    grade = {"type": "grade", "paper": panel.ranking.paper_ids[0], "grade": 2}
+    panel._hear(panel.page, {**grade, "query": panel.ranking.query}, [])
     assert panel.page.judged["queries"] == 1
-    panel.search("a question that nobody judges")
-    panel._hear(panel.page, {"type": "grade", "paper": panel.ranking.paper_ids[0], "grade": 2}, [])
+    panel._hear(panel.page, {**grade, "query": "a question that nobody judges"}, [])
     assert "not one of those to judge" in panel.page.message["text"]
     with pytest.raises(EvaluationError, match="file to grade into"):
         Judged(landmarks, queries)

@@ -84,7 +84,7 @@ def test_ranks_are_sent_only_where_not_blind(
     blind = papers(page)
     assert all(card["ranks"] == {} for card in blind)
     assert "ranking" not in str([{**card, "text": "", "title": ""} for card in blind])
-    widget.blind = False
+    page.say(type="open", query="q1", blind=False)
     seen = papers(page)
     assert [card["ranks"][WHOLE] for card in seen[:3]] == [1, 2, 3]
     assert sorted(card["id"] for card in blind) == sorted(card["id"] for card in seen)

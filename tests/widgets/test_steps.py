@@ -17,7 +17,7 @@ from workbench.ranking.editing import QueryEdits
 from workbench.session import Workbench
 from workbench.widgets.search_panel import SearchPanel
 from workbench.widgets.state import PanelState
-from workbench.widgets.steps import Steps, change_of
+from workbench.widgets.steps import MOST, Steps, change_of
 
 QUERY = "late interaction retrieval"
 
@@ -116,6 +116,46 @@ def test_one_pull_of_a_slider_is_one_step_and_a_change_drops_what_was_undone() -
     assert steps.moved(5) == steps
     with pytest.raises(QueryError, match="no step 9"):
         steps.gone_to(9)
+
+
+def test_of_many_steps_the_first_the_named_and_the_last_stay() -> None:
+    steps = Steps()
+    for number in range(3 * MOST):
+        steps = steps.record(PanelState(query=str(number)))
+        if number == 5:
+            steps = steps.renamed(6, "mine")
+    assert len(steps) == MOST
+    kept = [1, 6, *range(2 * MOST + 3, 3 * MOST + 1)]
+    assert [step.number for step in steps.done] == kept
+    start = steps.moved(-MOST).current
+    assert start is not None
+    assert start.state == PanelState(query="0")
+    for number in range(1, 2 * MOST):  # where all are named, old ones go all the same
+        steps = steps.record(PanelState(query=f"x{number}"))
+        steps = steps.renamed(steps.done[-1].number, "each")
+    assert len(steps) == MOST
+    assert steps.done[0].number == 1
+
+
+def test_a_message_brings_along_what_ipywidgets_holds_back(landmarks: Workbench) -> None:
+    panel = SearchPanel(landmarks, QUERY)
+    first, sent = panel.state, panel.page.settings
+    number = sent["seq"]
+    held = {**sent, "weights": {"bm25": 1.0}, "seq": number + 1}
+    say(panel, type="undo", seq=number + 2, settings=held)
+    assert panel.state == first
+    assert panel.page.answered == number + 2
+    panel.page.settings = held  # comes at last, and is undone already
+    assert panel.state == first
+    say(panel, type="redo", seq=number + 3)
+    assert panel.state.weights["bm25"] == 1.0
+    held = {**panel.page.settings, "k": 5, "seq": number + 4}
+    say(panel, type="pin", settings=held)
+    assert panel.pinned is not None
+    assert len(panel.pinned.ranking) == 5
+    before = panel.page.order
+    panel.page.settings = held  # known by now
+    assert panel.page.order is before
 
 
 def test_a_step_says_what_changed() -> None:

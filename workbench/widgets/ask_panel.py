@@ -49,7 +49,7 @@ EXPORTS: dict[str, tuple[Callable[[Answer], str], str]] = {
 class AskView(anywidget.AnyWidget):
     """What the kernel shows the page; what the page wants comes as messages."""
 
-    _esm = static("dom.js", "kernel.js", "ask_parts.js", "ask.js")
+    _esm = static("page_keys.js", "dom.js", "kernel.js", "ask_parts.js", "ask.js")
     _css = static("style.css", "ask.css")
     options = traitlets.Dict().tag(sync=True)
     settings = traitlets.Dict().tag(sync=True)
@@ -288,10 +288,16 @@ class AskPanel(Live):
         self.keep()
 
     def _take_verdict(self, message: Mapping[str, Any]) -> None:
-        """One quote's verdict: "accepted", "rejected" or "" for none."""
+        """One quote's verdict: "accepted", "rejected" or "" for none. Raises QueryError where its
+        answer is no longer on screen: another has its own quotes."""
         with self._lock:
-            if self.answer is None:
+            if self.answer is None or self._current is None:
                 return
+            if message["answer"] != self._current.number:
+                raise QueryError(
+                    "another answer came up meanwhile; open the one of this quote again, and "
+                    "repeat the verdict"
+                )
             name = str(message["quote"])
             verdicts = {
                 "accepted": [i for i in self.answer.accepted if i != name],

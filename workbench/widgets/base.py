@@ -75,7 +75,7 @@ class MessageBox:
 class Frame(anywidget.AnyWidget):
     """Invisible: brings the style sheet, and keeps JupyterLab's shortcuts out of the fields."""
 
-    _esm = static("keys.js")
+    _esm = static("page_keys.js", "keys.js")
     _css = static("style.css")
 
 

@@ -25,7 +25,7 @@ class ExperimentsPanel(anywidget.AnyWidget):
     """A table that the page sorts and filters, a history with the notes on it, and for two chosen
     rows why their numbers differ. `refresh()` reads the records again."""
 
-    _esm = static("dom.js", "kernel.js", "experiments.js")
+    _esm = static("page_keys.js", "dom.js", "kernel.js", "experiments.js")
     _css = static("style.css", "experiments.css")
 
     def __init__(self, bench: Workbench, metric: str = "") -> None:

@@ -77,7 +77,7 @@ class ImportPanel(Live, anywidget.AnyWidget):
     papers are added. `reports` are the IngestReports of what was added.
     """
 
-    _esm = static("dom.js", "kernel.js", "import_panel.js")
+    _esm = static("page_keys.js", "dom.js", "kernel.js", "import_panel.js")
     _css = static("style.css", "import_panel.css")
 
     def __init__(self, bench: Workbench | None = None, *, into: str | Path | None = None) -> None:

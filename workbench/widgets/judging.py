@@ -55,7 +55,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
     nor arms are sent to the page, and papers come in an order shuffled by `seed`.
     """
 
-    _esm = static("dom.js", "kernel.js", "judging_parts.js", "judging.js")
+    _esm = static("page_keys.js", "dom.js", "kernel.js", "judging_parts.js", "judging.js")
     _css = static("style.css", "judging.css")
     blind = traitlets.Bool(False).tag(sync=True)
 
@@ -132,6 +132,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
 
     def _open(self, content: dict[str, Any]) -> None:
         """Send the papers of a query, with what this person said of them so far."""
+        self.blind = bool(content.get("blind", self.blind))
         query = self._queries[content["query"]]
         pool = self._pool(query)
         order = shuffled(pool.papers, query.id, self._seed) if self.blind else pool.papers

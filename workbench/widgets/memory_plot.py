@@ -49,7 +49,10 @@ class MemoryPlot(Live, anywidget.AnyWidget):
     hidden or gone, and pauses when the kernel idles; the next cell or message wakes it.
     """
 
-    _esm = static("dom.js", "kernel.js", "memory_chart.js", "memory_parts.js", "memory_plot.js")
+    _esm = static(
+        *("page_keys.js", "dom.js", "kernel.js", "memory_chart.js", "memory_parts.js"),
+        "memory_plot.js",
+    )
     _css = static("style.css", "memory_plot.css")
     recorded = traitlets.Bool(False).tag(sync=True)
     history = traitlets.Int(HISTORY).tag(sync=True)
@@ -100,8 +103,9 @@ class MemoryPlot(Live, anywidget.AnyWidget):
         return self.timeline().view()
 
     def _ipython_display_(self) -> None:
-        # The cell that shows the plot may be followed by one that works for minutes, while which
-        # the page cannot say that it sees the plot: sampling begins now, and ends if it never does.
+        # The cell that shows the plot may be followed by one that works for minutes. JupyterLab
+        # brings the page's word that it sees the plot meanwhile, to a subshell; a front end without
+        # subshells does so after that cell. So sampling begins now, and ends if no word comes.
         if self._sampler is not None:
             with self._lock:
                 self._views["shown"] = time.monotonic()
@@ -209,7 +213,7 @@ class MemoryPlot(Live, anywidget.AnyWidget):
         assert self._activity is not None
         now = time.monotonic()
         with self._lock:
-            # While a cell runs, and just after, the page may not have been able to speak.
+            # Without subshells the page's words wait while a cell runs, and arrive just after it.
             if not self._activity.busy and now - self._activity.last_done > UNHEARD:
                 self._views = {v: t for v, t in self._views.items() if now - t < UNHEARD}
             self._idle = bool(self._views) and now - changed > IDLE

@@ -34,7 +34,7 @@ class ProfilePicker(Live, anywidget.AnyWidget):
     `on_pick` functions are called with it.
     """
 
-    _esm = static("dom.js", "kernel.js", "profile_picker.js")
+    _esm = static("page_keys.js", "dom.js", "kernel.js", "profile_picker.js")
     _css = static("style.css", "profile_picker.css")
 
     def __init__(self, bench: Workbench, state: State | None = None) -> None:

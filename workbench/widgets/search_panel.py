@@ -62,10 +62,10 @@ class SearchPanel(Live):
         self.pinned: Pinned | None = None
         self.rankings = Rankings(bench)
         self._lock = RLock()  # a cell runs beside what the page says: JupyterLab has subshells
-        self._result = self._sets = self._seq = 0
+        self._result = self._sets = 0
+        self._seq = -1  # of the last settings or move that was dealt with
         self._setting = False
         self._curve: tuple[Any, ...] = ()
-        self._grades: Mapping[str, int] = {}
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self._keepers: list[Callable[[], None]] = [self.keep]
         settings = {**replace(self.state, query=query).settings(), "seq": 0}
@@ -188,7 +188,7 @@ class SearchPanel(Live):
 
     def _move(self, message: Mapping[str, Any]) -> None:
         """To another step, as the page asks, which numbers that like its settings."""
-        self._seq = max(self._seq, int(message.get("seq", 0)))
+        self._seq = max(self._seq, int(message.get("seq", self._seq)))
         try:
             if message["type"] == "go":
                 self.go(int(message["step"]))
@@ -203,15 +203,18 @@ class SearchPanel(Live):
         """Settings from the browser."""
         seq, wanted = int(settings["seq"]), None
         with self._lock, self.page.hold_sync():
-            if self._setting or seq < self._seq:  # our own, or the page is at another step by now
+            if self._setting or seq <= self._seq:  # our own, known, or of a step left meanwhile
                 return
-            self._seq = seq
+            self._seq, before = seq, self.steps.current
             with self.page.told():
                 wanted = self._kept_edits(PanelState.of(settings, self.base))
                 self._apply(wanted, seq, self.steps.record(wanted, settings.get("gesture")))
             if self.state != wanted or wanted.edits.to_dict() != (settings.get("edits") or {}):
                 self._send_settings(settings)
                 self._send_order(seq)
+            after = self.steps.current
+            if before and after and before.number != after.number:
+                self.page.steps = payloads.strip(self.steps, self.judged)
             self.page.answered = seq
 
     def _kept_edits(self, wanted: PanelState) -> PanelState:
@@ -278,6 +281,10 @@ class SearchPanel(Live):
             "next": self._send_next,
         }
         with self._lock, self.page.told(keep=True):
+            # A message overtakes settings that ipywidgets holds back, so it brings them along: what
+            # is undone, copied, pinned or written is what was on screen.
+            if message.get("settings"):
+                self._take(message["settings"])
             answers[message["type"]](message)
 
     def _settle(self) -> None:
@@ -297,16 +304,18 @@ class SearchPanel(Live):
         self._settle()
 
     def _grade(self, message: Mapping[str, Any]) -> None:
-        """A grade, or None to take it back; on the disk before the page hears of it."""
-        if self.judged is None or self.ranking is None:
+        """A grade, or None to take it back; on the disk before the page hears of it. It is for the
+        query that its card was shown for: another may have been asked meanwhile."""
+        if self.judged is None:
             return
-        paper = str(message["paper"])
+        query, paper = str(message["query"]), str(message["paper"])
+        told = {"type": "graded", "query": query, "paper": paper}
         try:
-            self.judged.grade(self.ranking.query, paper, message["grade"])
-            self._grades = self.judged.grades_of(self.ranking.query) or {}
-        finally:  # the page shows what stands, also where it could not be written
-            grade = self._grades.get(paper)
-            self.page.send({"type": "graded", "paper": paper, "grade": grade})
+            self.judged.grade(query, paper, message["grade"])
+        except Exception:
+            self.page.send({**told, "failed": True})  # the page shows what was there before
+            raise
+        self.page.send({**told, "grade": (self.judged.grades_of(query) or {}).get(paper)})
         self._curve = ()
         self._send_curve(self.judged.ends(self.profile.weights))
         self._settle()
@@ -337,7 +346,6 @@ class SearchPanel(Live):
         assert self.ranking is not None
         self._result += 1
         grades = self.judged.grades_of(self.ranking.query) if self.judged else None
-        self._grades = grades or {}
         self.page.result = {
             "id": self._result,
             "seq": seq,

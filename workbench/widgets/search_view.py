@@ -11,8 +11,8 @@ import traitlets
 from workbench.widgets.base import error_content, static
 
 SCRIPTS = (
-    *("dom", "kernel", "rank", "grading", "cards", "chips", "weights", "plane", "curve", "steps"),
-    *("search", "controls", "layout"),
+    *("page_keys", "dom", "kernel", "rank", "grading", "cards", "chips", "weights", "plane"),
+    *("curve", "steps", "search", "controls", "layout"),
 )
 MESSAGE = {"kind": "", "title": "", "text": "", "details": ""}
 

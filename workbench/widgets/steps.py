@@ -12,7 +12,8 @@ from workbench.ranking.weights import balance_of
 from workbench.widgets.state import KINDS, PanelState
 
 MOST = 200
-"""Steps kept; the oldest go first."""
+"""Steps kept. The first stays, so that undo leads back to where all began, and so do those that a
+person named; of the others the oldest go."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,7 @@ class Step:
     state: PanelState
     value: float | None = None
     gesture: int | None = None
+    named: bool = False
 
     def __repr__(self) -> str:
         return f"Step({self.number}, {self.name!r})"
@@ -57,7 +59,7 @@ class Steps(Shown):
             step = replace(now, state=state, name=change_of(before, state), value=None)
             return Steps((*kept[:-1], step), self.at)
         step = Step(now.number + 1, change_of(now.state, state), state, gesture=gesture)
-        kept = (*kept, step)[-MOST:]
+        kept = _without_old((*kept, step))
         return Steps(kept, len(kept) - 1)
 
     def with_current(self, value: float | None) -> Steps:
@@ -70,9 +72,10 @@ class Steps(Shown):
 
     def renamed(self, number: int, name: str) -> Steps:
         """With another name for a step. Raises QueryError for one that is not here."""
-        place = self._place(number)
+        place, name = self._place(number), name.strip()[:200]
         done = list(self.done)
-        done[place] = replace(done[place], name=name.strip()[:200] or done[place].name)
+        if name:
+            done[place] = replace(done[place], name=name, named=True)
         return Steps(tuple(done), self.at)
 
     def moved(self, by: int) -> Steps:
@@ -116,6 +119,15 @@ class Steps(Shown):
             known = f"{self.done[0].number} to {self.done[-1].number}" if self.done else "none yet"
             raise QueryError(f"there is no step {number}; the steps are {known}")
         return places[0]
+
+
+def _without_old(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """One step less where there are too many."""
+    if len(steps) <= MOST:
+        return steps
+    old = range(1, len(steps) - 1)
+    place = next((place for place in old if not steps[place].named), 1)
+    return steps[:place] + steps[place + 1 :]
 
 
 def _difference(before: Step | None, after: Step) -> float | None:

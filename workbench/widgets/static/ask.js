@@ -124,7 +124,7 @@ function render({ model, el }) {
     item.scrollIntoView({ block: "nearest" });
     item.focus();
   };
-  app.judge = (quote, verdict) => app.tell({ type: "verdict", quote, verdict });
+  app.judge = (quote, verdict) => app.tell({ type: "verdict", answer: app.answer.number, quote, verdict });
 
   function draw() {
     const key = root.contains(document.activeElement) ? document.activeElement.dataset.key : "";

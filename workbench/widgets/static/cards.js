@@ -23,7 +23,6 @@ function createCard(row, app) {
     details: h("div", { class: "wb-details", id: detailsId, hidden: true }),
     score: h("span", { class: "wb-number" }),
     bar: h("div", { class: "wb-bar", role: "img" }),
-    segments: [],
   };
   view.element = h("li", {
     class: "wb-card",
@@ -89,23 +88,23 @@ function showMove(view, before, rank, first) {
 }
 
 function showShares(view, app, score, parts) {
-  const { signals, colours } = app.result;
+  const { signals, colours } = app.result, stripes = [], spoken = [];
+  let from = 0;
   setText(view.score, score.toFixed(Math.abs(score) < 0.1 ? 4 : 3));
-  if (view.segments.length !== signals.length) {
-    view.segments = signals.map((signal) => h("span", { style: { background: colours[signal] } }));
-    view.bar.replaceChildren(...view.segments);
-  }
-  const spoken = [];
-  parts.forEach(({ share, part }, c) => {
-    const width = `${(100 * share).toFixed(2)}%`;
-    const segment = view.segments[c];
-    if (segment.style.width !== width) {
-      segment.style.width = width;
-      segment.title = `${signals[c]}: ${part.toFixed(3)}, ${(100 * share).toFixed(0)} %`;
-    }
-    if (share) spoken.push(`${signals[c]} ${(100 * share).toFixed(0)} %`);
+  parts.forEach(({ share }, c) => {
+    if (!share) return;
+    const to = from + 100 * share;
+    stripes.push(`${colours[signals[c]]} ${from.toFixed(2)}% ${to.toFixed(2)}%`);
+    spoken.push(`${signals[c]} ${(100 * share).toFixed(0)} %`);
+    from = to;
   });
-  setAttribute(view.bar, "aria-label", spoken.join(", ") || "no signal counts");
+  const stripe = stripes.join();
+  if (view.stripe === stripe) return;
+  view.stripe = stripe;
+  // A background is painted only, where parts of their own would be laid out at every move.
+  view.bar.style.backgroundImage = stripe && `linear-gradient(to right, ${stripe})`;
+  view.bar.title = spoken.join(", ");
+  setAttribute(view.bar, "aria-label", view.bar.title || "no signal counts");
 }
 
 // The hits as they stand on screen: best first; by year, papers without one last; or blind, in an
@@ -120,8 +119,8 @@ function arranged(app, rows) {
 // The list as `rows` say; cards that stay are moved, not made anew.
 function showCards(app, rows, scores) {
   const { list, views, cards, weightsInOrder } = app;
-  const missing = [], ranks = new Map(rows.map((row, i) => [row, i + 1]));
-  arranged(app, rows).forEach((row, i) => {
+  const missing = [], elements = [], ranks = new Map(rows.map((row, i) => [row, i + 1]));
+  for (const row of arranged(app, rows)) {
     let view = views.get(row);
     if (!view) views.set(row, (view = createCard(row, app)));
     const card = cards.get(row);
@@ -131,10 +130,9 @@ function showCards(app, rows, scores) {
     showMove(view, app.baseline.get(app.paperOf(row)), ranks.get(row), !app.baseline.size);
     showShares(view, app, scores[row], partsOf(app.columns, weightsInOrder(), row));
     showPinned(view, app, app.paperOf(row));
-    const there = list.children[i];
-    if (there !== view.element) list.insertBefore(view.element, there || null);
-  });
-  while (list.children.length > rows.length) list.lastChild.remove();
+    elements.push(view.element);
+  }
+  arrangeChildren(list, elements);
   return missing;
 }
 

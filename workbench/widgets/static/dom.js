@@ -31,11 +31,40 @@ function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+// Which elements may stay where they are: a longest run of them that is in the wanted order.
+function staying(list, wanted) {
+  const places = new Map([...list.children].map((child, place) => [child, place]));
+  const ends = [], before = new Map(), placeAt = (element) => places.get(element);
+  for (const element of wanted) {
+    if (!places.has(element)) continue;
+    const longer = ends.findIndex((end) => placeAt(end) > placeAt(element));
+    const at = longer < 0 ? ends.length : longer;
+    before.set(element, ends[at - 1]);
+    ends[at] = element;
+  }
+  const found = new Set();
+  for (let element = ends.at(-1); element; element = before.get(element)) found.add(element);
+  return found;
+}
+
+// The children in the wanted order. What moves keeps the focus, where the browser can do that.
+function arrangeChildren(list, wanted) {
+  const there = new Set(wanted);
+  for (const child of [...list.children]) if (!there.has(child)) child.remove();
+  const stay = staying(list, wanted);
+  for (let i = wanted.length - 1, after = null; i >= 0; after = wanted[i--]) {
+    if (stay.has(wanted[i])) continue;
+    if (list.moveBefore && wanted[i].parentNode === list) list.moveBefore(wanted[i], after);
+    else list.insertBefore(wanted[i], after);
+  }
+}
+
 // A widget holds the keys: a click anywhere in it gives it the focus, and what is redrawn under the
 // focus gives it back. Then no key is JupyterLab's, where `0 0` restarts a kernel and `x` cuts.
 function holdKeys(root) {
   root.setAttribute("data-lm-suppress-shortcuts", "true");
   root.tabIndex = -1;
+  root.addEventListener("keydown", passPageKey);
   let held = false;
   root.addEventListener("focusin", () => { held = true; });
   root.addEventListener("focusout", (event) => {
@@ -54,7 +83,7 @@ function rove(group) {
   const controls = () => [...group.querySelectorAll("button, input, select")]
     .filter((control) => !control.disabled && !control.hidden);
   function settle(now) {
-    for (const control of controls()) control.tabIndex = control === now ? 0 : -1;
+    for (const control of controls()) setAttribute(control, "tabindex", control === now ? "0" : "-1");
   }
   group.addEventListener("focusin", (event) => { if (controls().includes(event.target)) settle(event.target); });
   group.addEventListener("keydown", (event) => {
@@ -75,12 +104,13 @@ function download(name, text) {
   setTimeout(() => URL.revokeObjectURL(url), 1000);
 }
 
-// At most one call a frame, with whatever is newest by then.
+// At most one call a frame, with whatever is newest by then; `now` does what is asked for at once.
 function oncePerFrame(work) {
   let asked = 0;
   const cancel = () => { cancelAnimationFrame(asked); asked = 0; };
   const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; work(); }); };
-  return Object.assign(ask, { cancel });
+  const now = () => { if (asked) { cancel(); work(); } };
+  return Object.assign(ask, { cancel, now });
 }
 
 // One call after `pause` ms without another.

@@ -54,16 +54,17 @@ function addGrading(app, root) {
     if (!app.options.grading || !app.result?.grades) return;
     const paper = app.paperOf(row), before = app.result.grades[paper];
     app.choose(row);
-    app.pending.set(paper, before);
+    if (!app.pending.has(paper)) app.pending.set(paper, before);
     app.mine.add(paper);
     if (grade === null) delete app.result.grades[paper]; else app.result.grades[paper] = grade;
-    app.send({ type: "grade", paper, grade });
+    app.send({ type: "grade", query: app.result.query, paper, grade });
     refresh(paper);
   };
   // What stands in the file, whether the grade was written or could not be.
-  app.takeGrade = ({ paper, grade }) => {
+  app.takeGrade = ({ query, paper, grade, failed }) => {
+    if (!app.result?.grades || app.result.query !== query) return;
+    if (failed) grade = app.pending.has(paper) ? app.pending.get(paper) : app.result.grades[paper];
     app.pending.delete(paper);
-    if (!app.result?.grades) return;
     if (grade === null || grade === undefined) delete app.result.grades[paper];
     else app.result.grades[paper] = grade;
     refresh(paper);

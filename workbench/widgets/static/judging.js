@@ -209,10 +209,8 @@ function render({ model, el }) {
   parts.note.addEventListener("blur", keepNote);
   parts.blind.addEventListener("change", () => {
     keepNote();
-    model.set("blind", parts.blind.checked);
-    model.save_changes();
     state.wanted = current()?.id ?? null;
-    tell("open", { query: state.query });
+    tell("open", { query: state.query, blind: parts.blind.checked }); // in one: it could overtake a setting
   });
   tell("hello");
   return () => {

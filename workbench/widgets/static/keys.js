@@ -42,6 +42,7 @@ function render({ el }) {
   // Adding the same listener again changes nothing, unless a module was loaded twice: harmless.
   document.addEventListener("focusin", keepKeys);
   document.addEventListener("pointerdown", holdFocus, true);
+  document.addEventListener("keydown", passPageKey);
   return watchFields(el);
 }
 

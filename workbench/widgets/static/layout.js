@@ -54,7 +54,7 @@ function render({ model, el }) {
   addGrading(app, root);
   const query = createQueryBox(app), filters = createFilters(app), chips = createChips(app);
   const weights = createWeights(app), plane = createPlane(app), code = createCode(app);
-  const steps = createSteps(app), bar = createListBar(app);
+  const steps = (app.steps = createSteps(app)), bar = createListBar(app);
   const status = h("div", { class: "wb-soft wb-status", role: "status" });
   const effect = h("div", { class: "wb-effect", role: "status" });
   const messages = h("div", { class: "wb-messages" }), notes = h("div"), hints = h("div", { class: "wb-row" });
@@ -108,6 +108,7 @@ function render({ model, el }) {
     if (!judged.metric) return;
     if (app.curve) { app.curve.load(judged); return; }
     app.curve = createCurve(app, query, weights);
+    root.classList.add("wb-judged");
     side.prepend(app.curve.element);
     side.append(app.curve.queries);
   }

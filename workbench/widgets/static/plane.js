@@ -12,14 +12,14 @@ function createPlane(app) {
   const element = h("section", { class: "wb-plane", "aria-label": "Plane of candidates" },
     h("h3", {}, "Candidates"), h("div", { class: "wb-plane-frame" }, canvas, tip), note, spoken);
   const still = document.createElement("canvas");
-  let size = 0, ink = {}, drawn = "", span = null, axes = [], names = [], groups = [];
+  let size = 0, ink = {}, drawn = "", shown = "", span = null, axes = [], names = [], groups = [];
 
   function readInk() {
     const style = getComputedStyle(element);
     const named = (name) => style.getPropertyValue(name).trim();
     ink = { ink: named("--wb-ink"), soft: named("--wb-soft"), line: named("--wb-line"),
       accent: named("--wb-accent"), ground: named("--wb-ground") };
-    drawn = "";
+    drawn = shown = "";
   }
   // The theme is an attribute of the page's body in JupyterLab.
   const themes = new MutationObserver(() => { readInk(); draw(); });
@@ -34,7 +34,11 @@ function createPlane(app) {
     const ratio = window.devicePixelRatio || 1;
     for (const target of [canvas, still]) {
       target.width = target.height = size * ratio;
-      target.getContext("2d").setTransform(ratio, 0, 0, ratio, 0, 0);
+      const pen = target.getContext("2d");
+      pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+      // Once: it makes the browser work out the styles of the page, in a frame before all else did.
+      pen.font = `${target === still ? 11 : 10}px system-ui, sans-serif`;
+      pen.direction = "ltr";
     }
     canvas.style.width = canvas.style.height = `${size}px`;
     readInk();
@@ -87,7 +91,6 @@ function createPlane(app) {
     pen.strokeStyle = ink.line;
     pen.strokeRect(MARGIN, MARGIN, inner(), inner());
     pen.fillStyle = ink.soft;
-    pen.font = "11px system-ui, sans-serif";
     pen.fillText(`${names[0]} →`, MARGIN, size - 8, inner());
     pen.save();
     pen.translate(16, size - MARGIN);
@@ -137,7 +140,6 @@ function createPlane(app) {
   }
 
   function drawHits(pen, rows, linked) {
-    pen.font = "10px system-ui, sans-serif";
     const taken = []; // by labels: one over another could not be read
     rows.forEach((row, i) => {
       const [x, y] = place(row);
@@ -157,7 +159,11 @@ function createPlane(app) {
     if (!app.result?.rows || !size) { element.hidden = !app.result?.rows; return; }
     if (element.hidden) { element.hidden = false; resize(); }
     drawStill();
-    const pen = canvas.getContext("2d"), rows = app.shown;
+    const rows = app.shown;
+    const now = `${drawn} ${rows} ${app.linked} ${JSON.stringify(app.settings.weights)}`;
+    if (now === shown) return;
+    shown = now;
+    const pen = canvas.getContext("2d");
     pen.clearRect(0, 0, size, size);
     pen.drawImage(still, 0, 0, size, size);
     if (rows.length) drawLine(pen, rows[rows.length - 1]);

@@ -21,6 +21,9 @@ function createApp(model, root) {
   // gesture, and one step.
 
   let changing = false, gesture = 0, control = "";
+  // Settings that the kernel may not have yet: ipywidgets holds them back while it is busy, and
+  // what is sent as a message overtakes them. So every message takes them along.
+  let unsure = null;
   const settled = afterPause(SETTLED, () => {
     changing = false;
     control = "";
@@ -39,7 +42,9 @@ function createApp(model, root) {
     app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
     model.set("settings", app.settings);
     model.save_changes();
+    unsure = app.settings;
     root.dataset.seq = app.settings.seq;
+    app.steps.foresee();
     watch();
     settled();
   };
@@ -53,6 +58,7 @@ function createApp(model, root) {
     root.dataset.seq = seq;
     watch();
     app.send({ ...message, seq });
+    unsure = null;
   };
 
   app.reweigh = (changes, by) => {
@@ -76,6 +82,8 @@ function createApp(model, root) {
   function watch() { app.waiting = true; silent(); if (!root.classList.contains("wb-busy")) slow(); }
   app.answered = (seq) => {
     if (seq < app.settings.seq) return;
+    unsure = null;
+    app.steps.settle();
     silent.cancel();
     slow.cancel();
     app.showBusy(false);
@@ -166,8 +174,7 @@ function createApp(model, root) {
     if (!app.result || order.result !== app.result.id) return;
     takeCards(order.cards);
     if (order.seq !== app.settings.seq) return;
-    app.showOrder.cancel();
-    orderNow();
+    app.showOrder.now();
     check(order);
     for (const row of app.open) askDetails(row);
     app.curve?.confirm();
@@ -189,7 +196,9 @@ function createApp(model, root) {
     fresh.forEach((row) => app.wanted.add(row));
     app.send({ type: "cards", rows: fresh });
   };
-  app.send = (message) => { if (!app.gone) app.tell({ ...message, result: app.result?.id ?? 0 }); };
+  app.send = (message) => {
+    if (!app.gone) app.tell({ ...message, result: app.result?.id ?? 0, ...(unsure && { settings: unsure }) });
+  };
 
   // Details.
 
@@ -202,6 +211,7 @@ function createApp(model, root) {
     const view = app.views.get(row);
     if (!view) return;
     view.title.setAttribute("aria-expanded", String(app.open.has(row)));
+    view.element.classList.toggle("wb-open", app.open.has(row));
     view.details.hidden = !app.open.has(row);
     if (app.open.has(row) && !view.details.childNodes.length) setText(view.details, "…");
   }

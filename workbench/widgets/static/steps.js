@@ -20,13 +20,13 @@ function createSteps(app) {
   const more = h("div", { class: "wb-row" }, name, ending);
   const versus = h("div", { class: "wb-versus", role: "status" });
   const settle = rove(bar);
-  let shown = null;
+  let shown = null, at = -1, count = 0;
   name.addEventListener("change", () => {
     if (shown && name.value.trim()) app.send({ type: "rename", step: shown.number, name: name.value });
     name.value = "";
   });
   ending.addEventListener("change", () => {
-    if (ending.value) app.send({ type: "export", ending: ending.value, step: shown?.number });
+    if (ending.value) app.send({ type: "export", ending: ending.value });
     ending.value = "";
   });
 
@@ -39,19 +39,42 @@ function createSteps(app) {
     h("span", { class: "wb-step-name", dir: "auto" }, step.name), value ? h("span", { class: "wb-number wb-soft" }, value + change) : null);
     return h("li", {}, go);
   }
+  // A step that is as it was keeps its chip.
+  const chips = new Map();
+  function chipOf(step, current) {
+    const key = JSON.stringify([step, current]);
+    if (chips.get(step.number)?.key !== key) chips.set(step.number, { key, element: chip(step, current) });
+    return chips.get(step.number).element;
+  }
+  // Of many steps the kernel keeps the first, the named and the last.
+  function gap(before, step) {
+    const lost = before ? step.number - before.number - 1 : 0;
+    return lost ? [h("li", { class: "wb-soft", title: `${lost} steps between are no longer kept` }, "…")] : [];
+  }
   function show(sent) {
-    const { steps = [], at = -1 } = sent;
+    const { steps = [] } = sent;
+    at = sent.at ?? -1;
+    count = steps.length;
     app.metric = sent.metric;
     const focused = strip.contains(document.activeElement);
     shown = steps[at] || null;
-    strip.replaceChildren(...steps.map((step, i) => chip(step, i === at)));
-    undo.disabled = at <= 0;
-    redo.disabled = at >= steps.length - 1;
+    const numbers = new Set(steps.map((step) => step.number));
+    for (const number of [...chips.keys()]) if (!numbers.has(number)) chips.delete(number);
+    arrangeChildren(strip, steps.flatMap((step, i) => [...gap(steps[i - 1], step), chipOf(step, i === at)]));
+    able();
+    settle();
     const now = strip.querySelector("[aria-current]");
     if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
     if (focused) now?.focus({ preventScroll: true });
-    settle();
     bar.dataset.at = at;
+  }
+  function able() {
+    undo.disabled = at <= 0;
+    redo.disabled = at >= count - 1;
+  }
+  // What was done just now will be a step, so it can be undone before the kernel has answered.
+  function foresee() {
+    if (at >= 0) undo.disabled = false;
   }
 
   const interval = ([mean, low, high]) => `${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
@@ -77,5 +100,5 @@ function createSteps(app) {
     settle();
     app.showOrder();
   }
-  return { bar, more, versus, show, showPin };
+  return { bar, more, versus, show, showPin, foresee, settle: able };
 }
