@@ -129,7 +129,8 @@ class Retrieval:
 
     Iterate once. `queries` are complete with terms and vectors, `digests` has 8 bytes a query,
     after the iteration. `key` is "" where the engine cannot tell its content; `tables` names those
-    of a record that all measurements of this retrieval share, once they are kept.
+    of a record that all measurements of this retrieval share, once they are kept. With `later` its
+    candidates go into the cache only by `keep`.
     """
 
     subject: Subject
@@ -137,11 +138,13 @@ class Retrieval:
     profile: Profile
     cache: CandidateCache | None
     progress: bool
+    later: bool = False
     key: str = ""
     reused: bool = False
     digests: dict[str, bytes] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
+    _gathered: Gathering = field(default_factory=Gathering)
 
     def __repr__(self) -> str:
         return f"Retrieval({len(self.queries)} queries)"
@@ -154,15 +157,20 @@ class Retrieval:
     def __iter__(self) -> Iterator[tuple[Query, Candidates]]:
         found = self._known()
         self.reused = found is not None
-        gathered = Gathering()
         pairs = self._retrieve() if found is None else zip(self.queries, found, strict=True)
         for query, candidates in pairs:
             self.digests[query.id] = digest_of_candidates(candidates)
             if not self.reused:
-                gathered.add(candidates)
+                self._gathered.add(candidates)
             yield query, candidates
-        if self.cache is not None and self.key and not self.reused and gathered.found:
-            self.cache.put(self.key, gathered.found)
+        if not self.later:
+            self.keep()
+
+    def keep(self) -> None:
+        """Put what was found into the cache, where there is one."""
+        found, self._gathered.found = self._gathered.found, None
+        if self.cache is not None and self.key and found:
+            self.cache.put(self.key, found)
 
     def _known(self) -> list[Candidates] | None:
         if self.cache is None or not self.subject.digests:

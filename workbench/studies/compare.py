@@ -18,7 +18,8 @@ from workbench.present.view import Shown, View
 from workbench.present.words import aligned, count, first_ids, p_value
 from workbench.ranking.weights import check_k
 from workbench.session import Workbench
-from workbench.studies.systems import Outcome, System, as_systems, measure
+from workbench.studies.measuring import Outcome, measure
+from workbench.studies.systems import System, as_systems
 
 if TYPE_CHECKING:
     import pandas as pd
