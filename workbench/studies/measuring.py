@@ -225,7 +225,7 @@ def _measured(system: System, shared: _Shared) -> Rest:
             kept = system.bench.recorder.keep(lambda: document, system.label)
         return Outcome(system.label, None, error, kept)
 
-    def guarded(work: Callable[[], T]) -> T | Outcome:
+    def guarded(work: Callable[[], Outcome | T]) -> Outcome | T:
         try:
             return work()
         except DeadlineExceeded:
@@ -233,12 +233,17 @@ def _measured(system: System, shared: _Shared) -> Rest:
         except Exception:
             return failed()
 
-    if system.bench is None or system.profile is None:
-        found = guarded(lambda: _foreign(system, shared))
-    else:
-        bench, profile = system.bench, system.profile
-        found = guarded(lambda: _own(system, bench, profile, shared))
-    return lambda: found if isinstance(found, Outcome) else guarded(found)
+    def measured() -> Outcome | Rest:
+        if system.bench is None or system.profile is None:
+            return _foreign(system, shared)
+        return _own(system, system.bench, system.profile, shared)
+
+    found = guarded(measured)
+    if isinstance(found, Outcome):
+        ended = found
+        return lambda: ended
+    rest: Rest = found
+    return lambda: guarded(rest)
 
 
 def _foreign(system: System, shared: _Shared) -> Outcome:
