@@ -239,7 +239,7 @@ HOSTILE = {
     "\ufeffUrchins \U0001f41f graze kelp \ud7a3 \u1112\u1161\u11ab. Kelp e\u0301\u0302 grows.",
     "quotes": "\u201cKelp,\u201d he said, \u201cis \u2018food\u2019 for urchins.\u201d "
     '\u00abKelp forests\u00bb are "\'"kelp"\'" [1] *rich* `and` {deep}.',
-    "long": "Kelp forests feed many urchins every year. " * 4651,
+    "long": "Kelp forests feed many urchins every year. " * 100,
     "endless": "kelp forest urchin " * 500,
     "first": f"{SAME} Urchins eat it.",
     "second": f"A start. {SAME}",
