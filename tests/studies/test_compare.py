@@ -67,6 +67,7 @@ def test_systems_of_every_kind_stand_side_by_side(
     assert found.comparison is not None
     assert "baseline" in str(found)
     assert found._repr_html_()
+    assert "-0.0000" not in str(wb.compare([bench, bench], *judged, bench=bench, progress=False))
     assert found.to_dict()["baseline"] == "default"
 
 

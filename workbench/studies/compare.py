@@ -122,8 +122,8 @@ class SystemComparison(Shown):
     def _tests(self) -> dict[tuple[str, str], tuple[float, float]]:
         if self.comparison is None:
             return {}
-        return {
-            (c.other, c.metric): (-c.difference, c.holm["randomisation"])
+        return {  # 0.0 - 0.0 has no sign
+            (c.other, c.metric): (0.0 - c.difference, c.holm["randomisation"])
             for c in self.comparison.contrasts
         }
 
