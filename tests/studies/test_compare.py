@@ -215,13 +215,13 @@ def test_what_retrieves_differently_runs_side_by_side_on_the_same_queries(
     monkeypatch.setattr(measuring.Retrieval, "__iter__", meeting)
     encoded: list[str] = []
     kind = type(bench.subject.embedder)
-    encode = kind.encode_query
+    remembered = kind._remembered
 
-    def counted(self: Any, text: str) -> Any:
+    def counted(self: Any, text: str, encode: Any) -> Any:
         encoded.append(text)
-        return encode(self, text)
+        return remembered(self, text, encode)
 
-    monkeypatch.setattr(kind, "encode_query", counted)
+    monkeypatch.setattr(kind, "_remembered", counted)
     asked = [wb.Profile(n_retrieval=5), wb.Profile(n_retrieval=60)]
     found = wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
     assert met == {0, 1}

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -36,8 +35,7 @@ from workbench.experiments.candidates import (
     retrieval_key,
 )
 from workbench.experiments.machine import code_fingerprint
-from workbench.models.embedders.base import Embedder
-from workbench.models.memory.hardware import cores
+from workbench.models.embedders.base import Embedder, LazyEmbedder
 from workbench.profiles import Profile
 from workbench.ranking.retriever import Retriever
 from workbench.ranking.weights import ranked_papers
@@ -214,17 +212,20 @@ def prepare(subject: Subject, queries: Sequence[Query], *, progress: bool = Fals
     """The queries with terms and vectors, in order. Raises QueryError with the query's id."""
     from workbench.system.progress import tqdm
 
-    def one(query: Query) -> Query:
+    ready = []
+    for query in queries:
         with naming(query):
-            return subject.retriever.prepare(query.text, query.id)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        ready = pool.map(one, queries)
-        bar = tqdm(
-            ready, total=len(queries), desc="Encoding queries", unit="", delay=2,
-            disable=not progress,
-        )  # fmt: skip
-        return list(bar)
+            ready.append(subject.retriever.analyse(query.text, query.id))
+    texts = [query.text for query in ready]
+    embedder = subject.embedder
+    if isinstance(embedder, LazyEmbedder):
+        vectors = embedder.encode_queries(texts)
+    else:
+        vectors = map(embedder.encode_query, texts)
+    bar = tqdm(
+        vectors, total=len(texts), desc="Encoding queries", unit="", delay=2, disable=not progress
+    )
+    return [replace(query, vector=vector) for query, vector in zip(ready, bar, strict=True)]
 
 
 def retrieve(
