@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable
 
@@ -20,6 +21,7 @@ import numpy as np
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.ledger import Usage
 from workbench.models.memory.pool import ModelPool
+from workbench.system.stages import Stages
 from workbench.widgets import memory_plot as module
 from workbench.widgets.memory_plot import memory_plot
 
@@ -46,8 +48,10 @@ first, second = Block("bge-large", 240, pool), Block("minilm <b>", 90, pool)
 """
 PLOT = "plot = memory_plot(pool)\nplot"
 WORK = """
-first.encode(60, 0.5)
-second.encode(30, 0.5)
+with Stages("index")("encode"):
+    first.encode(60, 0.5)
+with Stages("search")("feedback"):
+    second.encode(30, 0.5)
 pool.note("oom_retry", second, 15 * MIB, "256 texts after 512")
 first.encode(40, 0.5)
 print("WORKED", plot.running)
@@ -89,6 +93,10 @@ def look(page: Page, plot: Locator) -> None:
     assert kinds == ["load", "evict", "load", "oom_retry", "evict", "load"]
     expect(plot.locator(".wb-layer[fill^=url]").first).to_be_attached()  # activations apart
     expect(plot.locator(".wb-budget-text")).to_have_text("budget of the models 300 MiB")
+    for stage in ("index: encode", "search: feedback"):
+        lane = plot.locator(f'.wb-lane[data-stage="{stage}"]')
+        expect(lane).to_have_attribute("d", re.compile("^M.*Z$"))
+        expect(plot.locator(".wb-work")).to_have_attribute("aria-label", re.compile(stage))
     plot.scroll_into_view_if_needed()
     tip = tip_over(page, plot.locator(".wb-sign[data-kind=oom_retry]"))
     expect(tip).to_contain_text("minilm <b> out of memory, retried on cpu")

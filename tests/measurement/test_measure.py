@@ -64,6 +64,13 @@ def test_latency_and_memory_are_those_of_a_search_process(measured: Measurements
         assert 0 < found.p50_ms <= found.p95_ms
         assert 50 < found.memory_mb < 2000
         assert found.gpu_mb == 0
+        assert sum(found.stages_ms.values()) > 0
+    fast, lexical = measured
+    assert {"query", "candidates", "fusion", "texts"} <= set(fast.stages_ms)
+    assert "feedback" not in lexical.stages_ms
+    slowest = max(fast.stages_ms, key=lambda stage: fast.stages_ms[stage])
+    assert f"{slowest} {fast.stages_ms[slowest]:.1f} ms" in str(measured)
+    assert f"{slowest}_ms" in measured.to_frame()
 
 
 def test_what_was_measured_is_kept_until_the_corpus_changes(
@@ -93,7 +100,7 @@ def test_results_present_themselves(measured: Measurements) -> None:
     assert "&lt;lexical&gt;" in measured._repr_html_()
     lines = str(measured).splitlines()
     assert "nDCG@10 over 50 queries" in lines[0]
-    assert len(lines) == 4
+    assert len(lines) == 6
 
 
 def test_a_profile_that_fails_is_named_and_others_stay(index: Path, measured: Measurements) -> None:

@@ -42,6 +42,7 @@ samples = st.builds(
     st.none() | counts,
     st.none() | counts,
     st.dictionaries(names, usages, max_size=3),
+    st.dictionaries(names, moments, max_size=3),
 )
 events = st.builds(
     MemoryEvent, counts, moments, st.sampled_from(KINDS), names, names, usages, st.text(max_size=9)

@@ -22,6 +22,7 @@ from workbench.monitor.devices import Devices
 from workbench.monitor.recording import read_recording
 from workbench.monitor.sampler import Sampler
 from workbench.monitor.timeline import Sample
+from workbench.system.stages import PROCESS, Stages
 
 MIB = 2**20
 
@@ -51,6 +52,34 @@ def test_a_sample_says_what_the_process_and_the_models_hold() -> None:
 
 def test_without_a_ledger_it_reads_the_process_own() -> None:
     assert Sampler().ledger is default_pool().ledger
+
+
+def test_a_sample_says_what_was_at_work_since_the_one_before() -> None:
+    made = Sampler(Ledger())
+    over = threading.Event()
+
+    def work() -> None:
+        with Stages("index")("encode"):
+            over.wait()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    PROCESS.add("search: feedback", 0.25)
+    wait_until(lambda: "index: encode" in PROCESS.read())
+    first, _ = made.take()
+    over.set()
+    thread.join()
+    second, _ = made.take()
+    third, _ = made.take()
+    work_of = [next(s.work for s in taken if s.device == "cpu") for taken in (first, second, third)]
+    assert work_of[0]["search: feedback"] == 0.25
+    assert work_of[0]["index: encode"] > 0
+    assert list(work_of[1]) == ["index: encode"]
+    assert work_of[2] == {}
+    timeline = made.timeline()
+    assert timeline.work["search: feedback"] == 0.25
+    assert "search: feedback was at work for 0.2 s" in str(timeline)
+    assert "search: feedback 0.250 s" in " ".join(timeline.to_frame()["note"])
 
 
 def test_memory_that_the_process_takes_shows() -> None:

@@ -75,25 +75,26 @@ class AnalysedPaper:
 
 
 class StoreWriter(Store):
-    """A store that can be written to. Every change is one transaction. `added` is called after
-    papers were."""
+    """A store that can be written to. Every change is one transaction. `added` is called with
+    papers, and the row of their first passage, after they were added."""
 
     writable = True
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
         self._vocabulary: dict[str, int] | None = None
-        self.added: Callable[[], None] = nothing
+        self.added: Callable[[int, Sequence[AnalysedPaper]], None] = nothing
         self._db.script(SCHEMA)
 
     def add(self, papers: Sequence[AnalysedPaper]) -> None:
         """Add or replace papers, all in one transaction."""
+        row = self.passage_count
         try:
             self._add(papers)
         except BaseException:
             self._vocabulary = None  # it may hold terms that were rolled back
             raise
-        self.added()
+        self.added(row, papers)
 
     def _add(self, papers: Sequence[AnalysedPaper]) -> None:
         with self._db.transaction() as db:
@@ -205,7 +206,7 @@ class StoreWriter(Store):
         return numbers.tobytes(), array("i", counts.values()).tobytes()
 
 
-def nothing() -> None:
+def nothing(row: int, papers: Sequence[AnalysedPaper]) -> None:
     """What is called where nobody waits for papers."""
 
 

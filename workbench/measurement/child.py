@@ -14,7 +14,7 @@ WARM = 5
 """Queries before the first timed one: they load models and map files."""
 
 
-def measure(job: dict[str, Any]) -> dict[str, float]:
+def measure(job: dict[str, Any]) -> dict[str, Any]:
     """Latency of single queries first, while no query's vector is known; then the metric."""
     import numpy as np
 
@@ -28,11 +28,12 @@ def measure(job: dict[str, Any]) -> dict[str, float]:
     with open_corpus(job["index"], profile=profile, progress=False) as bench:
         for query in queries[-WARM:]:
             bench.search(query.text)
-        seconds = []
+        seconds, stages = [], []
         for query in queries[: job["timed"]]:
             started = time.perf_counter()
-            bench.search(query.text)
+            ranking = bench.search(query.text)
             seconds.append(time.perf_counter() - started)
+            stages.append(ranking.timings_ms)
         report = bench.evaluate(queries, judgments, job["metric"], progress=False)
     [found] = report.metrics.values()
     p50, p95 = (float(value) * 1e3 for value in np.percentile(seconds, [50, 95]))
@@ -44,6 +45,11 @@ def measure(job: dict[str, Any]) -> dict[str, float]:
         "p95_ms": p95,
         "memory_mb": peak_memory() / 1e6,
         "gpu_mb": _on_gpus() / 1e6,
+        "stages_ms": {
+            stage: round(float(np.median([ms[stage] for ms in stages])), 3)
+            for stage in stages[0]
+            if stage != "total"
+        },
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from workbench.errors import shown
@@ -21,7 +21,9 @@ QUALITY_NOISE, COST_NOISE = 0.001, 0.05
 class Measured:
     """One profile. `quality` is the metric's mean with its 95 % interval `low`..`high`; latencies
     are of single queries, one after another, in milliseconds; `memory_mb` is the peak of the
-    process (10^6 bytes), `gpu_mb` what models held on GPUs. `fingerprint` is the profile's."""
+    process (10^6 bytes), `gpu_mb` what models held on GPUs. `fingerprint` is the profile's.
+    `stages_ms` are medians of the stages of a query, in their order: query (analysed, embedded),
+    candidates, feedback, rerank, fusion, texts."""
 
     profile: str
     fingerprint: str
@@ -32,6 +34,7 @@ class Measured:
     p95_ms: float
     memory_mb: float
     gpu_mb: float = 0.0
+    stages_ms: Mapping[str, float] = field(default_factory=dict)
 
     def __repr__(self) -> str:
         cost = f"{self.p50_ms:.1f} ms, {self.memory_mb:.0f} MB"
@@ -102,19 +105,28 @@ class Measurements(Shown):
         return Measurements(**{name: values[name] for name in names}, rows=rows)
 
     def to_frame(self) -> pd.DataFrame:
-        """One row a profile, with a column `front`."""
+        """One row a profile, with a column `front` and one a stage, such as `feedback_ms`."""
         import pandas as pd
 
         front = self.front
-        rows = [{**asdict(row), "front": row.profile in front} for row in self.rows]
-        return pd.DataFrame(rows).drop(columns="fingerprint")
+        rows = [
+            {**asdict(row), "front": row.profile in front}
+            | {f"{stage}_ms": ms for stage, ms in row.stages_ms.items()}
+            for row in self.rows
+        ]
+        return pd.DataFrame(rows).drop(columns=["fingerprint", "stages_ms"])
 
     def view(self) -> View:
         """One row a profile; those of the Pareto front stand out."""
         table = [(row.profile in self.front, _cells(row, self.front)) for row in self.rows]
         rows = tuple("  ".join(cells) for cells in _aligned(self))
         more = {"columns": _HEAD, "table": table, "words": 2}
-        return View(self.caption, rows, template="table.html", more=more)
+        notes = tuple(
+            f"{row.profile}: {stages_text(row)} of a query (medians)."
+            for row in self.rows
+            if row.stages_ms
+        )
+        return View(self.caption, rows, notes, "table.html", more)
 
     @property
     def caption(self) -> str:
@@ -139,6 +151,12 @@ def _cells(row: Measured, front: Sequence[str]) -> tuple[str, ...]:
         f"{row.memory_mb:.0f} MB",
         f"{row.gpu_mb:.0f} MB",
     )
+
+
+def stages_text(row: Measured) -> str:
+    """Where the time of a query goes, slowest stage first: "query 9.0 ms, feedback 4.3 ms"."""
+    slowest = sorted(row.stages_ms.items(), key=lambda item: -item[1])
+    return ", ".join(f"{stage} {ms:.1f} ms" for stage, ms in slowest)
 
 
 def _aligned(measurements: Measurements) -> list[list[str]]:

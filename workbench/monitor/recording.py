@@ -177,6 +177,7 @@ def _sample(values: dict[str, Any]) -> Sample:
         None if process is None else _count(process),
         None if budget is None else _count(budget),
         {_name(name): _usage(usage) for name, usage in values["models"].items()},
+        {_name(stage): _time(seconds) for stage, seconds in values.get("work", {}).items()},
     )
 
 

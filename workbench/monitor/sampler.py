@@ -14,9 +14,10 @@ from workbench.models.memory.ledger import EVENTS, Ledger, MemoryEvent, Usage
 from workbench.models.memory.pool import default_pool
 from workbench.monitor.devices import Devices
 from workbench.monitor.recording import Recorder
-from workbench.monitor.timeline import NO_MODELS, Entry, Sample, Timeline
+from workbench.monitor.timeline import NO_MODELS, NO_WORK, Entry, Sample, Timeline
 from workbench.profiles.settings import finite
 from workbench.system.fork import Lock
+from workbench.system.stages import PROCESS
 
 HISTORY = 3_600
 """Samples kept of each device: an hour at one a second, some 2 MB."""
@@ -68,6 +69,7 @@ class Sampler:
         self._samples: dict[str, deque[Sample]] = {}
         self._events: deque[MemoryEvent] = deque(maxlen=EVENTS)
         self._last_event = 0
+        self._worked = PROCESS.read()
         self._missed = 0
         self._notes: list[str] = []
         self._lock = Lock()
@@ -163,7 +165,7 @@ class Sampler:
 
     def _new_samples(self) -> list[Sample]:
         usage = self.ledger.usage()
-        now, samples = time.time(), []
+        now, work, samples = time.time(), self._new_work(), []
         for memory in self._devices.read():
             models = {name: u for (name, device), u in usage.items() if device == memory.device}
             history = self._samples.setdefault(memory.device, deque(maxlen=self._history))
@@ -174,10 +176,21 @@ class Sampler:
                 memory.process,
                 self.ledger.budgets.get(memory.device),
                 _shared(models, history),
+                work if memory.device == "cpu" else NO_WORK,
             )
             history.append(sample)
             samples.append(sample)
         return samples
+
+    def _new_work(self) -> Mapping[str, float]:
+        """Seconds by stage since this was asked last; stages that have not worked are left out."""
+        before, self._worked = self._worked, PROCESS.read()
+        work = {
+            stage: round(seconds - before.get(stage, 0.0), 6)
+            for stage, seconds in self._worked.items()
+        }
+        worked = {stage: seconds for stage, seconds in work.items() if seconds > 0}
+        return MappingProxyType(worked) if worked else NO_WORK
 
     def _record(self, entries: Iterable[Entry], missed: int = 0) -> None:
         """Write to the file, if there is one; a full file or disk ends it, and only it."""

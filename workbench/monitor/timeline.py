@@ -20,6 +20,7 @@ SHOWN = 20
 """Events in a notebook's table; `to_frame` has all."""
 
 NO_MODELS: Mapping[str, Usage] = MappingProxyType({})
+NO_WORK: Mapping[str, float] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -30,6 +31,8 @@ class Sample:
     (for `cpu`, the machine's memory that is not available to others); `process_bytes` what this
     process holds, None where the driver does not tell, as inside most containers; `budget_bytes`
     the ledger's budget there, None without one. `models` is what the ledger says of each model.
+    `work`, of `cpu` alone, is seconds since the sample before that each stage of this process was
+    at work, such as "index: encode"; stages of several threads overlap.
     """
 
     time: float
@@ -38,6 +41,7 @@ class Sample:
     process_bytes: int | None = None
     budget_bytes: int | None = None
     models: Mapping[str, Usage] = field(default_factory=lambda: NO_MODELS)
+    work: Mapping[str, float] = field(default_factory=lambda: NO_WORK)
 
     def __repr__(self) -> str:
         held = f"{human_bytes(self.used_bytes)} used, {human_bytes(self.model_bytes)} by models"
@@ -92,6 +96,15 @@ class Timeline(Shown):
         return list(names)
 
     @property
+    def work(self) -> dict[str, float]:
+        """Seconds that each stage was at work, all samples together, in order of the names."""
+        sums: dict[str, float] = {}
+        for sample in self.samples:
+            for stage, seconds in sample.work.items():
+                sums[stage] = sums.get(stage, 0.0) + seconds
+        return dict(sorted(sums.items()))
+
+    @property
     def seconds(self) -> float:
         """From the first entry to the last."""
         moments = [entry.time for entry in self]
@@ -107,8 +120,9 @@ class Timeline(Shown):
         """One row an entry, in order of time.
 
         Columns: time (UTC), entry (`sample` or an event's kind), device, used_bytes,
-        process_bytes, budget_bytes (of samples, nullable integers), model, note (of events),
-        weights_bytes and activations_bytes (all models of a sample; the event's own model).
+        process_bytes, budget_bytes (of samples, nullable integers), model (of events), note (an
+        event's reason; seconds that stages were at work, of a sample), weights_bytes and
+        activations_bytes (all models of a sample; the event's own model).
         """
         import pandas as pd
 
@@ -148,8 +162,10 @@ class Timeline(Shown):
             for event in last
         )
         peaks = {device: self.peak_bytes(device) for device in self.devices}
-        more = {"events": last, "total": len(self.events), "peaks": peaks}
-        return View(self.headline, tuple(rows), notes, "timeline.html", more)
+        work = self.work
+        stages = (f"{stage} was at work for {seconds:.1f} s" for stage, seconds in work.items())
+        more = {"events": last, "total": len(self.events), "peaks": peaks, "work": work}
+        return View(self.headline, (*rows, *stages), notes, "timeline.html", more)
 
 
 def entry_line(entry: Entry) -> dict[str, Any]:
@@ -164,6 +180,7 @@ def entry_line(entry: Entry) -> dict[str, Any]:
         "process_bytes": entry.process_bytes,
         "budget_bytes": entry.budget_bytes,
         "models": {name: asdict(usage) for name, usage in entry.models.items()},
+        **({"work": dict(entry.work)} if entry.work else {}),
     }
 
 
@@ -188,7 +205,9 @@ def _row(entry: Entry) -> tuple[Any, ...]:
         return entry.time, entry.kind, entry.device, None, None, None, *own
     weights = sum(usage.weights for usage in entry.models.values())
     whole = (entry.used_bytes, entry.process_bytes, entry.budget_bytes)
-    return entry.time, "sample", entry.device, *whole, "", weights, entry.model_bytes - weights, ""
+    work = ", ".join(f"{stage} {seconds:.3f} s" for stage, seconds in entry.work.items())
+    held = weights, entry.model_bytes - weights
+    return entry.time, "sample", entry.device, *whole, "", *held, work
 
 
 def _moment(entry: Entry) -> float:

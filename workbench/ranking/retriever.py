@@ -27,6 +27,7 @@ from workbench.ranking.rerank import rerank, row_keys
 from workbench.ranking.rerankers import Rerankers
 from workbench.records import Candidates, Filters, Query
 from workbench.system.deadline import check_deadline
+from workbench.system.stages import PROCESS
 
 MAX_QUERY = 100_000
 """Characters. A longer text is a document: search for its abstract instead."""
@@ -206,6 +207,7 @@ class _Clock:
     def lap(self, stage: str) -> None:
         check_deadline()
         now = time.perf_counter()
+        PROCESS.add(f"search: {stage}", now - self._last)
         self.timings_ms[stage] = self.timings_ms.get(stage, 0.0) + (now - self._last) * 1e3
         self._last = now
 

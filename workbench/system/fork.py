@@ -69,6 +69,24 @@ class Lock:
         self._lock.release()
 
 
+class Turns:
+    """At most `number` threads at once inside of `with`; all turns are free in a forked child."""
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self.after_fork()
+        renew_in_children(self)
+
+    def after_fork(self) -> None:
+        self._free = threading.Semaphore(self._number)
+
+    def __enter__(self) -> None:
+        self._free.acquire()
+
+    def __exit__(self, *raised: object) -> None:
+        self._free.release()
+
+
 _whole: WeakSet[Lock] = WeakSet()
 _held: list[Lock] = []
 

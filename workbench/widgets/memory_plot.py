@@ -272,6 +272,7 @@ def _sample(sample: Sample) -> dict[str, Any]:
         "p": sample.process_bytes,
         "b": sample.budget_bytes,
         "m": {name: [u.weights, u.activations] for name, u in sample.models.items()},
+        **({"w": dict(sample.work)} if sample.work else {}),
     }
 
 

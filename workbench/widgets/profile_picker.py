@@ -9,7 +9,7 @@ import anywidget
 
 from workbench.errors import ProfileError, WorkbenchError
 from workbench.measurement.measure import read_measurements
-from workbench.measurement.measurements import Measured, Measurements
+from workbench.measurement.measurements import Measured, Measurements, stages_text
 from workbench.present.view import View
 from workbench.present.words import setting
 from workbench.profiles import PRESETS, Profile, list_profiles, profiles_folder
@@ -163,7 +163,8 @@ def _costs(row: Measured, metric: str) -> list[list[str]]:
         ["p95", f"{row.p95_ms:.1f} ms"],
         ["memory", f"{row.memory_mb:.0f} MB"],
     ]
-    return [*costs, ["GPU", f"{row.gpu_mb:.0f} MB"]] if row.gpu_mb else costs
+    costs += [["GPU", f"{row.gpu_mb:.0f} MB"]] if row.gpu_mb else []
+    return [*costs, ["stages", stages_text(row)]] if row.stages_ms else costs
 
 
 def _settings(profile: Profile) -> list[list[str]]:

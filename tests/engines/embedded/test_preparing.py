@@ -20,13 +20,17 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from tests.conftest import paper_record
 from tests.corpus.fakes import FakeEmbedder, build, long_record
+from tests.waiting import wait_until
 from workbench.corpus.manifest import LIBRARY, STORE, VECTORS
-from workbench.engines.embedded import preparing
+from workbench.corpus.preparing import Batch
+from workbench.corpus.store import Store
+from workbench.engines.embedded import encoding, preparing
 from workbench.engines.embedded.encoding import PassageEncoder
 from workbench.errors import RecordError
 from workbench.models.embedders.token_starts import TokenStarts
 
 COUNT = 60
+REAL_UNBEGUN = preparing._unbegun
 
 
 class Tokenising(FakeEmbedder):
@@ -49,7 +53,7 @@ class Tokenising(FakeEmbedder):
 
 @pytest.fixture
 def children(monkeypatch: pytest.MonkeyPatch) -> list[Popen[bytes]]:
-    """The processes that were started; they are, from the second batch on."""
+    """The processes that were started; they are, from the third batch on, and prepare all."""
     started: list[Popen[bytes]] = []
     real = preparing.start_worker
 
@@ -62,6 +66,9 @@ def children(monkeypatch: pytest.MonkeyPatch) -> list[Popen[bytes]]:
     monkeypatch.setattr(preparing, "BEGIN", 1)
     monkeypatch.setattr("workbench.corpus.preparing.BATCH", 5)
     monkeypatch.setattr(PassageEncoder, "waits", lambda _: True)
+    begun = property(lambda one: wait_until(lambda: not one._free.empty()) or True)
+    monkeypatch.setattr(preparing._Processes, "ready", begun)
+    monkeypatch.setattr(preparing, "_unbegun", lambda _: None)
     return started
 
 
@@ -138,6 +145,45 @@ def test_processes_make_the_same_index(
     assert (tmp_path / "together/rejects.jsonl").read_text() == (
         alone / "rejects.jsonl"
     ).read_text()
+
+
+def test_what_would_be_waited_for_is_prepared_here(
+    tmp_path: Path, source: Path, children: list[Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = in_this_process(tmp_path / "alone", source, monkeypatch)
+    taken: list[Batch] = []
+
+    def unbegun(asked: Any) -> Batch | None:
+        found = REAL_UNBEGUN(asked)
+        taken.extend([found] if found else [])
+        return found
+
+    monkeypatch.setattr(preparing, "_unbegun", unbegun)
+    monkeypatch.setattr(preparing, "_done", lambda _: False)  # all are late
+    build(tmp_path / "together", source, Tokenising())
+    assert taken
+    assert len({id(batch) for batch in taken}) == len(taken)  # none twice
+    assert contents(tmp_path / "together") == contents(alone)
+
+
+@pytest.mark.parametrize("ready", [0, 700])
+def test_texts_are_encoded_as_they_were_added_or_as_they_are_stored(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, ready: int
+) -> None:
+    build(tmp_path / "usual", source, Tokenising())
+    monkeypatch.setattr(encoding, "READY", ready)
+    monkeypatch.setattr(encoding, "BLOCK", 7)
+    read: list[int] = []
+    real = Store.passage_texts
+
+    def texts(store: Store, start: int, stop: int) -> Any:
+        read.append(start)
+        return real(store, start, stop)
+
+    monkeypatch.setattr(Store, "passage_texts", texts)
+    build(tmp_path / "other", source, Tokenising())
+    assert read
+    assert contents(tmp_path / "other")[0] == contents(tmp_path / "usual")[0]
 
 
 def test_what_is_there_already_is_not_cut_again(

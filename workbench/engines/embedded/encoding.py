@@ -8,7 +8,7 @@ a kill costs the one at hand.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Condition, Thread
@@ -29,7 +29,7 @@ from workbench.corpus.vectors import (
     whole_rows,
     with_run,
 )
-from workbench.corpus.writer import StoreWriter, nothing
+from workbench.corpus.writer import AnalysedPaper, StoreWriter, nothing
 from workbench.models.embedders.base import Embedder
 from workbench.models.embedders.runtimes import runtime_name
 from workbench.system.deadline import Deadline, limited
@@ -39,8 +39,11 @@ from workbench.system.stages import Stages
 BLOCK = 256
 """Passages encoded between two commits."""
 
-GPU_BLOCK = 8192
-"""The same on a GPU, which sorts them by length and works ahead; a second or two of its time."""
+READY = 2**24
+"""Characters of passages that wait in memory to be encoded; what is beyond is read again."""
+
+GPU_BLOCK = 4096
+"""The same on a GPU, which sorts them by length and works ahead."""
 
 
 class PassageEncoder:
@@ -62,6 +65,8 @@ class PassageEncoder:
         on_gpu = getattr(embedder, "device", "cpu") != "cpu"
         self._block = GPU_BLOCK if on_gpu else BLOCK
         self._rows = 0
+        self._texts: dict[int, tuple[str, str]] = {}  # by row: title and passage, not yet encoded
+        self._characters = 0
         self._total: int | None = None
         self._changed = Condition()
         self._failure: BaseException | None = None
@@ -108,9 +113,16 @@ class PassageEncoder:
         waited = self._stages.seconds.get("waiting", 0.0) + (0.0 if since is None else now - since)
         return 2 * waited > now - self._began
 
-    def _look(self) -> None:
-        """Papers were committed."""
+    def _look(self, row: int, papers: Sequence[AnalysedPaper]) -> None:
+        """Papers were committed, their passages from a row on."""
         with self._changed:
+            for one in papers:
+                title, text = one.paper.title, one.paper.text
+                for start, stop, _ in one.passages:
+                    if self._characters < READY:
+                        self._texts[row] = title, text[start:stop]
+                        self._characters += stop - start
+                    row += 1
             self._changed.notify_all()
         self._raise()
 
@@ -172,7 +184,7 @@ class PassageEncoder:
                     f"with {runtime_name(own)}, and counted"
                 )
         with self._stages("texts"):
-            rows = list(self._store.passage_texts(start, stop))
+            rows = self._ready(start, stop)
             titles = chunking.short_titles([title for title, _ in rows], self._embedder)
             texts = [
                 chunking.embedding_text(title, passage)
@@ -180,6 +192,17 @@ class PassageEncoder:
             ]
         with self._stages("encode"):
             return self._embedder.encode(texts)
+
+    def _ready(self, start: int, stop: int) -> list[tuple[str, str]]:
+        """(title, passage) of rows: as they were added, or where some are not here any more, as
+        they are stored."""
+        with self._changed:
+            found = [self._texts.pop(row, None) for row in range(start, stop)]
+            self._characters -= sum(len(one[1]) for one in found if one)
+        whole = [one for one in found if one]
+        if len(whole) == len(found):
+            return whole
+        return list(self._store.passage_texts(start, stop))
 
     def _checked(self) -> int:
         """How many rows of the vectors file are right; encodes anew the blocks that changed since

@@ -20,11 +20,14 @@ from workbench.engines.embedded.generation import Generation, RowArrays, check_c
 from workbench.engines.embedded.lexical import field_size, terms_of
 from workbench.engines.embedded.masks import PassageMasks
 from workbench.engines.embedded.paper_digests import read_paper_digests
-from workbench.engines.embedded.projection import BEST, QUERIES
+from workbench.engines.embedded.projection import BEST, PRUNES_FROM, QUERIES
 from workbench.engines.embedded.stored_papers import StoredPapers, TermNumbers
 from workbench.engines.paper_digests import PaperDigests
 from workbench.errors import CorpusMismatch, CorpusNotFound
+from workbench.models.memory.hardware import cores
 from workbench.records import Candidates, Filters, Paper, Passage, Query
+from workbench.system.deadline import check_deadline
+from workbench.system.fork import Turns
 
 Scores = NDArray[np.float32]
 Vectors = NDArray[np.float32]
@@ -48,6 +51,10 @@ class EmbeddedEngine(Engine):
         check_counts(self._store, self.manifest)
         self._masks = PassageMasks(self._store, self._generation)
         self._last = threading.local()
+        # Of a small corpus, most of a query is Python: more than two threads at once only hand the
+        # interpreter to and fro (eight did .77 of one's queries a second, with turns .93).
+        many = self.manifest.passage_rows >= PRUNES_FROM
+        self._turns = Turns(max(2, cores()) if many else 2)
         self._always_exact = False
         self._digests: PaperDigests | None = None
         self._field_size = lru_cache(maxsize=2)(self._read_size)
@@ -100,6 +107,13 @@ class EmbeddedEngine(Engine):
         n_keyword: int | None = None,
         expanded: Query | None = None,
         ahead: Ahead | None = None,
+    ) -> Candidates:
+        with self._turns:
+            check_deadline()
+            return self._candidates(query, n, filters, n_keyword, expanded)
+
+    def _candidates(
+        self, query: Query, n: int, filters: Filters, n_keyword: int | None, expanded: Query | None
     ) -> Candidates:
         mask = self._masks.mask(filters)
         title, own = self._scored(query)

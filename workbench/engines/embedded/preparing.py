@@ -9,9 +9,10 @@ from __future__ import annotations
 import marshal
 import os
 import sys
-from collections.abc import Callable, Generator, Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from queue import SimpleQueue
 from subprocess import Popen
 from typing import IO, Any
@@ -38,13 +39,14 @@ from workbench.records import Paper
 from workbench.system.children import start_worker
 from workbench.system.stages import Stages
 
-BEGIN = 8
-"""Batches prepared here before it is asked whether processes would pay: they start in a second."""
+BEGIN = 2
+"""Batches prepared here before it is asked whether processes would pay."""
 
 MOST = 6
 """Processes; this one, which stores what they prepare, keeps no more of them busy."""
 
 _Frame = tuple[Any, ...]
+_Answer = Future[_Frame | None] | None
 
 
 class ProcessPreparer:
@@ -66,30 +68,62 @@ class ProcessPreparer:
         self, batches: Iterator[Batch], *, strict: bool, likely_new: Callable[[], bool]
     ) -> Generator[Batch, None, None]:
         """As `corpus.preparing.Preparer`."""
-        for number, batch in enumerate(batches, start=1):
-            yield from self._inline(iter([batch]), strict=strict, likely_new=likely_new)
-            if number % BEGIN == 0 and self._setup and likely_new() and self._waits():
-                break
-        else:
-            return
-        with _Processes(min(MOST, cores() - 1), self._setup) as processes:
+        with ExitStack() as stack:
+            processes: _Processes | None = None
+            for number, batch in enumerate(batches, start=1):
+                yield from self._inline(iter([batch]), strict=strict, likely_new=likely_new)
+                if processes is not None:
+                    if processes.ready:  # a second later; nobody waited
+                        break
+                elif number % BEGIN == 0 and self._setup and likely_new() and self._waits():
+                    made = _Processes(min(MOST, cores() - 1), self._setup)
+                    processes = stack.enter_context(made)
+            else:
+                return
+            yield from self._with(processes, batches, strict, likely_new)
 
-            def begin(batch: Batch) -> Callable[[], Batch]:
-                answer = processes.ask(batch, strict, likely_new())
+    def _with(
+        self,
+        processes: _Processes,
+        batches: Iterator[Batch],
+        strict: bool,
+        likely_new: Callable[[], bool],
+    ) -> Iterator[Batch]:
+        """The batches, prepared by processes, and here where that would mean to wait for them."""
+        asked: deque[tuple[Batch, _Answer]] = deque()
 
-                def prepared() -> Batch:
-                    with self._stages("prepare"):
-                        if not _filled(batch, answer):
-                            prepare(batch, sources_of(batch.entries), strict=strict)
-                    return batch
+        def begin(batch: Batch) -> Callable[[], Batch]:
+            answer = processes.ask(batch, strict, likely_new())
+            asked.append((batch, answer))
 
-                return prepared
+            def prepared() -> Batch:
+                asked.popleft()
+                with self._stages("prepare"):
+                    while not _done(answer) and (other := _unbegun(asked)) is not None:
+                        prepare(other, sources_of(other.entries), strict=strict)
+                    if not _filled(batch, answer):
+                        prepare(batch, sources_of(batch.entries), strict=strict)
+                return batch
 
-            def room(waiting: list[Batch]) -> bool:
-                characters = sum(batch.characters for batch in waiting)
-                return len(waiting) < 2 * len(processes) and characters < 2 * BATCH_CHARACTERS
+            return prepared
 
-            yield from ahead(batches, begin, room)
+        def room(waiting: list[Batch]) -> bool:
+            characters = sum(batch.characters for batch in waiting)
+            return len(waiting) < 2 + 2 * len(processes) and characters < 2 * BATCH_CHARACTERS
+
+        yield from ahead(batches, begin, room)
+
+
+def _done(answer: _Answer) -> bool:
+    return answer is None or answer.done()
+
+
+def _unbegun(asked: Iterable[tuple[Batch, _Answer]]) -> Batch | None:
+    """The last batch that no process has begun with, taken from them; None where there is none."""
+    for batch, answer in reversed([*asked]):
+        if answer is not None and not answer.cancelled() and answer.cancel():
+            return batch
+    return None
 
 
 def _setup(analyser: Analyser, embedder: TokenCounter) -> _Frame | None:
@@ -107,11 +141,26 @@ class _Processes:
     def __init__(self, number: int, setup: _Frame) -> None:
         self._children = [start_worker(__name__) for _ in range(number)]
         self._free: SimpleQueue[Popen[bytes]] = SimpleQueue()
-        for child in self._children:
-            self._free.put(child)
-        self._setup = marshal.dumps(setup)
-        self._told: set[int] = set()
         self._threads = ThreadPoolExecutor(number, thread_name_prefix="preparing")
+        begun = marshal.dumps(setup)
+        for child in self._children:
+            self._threads.submit(self._begin, child, begun)
+
+    def _begin(self, child: Popen[bytes], setup: bytes) -> None:
+        """Until a process has loaded what it needs."""
+        assert child.stdin is not None
+        assert child.stdout is not None
+        try:
+            _send(child.stdin, setup)
+            _received(child.stdout)
+        except OSError:
+            pass  # it ended; so will whatever it is asked
+        self._free.put(child)
+
+    @property
+    def ready(self) -> bool:
+        """Whether one can begin now."""
+        return not self._free.empty()
 
     def __len__(self) -> int:
         return len(self._children)
@@ -130,7 +179,7 @@ class _Processes:
                 with suppress(OSError):  # what was not yet sent goes nowhere
                     pipe.close()
 
-    def ask(self, batch: Batch, strict: bool, deep: bool) -> Future[_Frame | None] | None:
+    def ask(self, batch: Batch, strict: bool, deep: bool) -> _Answer:
         """The values of a batch, to come; None where it holds others than plain ones."""
         entries = [
             (
@@ -154,9 +203,6 @@ class _Processes:
         try:
             assert child.stdin is not None
             assert child.stdout is not None
-            if child.pid not in self._told:
-                self._told.add(child.pid)
-                _send(child.stdin, self._setup)
             _send(child.stdin, asked)
             said = _received(child.stdout)
         except OSError:
@@ -169,8 +215,11 @@ class _Processes:
         return found
 
 
-def _filled(batch: Batch, answer: Future[_Frame | None] | None) -> bool:
-    """Whether a process prepared the batch, which then holds what it said."""
+def _filled(batch: Batch, answer: _Answer) -> bool:
+    """Whether the batch is prepared: here already, or by a process, and then it holds what that
+    said."""
+    if batch.prepared:
+        return True
     found = None if answer is None else answer.result()
     if found is None:
         return False
@@ -230,6 +279,7 @@ def _prepare_for(asked: IO[bytes], said: IO[bytes]) -> None:
         return
     tokenizer, window, version, stop_words = _values(setup)
     counter, analyser = _Counter(tokenizer, window), Analyser(version, frozenset(stop_words))
+    _send(said, b"")  # it can begin
     while (frame := _received(asked)) is not None:
         values, sources, strict, deep = _values(frame)
         entries = [

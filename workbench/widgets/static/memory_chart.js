@@ -116,6 +116,25 @@ function eventText(event, start) {
     + (event.o ? ` (${event.o})` : "");
 }
 
+// How busy each stage was between two samples: [{stage, times: [], shares: []}], in order of names.
+// Stages in several threads may have more than all of the time; that shows as all of it.
+function lanes(samples, from) {
+  const found = new Map();
+  samples.forEach((sample, i) => {
+    if (sample.t < from || !sample.w) return;
+    const since = i ? samples[i - 1].t : sample.t - 1;
+    for (const [stage, seconds] of Object.entries(sample.w)) {
+      if (!found.has(stage)) found.set(stage, { stage, times: [], shares: [] });
+      const { times, shares } = found.get(stage);
+      const begin = Math.max(since, from);
+      if (times.length && times.at(-1) === begin) { times.pop(); shares.pop(); } // no gap between
+      times.push(begin, sample.t);
+      shares.push(Math.min(1, seconds / Math.max(sample.t - since, 1e-3)), 0);
+    }
+  });
+  return [...found.values()].sort((a, b) => a.stage.localeCompare(b.stage));
+}
+
 // The last entry at or before a moment, in an array ordered by time.
 function lastBefore(entries, moment) {
   let low = 0;

@@ -17,6 +17,7 @@ function makeParts(recorded) {
       [[1, "1 ×"], [5, "5 ×"], [20, "20 ×"]].map(([n, text]) => h("option", { value: String(n) }, text))),
     plot: h("div", { class: "wb-plot", tabindex: "0", role: "img" }),
     tip: h("div", { class: "wb-tip", hidden: true }),
+    work: h("div", { class: "wb-work", role: "img", hidden: true }),
     table: h("tbody"),
     legend: h("div", { class: "wb-legend wb-soft" },
       h("span", {}, h("i", { class: "wb-key-full" }), "weights"),
@@ -32,6 +33,7 @@ function makeParts(recorded) {
   parts.depth = Object.fromEntries(["patterns", "grid", "whole", "layers", "lines", "marks"]
     .map((name) => [name, parts.svg.appendChild(s("g"))]));
   parts.plot.append(parts.svg, parts.tip);
+  parts.workSvg = parts.work.appendChild(s("svg", { class: "wb-work-svg", "aria-hidden": "true" }));
   const bar = h("div", { class: "wb-bar-row" }, parts.devices, recorded ? [] : parts.windows,
     parts.scale, parts.status, parts.resume);
   const player = recorded
@@ -41,7 +43,7 @@ function makeParts(recorded) {
   head[4] = h("td"); // of the buttons: no header without a word
   const table = h("table", { class: "wb-models" }, h("thead", {}, h("tr", {}, head)), parts.table);
   const events = h("details", { class: "wb-events" }, parts.count, parts.list);
-  parts.body = h("div", {}, bar, parts.plot, player, parts.legend, table, events);
+  parts.body = h("div", {}, bar, parts.plot, parts.work, player, parts.legend, table, events);
   parts.root = h("div", { class: "wb wb-memory", role: "region", "aria-label": "Memory of the models" },
     parts.message, parts.body);
   return parts;
@@ -102,10 +104,33 @@ function drawPlot(parts, state, now, points, { colour, recorded }) {
   drawStrip(depth, state, { shown, whole, wholeMost, end: now.to, right, x });
   drawMarks(depth.marks, now, x, colour);
   setText(parts.legend.querySelector(".wb-whole-name"), state.device === "cpu" ? "this process" : "in use on the device, by all");
+  drawWork(parts, now, x, { width, right });
   drawCross(parts, state.hover);
   Object.values(depth).forEach(sweep);
   const what = state.models.length ? `${bytesText(most)} at most in models` : "no model yet";
   setAttribute(parts.plot, "aria-label", `Memory on ${state.device}: ${what}, budget ${bytesText(budget)}. Arrow keys read values.`);
+}
+
+// What this process works at, a lane a stage, under the plot and on its axis of time.
+function drawWork(parts, now, x, { width, right }) {
+  const rows = lanes(now.work, now.from);
+  parts.work.hidden = !rows.length;
+  if (!rows.length) return;
+  const svg = parts.workSvg, height = LANE * (rows.length + 1) + 4;
+  setAttribute(svg, "viewBox", `0 0 ${width} ${height}`);
+  setAttribute(svg, "width", String(width));
+  setAttribute(svg, "height", String(height));
+  keep(svg, "name", "text", { class: "wb-tick", x: 0, y: LANE - 5 }, "at work in this process, by stage (full height: all of the time)");
+  rows.forEach(({ stage, times, shares }, i) => {
+    const base = LANE * (i + 2);
+    const y = (share) => base - share * (LANE - 4);
+    keep(svg, `rule${stage}`, "line", { class: "wb-grid", x1: 0, x2: right, y1: base, y2: base });
+    keep(svg, `lane${stage}`, "path", { class: "wb-lane", "data-stage": stage, d: stepArea(times, times.map(() => 0), shares, now.to, x, y) });
+    keep(svg, `stage${stage}`, "text", { class: "wb-tick wb-stage", x: 0, y: base - 4 }, stage);
+  });
+  sweep(svg);
+  const last = (shares) => `${Math.round(100 * (shares.at(-2) ?? 0))} %`;
+  setAttribute(parts.work, "aria-label", `Stages at work, last share of the time: ${rows.map((row) => `${row.stage} ${last(row.shares)}`).join(", ")}`);
 }
 
 // The axis fits the models, and the budget where it is not far above them.
@@ -284,6 +309,11 @@ function valueLines(now, points, moment, recorded, start) {
     if (sample.d !== "cpu") lines.push(`in use on the device, by everybody: ${bytesText(sample.u)}`);
     if (sample.p !== null) lines.push(`this process: ${bytesText(sample.p)}`);
     if (sample.b !== null) lines.push(`budget: ${bytesText(sample.b)}`);
+  }
+  const at = now.work.findIndex((one) => one.t >= moment);
+  for (const [stage, seconds] of Object.entries(now.work[at]?.w ?? {})) {
+    const share = at ? seconds / Math.max(now.work[at].t - now.work[at - 1].t, 1e-3) : 1;
+    lines.push(`${stage}: at work ${Math.round(100 * Math.min(share, 1))} % of the time`);
   }
   return lines;
 }

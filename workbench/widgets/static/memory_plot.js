@@ -4,6 +4,7 @@ const SVG = "http://www.w3.org/2000/svg";
 const HEARTBEAT = 10000; // ms
 const EDGE = { left: 64, right: 14, top: 30, bottom: 24 };
 const HEIGHT = 340;
+const LANE = 18; // of a stage that is at work
 const STRIP = 66; // of the process, or the whole device, under the models; with its heading
 const FLOOR = HEIGHT - EDGE.bottom - STRIP - 18; // of the models
 const WINDOWS = [[60, "1 min"], [300, "5 min"], [Infinity, "all"]];
@@ -126,6 +127,7 @@ function render({ model, el }) {
     return {
       from, to, right: recorded ? state.end : Math.max(to, from + Math.min(span, 20)),
       samples: state.samples.filter(here), events: state.events.filter(here),
+      work: state.samples.filter((entry) => entry.d === "cpu" && entry.t <= to), // of the process
     };
   }
 
