@@ -230,7 +230,8 @@ def _ask_again(url: str, paths: list[str], seconds: float) -> dict[int, int]:
         connections, chosen = Connections(host, int(port)), random.Random(number)
         while time.monotonic() < end:
             try:
-                statuses[await connections.get(chosen.choice(paths))] += 1
+                status, _ = await connections.get(chosen.choice(paths))
+                statuses[status] += 1
             except (OSError, EOFError):
                 statuses[0] += 1
         connections.close()

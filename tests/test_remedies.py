@@ -76,6 +76,8 @@ TRIED = {
     "set WORKBENCH_PROFILES": f"{HERE}::test_permissions",
     "set WORKBENCH_CACHE": f"{HERE}::test_permissions",
     "write it to a file first": f"{HERE}::test_a_pipe_written_to_a_file",
+    "it is taken up by itself": "tests/serve/test_workers.py::"
+    "test_an_index_that_is_gone_is_said_and_taken_up_again",
     "put papers into it": f"{HERE}::test_a_folder_that_gets_papers",
     "put one of": f"{HERE}::test_a_folder_that_gets_papers",
     "run `workbench index SOURCE": f"{HERE}::test_a_folder_that_is_indexed",
@@ -153,6 +155,7 @@ UNTRIED = {
     "convert them to safetensors": "of several files; of one it is tried above",
     "restore the file from a copy. The others": "a record is restored with its file, as above",
     "try again in a moment": "a busy service answers later as before",
+    "make room there": "a full disk, as above",
     "cannot be listened on": ARGUMENT,
     "set WORKBENCH_SERVE_KEY": ARGUMENT,
     "is no experiment; take one": ARGUMENT,

@@ -30,3 +30,12 @@ def client(service: Service) -> Iterator[httpx.Client]:
     """A plain HTTP client of it."""
     with httpx.Client(base_url=service.url, timeout=30) as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+def one_model(landmarks: Workbench) -> Iterator[None]:
+    """Services in this process share the model that the sample corpus was opened with: loading it
+    anew takes longer than all else that such a test does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("workbench.opening.embedder_for", lambda *_, **__: landmarks.embedder)
+        yield

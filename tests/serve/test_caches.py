@@ -18,6 +18,8 @@ from workbench.serve.caching.packed import pack, unpack
 from workbench.serve.caching.redis import RedisCache
 from workbench.session import Workbench
 
+pytestmark = pytest.mark.usefixtures("one_model")
+
 PATH = "/graph/v1/snippet/search?query=late+interaction&limit=5"
 PAPERS = "/graph/v1/paper/search?query=late+interaction&limit=5"
 
@@ -27,6 +29,12 @@ def answers(bench: Workbench, cache: str = "") -> list[bytes]:
     found: list[httpx.Response] = run_loop(asked(gate, PATH)) + run_loop(asked(gate, PAPERS))
     service.close()
     return [answer.content for answer in found]
+
+
+@pytest.fixture(scope="module")
+def right(landmarks: Workbench) -> list[bytes]:
+    """What is answered without a Redis."""
+    return answers(landmarks)
 
 
 def test_values_go_by_number_and_size() -> None:
@@ -51,11 +59,12 @@ def test_candidates_come_back_as_they_were(landmarks: Workbench) -> None:
     assert Ranking(again, ranking.profile, ranking.engine, 10).hits == ranking.hits
 
 
-def test_workers_share_a_redis(landmarks: Workbench, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_share_a_redis(
+    landmarks: Workbench, right: list[bytes], monkeypatch: pytest.MonkeyPatch
+) -> None:
     need(shutil.which("redis-server") is not None, "Redis", "install redis-server")
-    expected = answers(landmarks)
     with redis_server() as (url, process):
-        assert answers(landmarks, url) == expected
+        assert answers(landmarks, url) == right
         cache = RedisCache(url)
 
         def stored() -> int:
@@ -64,10 +73,10 @@ def test_workers_share_a_redis(landmarks: Workbench, monkeypatch: pytest.MonkeyP
         assert stored() >= 2  # closing a service lets what it puts arrive
         with monkeypatch.context() as patch:  # another worker computes nothing
             patch.setattr(Workbench, "search", None)
-            assert answers(landmarks, url) == expected
+            assert answers(landmarks, url) == right
         process.kill()
         process.wait()
-        assert answers(landmarks, url) == expected
+        assert answers(landmarks, url) == right
         cache.close()
 
 
@@ -84,10 +93,10 @@ def test_workers_share_a_redis(landmarks: Workbench, monkeypatch: pytest.MonkeyP
     ids=["hangs", "wrong", "made-up", "refuses", "http", "nonsense"],
 )
 def test_a_redis_that_is_none_changes_no_answer(
-    landmarks: Workbench, answer: Callable[[bytes], bytes | None]
+    landmarks: Workbench, right: list[bytes], answer: Callable[[bytes], bytes | None]
 ) -> None:
     with pretender(answer) as url:
-        assert answers(landmarks, url) == answers(landmarks)
+        assert answers(landmarks, url) == right
 
 
 def test_a_hanging_redis_is_left_alone() -> None:

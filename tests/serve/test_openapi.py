@@ -19,10 +19,11 @@ CHECKS = (
 )
 
 
-def test_every_answer_is_as_described(service: Service) -> None:
+def test_every_answer_is_as_described(service: Service, tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("schemathesis")
     command = [str(program), "run", f"{service.url}/openapi.json",
                "--checks", CHECKS, "--max-examples", "4", "--phases", "fuzzing",
                "--seed", "1", "--no-color"]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=170,
+                          cwd=tmp_path)  # fmt: skip
     assert done.returncode == 0, done.stdout[-5000:] + done.stderr[-2000:]

@@ -8,14 +8,25 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.elastic import EngineUrl, IndexName, read_engine
-from workbench.cli.options import AsJson, Folder, ProfileName, read_profile
+from workbench.cli.elastic import (
+    EngineUrl,
+    IdField,
+    IndexName,
+    ModelName,
+    OptionalFolder,
+    PaperField,
+    TextFields,
+    VectorField,
+    folder_and_text,
+    read_engine,
+)
+from workbench.cli.options import AsJson, ProfileName, read_profile
 from workbench.cli.printing import print_json, say
 
 
 def ask(
-    folder: Folder,
-    question: Annotated[str, typer.Argument(help="What to ask.", show_default=False)],
+    folder: OptionalFolder = None,
+    question: Annotated[str | None, typer.Argument(help="What to ask.", show_default=False)] = None,
     writer: Annotated[
         str, typer.Option(help="extractive (no model), openai or local.")
     ] = "extractive",
@@ -27,6 +38,11 @@ def ask(
     stream: Annotated[bool, typer.Option("--stream", help="Print sentences as they come.")] = False,
     engine: EngineUrl = None,
     index: IndexName = "papers",
+    text_field: TextFields = None,
+    vector_field: VectorField = "",
+    id_field: IdField = "",
+    paper_field: PaperField = "",
+    model: ModelName = None,
     as_json: AsJson = False,
 ) -> None:
     """Answer a question with quotes from a corpus. Exit code 3 where the corpus has no answer.
@@ -36,14 +52,24 @@ def ask(
     from workbench.opening import open_corpus
     from workbench.qa.events import event_to_dict
 
+    there = read_engine(
+        engine,
+        index,
+        text_fields=text_field,
+        vector_field=vector_field,
+        id_field=id_field,
+        paper_field=paper_field,
+    )
+    place, text = folder_and_text(folder, question, there)
     with open_corpus(
-        folder,
-        engine=read_engine(engine, index),
+        place,
+        engine=there,
+        model=model,
         profile=read_profile(profile),
         progress=not as_json,
     ) as bench:
         events = bench.ask(
-            question,
+            text,
             stream=True,
             writer=writer,
             words=words,

@@ -7,7 +7,17 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.elastic import EngineUrl, IndexName, read_engine
+from workbench.cli.elastic import (
+    EngineUrl,
+    IdField,
+    IndexName,
+    ModelName,
+    OptionalFolder,
+    PaperField,
+    TextFields,
+    VectorField,
+    read_engine,
+)
 from workbench.cli.options import (
     QRELS_HELP,
     QUERIES_HELP,
@@ -25,9 +35,9 @@ from workbench.cli.printing import print_json, print_result, say
 
 
 def evaluate(
-    folder: Folder,
     queries: Annotated[Path, typer.Option(help=QUERIES_HELP)],
     qrels: Annotated[Path, typer.Option(help=QRELS_HELP)],
+    folder: OptionalFolder = None,
     metrics: Annotated[str, typer.Option(help="Names with commas, like nDCG@10,RR,R@100.")] = "",
     weight: Weights = None,
     normaliser: Normaliser = None,
@@ -35,6 +45,11 @@ def evaluate(
     conflicts: Conflicts = "error",
     engine: EngineUrl = None,
     index: IndexName = "papers",
+    text_field: TextFields = None,
+    vector_field: VectorField = "",
+    id_field: IdField = "",
+    paper_field: PaperField = "",
+    model: ModelName = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure a corpus's search on judged queries."""
@@ -45,7 +60,15 @@ def evaluate(
     weights = read_weights(weight or [])
     with open_corpus(
         folder,
-        engine=read_engine(engine, index),
+        engine=read_engine(
+            engine,
+            index,
+            text_fields=text_field,
+            vector_field=vector_field,
+            id_field=id_field,
+            paper_field=paper_field,
+        ),
+        model=model,
         profile=read_profile(profile, normaliser),
         progress=not as_json,
     ) as bench:

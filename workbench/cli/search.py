@@ -6,10 +6,20 @@ from typing import Annotated
 
 import typer
 
-from workbench.cli.elastic import EngineUrl, IndexName, read_engine
+from workbench.cli.elastic import (
+    EngineUrl,
+    IdField,
+    IndexName,
+    ModelName,
+    OptionalFolder,
+    PaperField,
+    TextFields,
+    VectorField,
+    folder_and_text,
+    read_engine,
+)
 from workbench.cli.options import (
     AsJson,
-    Folder,
     Normaliser,
     ProfileName,
     Weights,
@@ -21,8 +31,10 @@ from workbench.cli.printing import print_json, print_ranking
 
 
 def search(
-    folder: Folder,
-    query: Annotated[str, typer.Argument(help="What to search for.", show_default=False)],
+    folder: OptionalFolder = None,
+    query: Annotated[
+        str | None, typer.Argument(help="What to search for.", show_default=False)
+    ] = None,
     k: Annotated[int, typer.Option("-k", help="Number of papers.")] = 10,
     weight: Weights = None,
     normaliser: Normaliser = None,
@@ -34,20 +46,35 @@ def search(
     paper: Annotated[list[str] | None, typer.Option("--id", help="Paper id; repeatable.")] = None,
     engine: EngineUrl = None,
     index: IndexName = "papers",
+    text_field: TextFields = None,
+    vector_field: VectorField = "",
+    id_field: IdField = "",
+    paper_field: PaperField = "",
+    model: ModelName = None,
     as_json: AsJson = False,
 ) -> None:
     """Search a corpus."""
     from workbench.opening import open_corpus
 
+    there = read_engine(
+        engine,
+        index,
+        text_fields=text_field,
+        vector_field=vector_field,
+        id_field=id_field,
+        paper_field=paper_field,
+    )
+    place, text = folder_and_text(folder, query, there)
     weights, years = read_weights(weight or []), read_years(year)
     with open_corpus(
-        folder,
-        engine=read_engine(engine, index),
+        place,
+        engine=there,
+        model=model,
         profile=read_profile(profile, normaliser),
         progress=not as_json,
     ) as bench:
         ranking = bench.search(
-            query,
+            text,
             k,
             weights=weights or None,
             year=years,

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import gc
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from workbench.cli.elastic import EngineUrl, IndexName, VectorType
+from workbench.cli.elastic import (
+    EngineUrl,
+    IdField,
+    IndexName,
+    ModelName,
+    OptionalFolder,
+    PaperField,
+    TextFields,
+    VectorField,
+    VectorType,
+    read_engine,
+)
 from workbench.cli.options import ProfileName, read_profile
 
 
 def serve(
-    folder: Annotated[
-        Path | None,
-        typer.Argument(help="Corpus folder; none with --engine alone.", show_default=False),
-    ] = None,
+    folder: OptionalFolder = None,
     profile: ProfileName = None,
     host: Annotated[str, typer.Option(help="Address; another needs a key.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 for any that is free.")] = 8000,
@@ -42,6 +49,12 @@ def serve(
     engine: EngineUrl = None,
     index: IndexName = "papers",
     vectors: VectorType = "flat",
+    text_field: TextFields = None,
+    vector_field: VectorField = "",
+    id_field: IdField = "",
+    paper_field: PaperField = "",
+    model: ModelName = None,
+    runtime: Annotated[str | None, typer.Option(help="How that model is run.")] = None,
 ) -> None:
     """Serve a corpus: Semantic Scholar's Graph API, search, answers, a page. Ctrl-C ends it.
 
@@ -49,15 +62,24 @@ def serve(
     """
     gc.disable()  # what importing makes stays; looking for garbage in it is a tenth of the time
     from workbench.profiles import serve_key
-    from workbench.serve.options import ServeOptions
+    from workbench.serve.options import ServeOptions, on_cluster
     from workbench.serve.supervisor import Supervisor
 
     gc.enable()
+    spec = read_engine(
+        engine,
+        index,
+        vectors,
+        text_fields=text_field,
+        vector_field=vector_field,
+        id_field=id_field,
+        paper_field=paper_field,
+    )
     options = ServeOptions(
         folder=None if folder is None else str(folder),
-        engine=engine,
-        index=index,
-        vectors=vectors,
+        **({} if spec is None else on_cluster(spec)),
+        model=model,
+        runtime=runtime,
         profile=(read_profile(profile)).to_dict(),
         host=host,
         port=port,

@@ -230,7 +230,8 @@ class Engine(Protocol):
         raise CorpusNotFound(f"no earlier state {version[:100]!r} is kept")
 
     def replaced(self) -> bool:
-        """Whether a newer state is live where this one was read; False where only files say so."""
+        """Whether a newer state is live where this one was read; False where only files say so.
+        Raises CorpusNotFound where none is, and what the engine's connection raises."""
         return False
 
     def close(self) -> None:

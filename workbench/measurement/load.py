@@ -148,7 +148,7 @@ async def _run(
         late[number] = time.perf_counter() - due
         try:
             async with asyncio.timeout(timeout):
-                statuses[number] = await pool.get(paths[number % len(paths)])
+                statuses[number], _ = await pool.get(paths[number % len(paths)])
         except (OSError, TimeoutError, EOFError, ValueError, IndexError):
             statuses[number] = NO_ANSWER
         took[number] = time.perf_counter() - due
@@ -183,9 +183,9 @@ class Connections:
                 "serve`"
             ) from error
 
-    async def get(self, path: str) -> int:
-        """The status of the answer; its body is read. As every client does, it asks again where a
-        kept connection was ended by the other side before it heard of the request."""
+    async def get(self, path: str) -> tuple[int, bytes]:
+        """Status and body of the answer. As every client does, it asks again where a kept
+        connection was ended by the other side before it heard of the request."""
         while self._free:
             reader, writer = self._free.pop()
             if writer.is_closing() or reader.at_eof():
@@ -202,12 +202,12 @@ class Connections:
 
     async def _ask(
         self, path: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-    ) -> int:
+    ) -> tuple[int, bytes]:
         try:
             writer.write(f"GET {path} HTTP/1.1\r\n{self._head}\r\n".encode())
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").lower()
             length = int(head.split("content-length:")[1].split("\r\n")[0])
-            await reader.readexactly(length)
+            content = await reader.readexactly(length)
         except BaseException:
             writer.close()
             raise
@@ -215,7 +215,7 @@ class Connections:
             writer.close()
         else:
             self._free.append((reader, writer))
-        return int(head.split(" ")[1])
+        return int(head.split(" ")[1]), content
 
     def close(self) -> None:
         """End the connections that are free."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-STATUSES = (200, 400, 403, 404, 405, 429, 500, 504)
+STATUSES = (200, 400, 403, 404, 405, 429, 500, 503, 504)
 GROUPS = (
     "paper_search", "bulk", "match", "autocomplete", "batch", "paper", "author", "snippet",
     "recommendations", "datasets", "search", "ask", "profiles", "page", "other",

@@ -132,6 +132,14 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def on_cluster(spec: Any) -> dict[str, Any]:
+    """The options of a service over what `wb.Elasticsearch` names."""
+    cluster = spec.settings()
+    place = {"engine": cluster.pop("url", "")}
+    place |= {name: cluster.pop(name) for name in ("index", "vectors") if name in cluster}
+    return {**place, "cluster": cluster}
+
+
 def served(bench: Any, keeper: Any, options: dict[str, Any]) -> ServeOptions:
     """The options of a service over a session's corpus, with its profile. Raises ServiceError for
     an option that is none, and for an engine that another process cannot open."""
@@ -142,10 +150,7 @@ def served(bench: Any, keeper: Any, options: dict[str, Any]) -> ServeOptions:
     spec = getattr(keeper, "spec", None)
     if spec is not None:
         own = (Path(bench.folder) / NAME).exists()
-        cluster = spec.settings()
-        place = {"engine": cluster.pop("url", ""), "folder": place["folder"] if own else None}
-        place |= {name: cluster.pop(name) for name in ("index", "vectors") if name in cluster}
-        place["cluster"] = cluster
+        place = {"folder": place["folder"] if own else None, **on_cluster(spec)}
         if spec.attached:  # its vectors do not say what made them
             place["model"] = bench.embedder.name
             place["runtime"] = settings_of(bench.embedder.fingerprint).get("runtime")

@@ -17,14 +17,14 @@ from starlette.requests import Request
 from starlette.responses import FileResponse, Response, StreamingResponse
 
 from workbench.engines.filters import make_filters
-from workbench.errors import DeadlineExceeded
+from workbench.errors import DeadlineExceeded, ProfileError
 from workbench.profiles import Profile, list_profiles
 from workbench.qa.events import event_to_dict
 from workbench.qa.stream import AnswerStream
 from workbench.serve.faults import Refused, body, refusal
 from workbench.serve.graph.filters import listed, read_years
 from workbench.serve.graph.parameters import QUERY, Parameter, read_parameters
-from workbench.serve.graph.schemas import described
+from workbench.serve.graph.schemas import UNAVAILABLE, Message, described
 from workbench.serve.metrics import exposition
 from workbench.serve.service import Service
 from workbench.serve.serving import Opened
@@ -87,6 +87,13 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
 
     anything = {JSON: {"schema": {"type": "object"}}}
     events = {"text/event-stream": {}, **anything}
+    told = {JSON: {"schema": Message.model_json_schema()}}
+    unavailable: dict[int | str, dict[str, Any]] = {
+        503: {"description": UNAVAILABLE, "content": told}
+    }
+    not_ready: dict[int | str, dict[str, Any]] = {
+        503: {"description": UNAVAILABLE, "content": anything}
+    }
 
     async def search(request: Request) -> Response:
         values = read_parameters(request, SEARCH)
@@ -136,12 +143,14 @@ def add_own(app: FastAPI, service: Service, facts: dict[str, Any]) -> None:
             raise Refused(404, "Not Found")
         return FileResponse(STATIC / name, media_type=_FILES[name], headers=_POLICY)
 
-    add("/search", search, "Papers with each signal's share of their score.", anything, SEARCH)
-    add("/ask", ask, "An answer made of quotes, as server-sent events or as JSON.", events, ASK)
+    add("/search", search, "Papers with each signal's share of their score.", anything, SEARCH,
+        unavailable)  # fmt: skip
+    add("/ask", ask, "An answer made of quotes, as server-sent events or as JSON.", events, ASK,
+        unavailable)  # fmt: skip
     add("/profiles", profiles, "The profiles that a request may name.", anything)
     add("/health/live", live, "Whether the worker runs.", anything)
     add("/health/ready", ready, "What is served, what is loaded, what it may take.", anything,
-        other={503: {"description": "The cluster is away.", "content": anything}})  # fmt: skip
+        other=not_ready)  # fmt: skip
     add("/health", health, "The same, as an earlier service answered.", anything)
     add("/metrics", metrics, "Numbers of all workers, for Prometheus.",
         {"text/plain": {"schema": {"type": "string"}}})  # fmt: skip
@@ -166,7 +175,10 @@ def _profile(service: Service, values: dict[str, Any]) -> Profile:
     if name not in list_profiles():
         known = ", ".join(list_profiles())
         raise Refused(400, f"there is no profile {name[:64]!r}; there are {known}")
-    return Profile.named(name)
+    try:
+        return Profile.named(name)
+    except ProfileError as error:
+        raise Refused(400, f"the file of profile {name!r} is damaged; give another") from error
 
 
 def _weights(text: str | None) -> dict[str, float] | None:
@@ -244,7 +256,7 @@ async def _events(service: Service, stream: AnswerStream) -> AsyncIterator[bytes
         except DeadlineExceeded as error:
             put(_event("error", body(504, str(error))))
         except Exception as error:
-            refused = refusal(error)
+            refused = refusal(service.serving.explained(error))
             put(_event("error", body(refused.status, refused.message)))
         finally:
             put(None)
@@ -265,7 +277,10 @@ def _event(kind: str, values: Any) -> bytes:
 
 def _profiles(service: Service) -> dict[str, Any]:
     served = service.profile
-    named = {name: Profile.named(name).to_dict() for name in list_profiles()}
+    named = {}
+    for name in list_profiles():
+        with suppress(ProfileError):  # a file of a person's own that cannot be read
+            named[name] = Profile.named(name).to_dict()
     return {"served": served.to_dict(), "fingerprint": served.fingerprint, "profiles": named}
 
 

@@ -10,6 +10,7 @@ import json
 import sqlite3
 import threading
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,10 +32,12 @@ class Begun:
 
 
 class OpenSearches:
-    """Lists by name. Safe to share between threads and processes."""
+    """Lists by name. Safe to share between threads and processes. Where the file cannot be used,
+    nothing is remembered."""
 
     def __init__(self, path: Path) -> None:
         self._lock = threading.Lock()
+        path.parent.mkdir(parents=True, exist_ok=True)  # what cleans /tmp knows of no service
         self._db = sqlite3.connect(path, timeout=1.0, check_same_thread=False, isolation_level=None)
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = OFF")
@@ -47,7 +50,7 @@ class OpenSearches:
     def put(self, name: str, begun: Begun) -> None:
         """Remember a list, in place of an earlier one of that name."""
         row = name, time.time(), begun.version, begun.fingerprint, json.dumps(begun.ids)
-        with self._lock:
+        with self._lock, suppress(sqlite3.Error):
             self._db.execute("INSERT OR REPLACE INTO begun VALUES (?, ?, ?, ?, ?)", row)
             self._puts += 1
             if self._puts % 256 == 1:
@@ -55,7 +58,8 @@ class OpenSearches:
 
     def get(self, name: str) -> Begun | None:
         """The list of a name, None where it was forgotten."""
-        with self._lock:
+        found = None
+        with self._lock, suppress(sqlite3.Error):
             found = self._db.execute(
                 "SELECT ids, fingerprint, version FROM begun WHERE name = ? AND at > ?",
                 (name, time.time() - LIVES),

@@ -8,7 +8,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import TypeVar
 
-from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound
+from workbench.errors import CorpusDamaged, CorpusMismatch, CorpusNotFound, WorkbenchError
 from workbench.opening import open_searching
 from workbench.profiles import Profile, cache_folder
 from workbench.ranking.ranking import Ranking
@@ -17,6 +17,7 @@ from workbench.searching import Searching
 from workbench.serve.caching.memory import Kept
 from workbench.serve.caching.packed import pack, unpack
 from workbench.serve.caching.redis import RedisCache
+from workbench.serve.corpus_files import CorpusFiles
 from workbench.serve.faults import Refused
 from workbench.serve.graph.catalogue import Catalogue, open_catalogue
 from workbench.serve.graph.filters import Wanted, with_ids
@@ -132,6 +133,7 @@ class Serving:
         options: ServeOptions,
         redis: RedisCache | None = None,
         cached: Cached = lambda cache, hit: None,
+        files: CorpusFiles | None = None,
     ) -> None:
         self._cached = cached
         self.options = options
@@ -139,6 +141,9 @@ class Serving:
         self.redis = redis
         self._lock = threading.Lock()
         self._opened: Opened | None = None
+        self._files = files
+        if files is None and options.folder is not None and options.engine is None:
+            self._files = CorpusFiles(Path(options.folder))
 
     @property
     def known(self) -> Opened | None:
@@ -149,22 +154,58 @@ class Serving:
         """The corpus, opened now where it is not yet. Raises what `wb.open` raises."""
         with self._lock:
             if self._opened is None:
-                self._opened = Opened(self._open(), self.redis, self._cached)
+                self._opened = self._open()
             return self._opened
+
+    def renew(self) -> None:
+        """Open the corpus anew, beside what is answered of the state before."""
+        state = self._open()
+        with self._lock:
+            self._opened = state
+
+    def changed(self) -> bool:
+        """Whether another state is live on its cluster; files are the supervisor's to look at.
+        Raises CorpusDamaged for files that could not be opened now, and what `opened` raises."""
+        if self._files is None:
+            return self.opened().engine.replaced()
+        self._check_files()
+        return False
 
     def with_corpus(self, work: Callable[[Opened], Value]) -> Value:
         """What `work` gives of one state of the corpus. Where another one took its place before its
         files were mapped, or its version is gone from the cluster, `work` begins again."""
         state = self.opened()
         try:
-            return work(state)
+            return self._done(work, state)
         except (CorpusMismatch, CorpusNotFound) as error:
             if isinstance(error, CorpusDamaged):
                 raise
             with self._lock:
                 if self._opened is state:
-                    self._opened = Opened(self._open(), self.redis, self._cached)
-            return work(self.opened())
+                    self._opened = self._open()
+            return self._done(work, self.opened())
+
+    def explained(self, error: Exception) -> Exception:
+        """The error, or CorpusDamaged for an unforeseen one that was met over changed files."""
+        if not isinstance(error, Refused | WorkbenchError):
+            try:
+                self._check_files()
+            except CorpusDamaged as damage:
+                return damage
+        return error
+
+    def _done(self, work: Callable[[Opened], Value], state: Opened) -> Value:
+        try:
+            return work(state)
+        except Exception as error:
+            explained = self.explained(error)
+            if explained is error:
+                raise
+            raise explained from error
+
+    def _check_files(self) -> None:
+        if self._files is not None and (problem := self._files.problem()):
+            raise CorpusDamaged(f"{problem}; put it back, or run `workbench index` again")
 
     def close(self) -> None:
         """Let go of the corpus and the cache."""
@@ -174,7 +215,11 @@ class Serving:
             if self.redis is not None:
                 self.redis.close()
 
-    def _open(self) -> Searching:
+    def _open(self) -> Opened:
+        self._check_files()  # a service repairs nothing: that may take longer than a request may
+        return Opened(self._searching(), self.redis, self._cached)
+
+    def _searching(self) -> Searching:
         options = self.options
         engine = None
         if options.engine is not None:

@@ -25,12 +25,11 @@ from importlib import import_module
 from pathlib import Path
 from types import FrameType
 
-from workbench.corpus.manifest import NAME, read_manifest
 from workbench.corpus.readers import find_source
 from workbench.errors import CorpusNotFound, ServiceError
 from workbench.models.memory.hardware import cores
-from workbench.opening import INDEX
 from workbench.profiles import model_budget, set_model_budget, set_most_threads
+from workbench.serve.corpus_files import CorpusFiles
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
 from workbench.serve.worker import CHANGED, DRAIN, FAULT, run_worker, share_of_budget
@@ -75,8 +74,9 @@ class Supervisor:
         self._stop = False
         self._replace = False
         self._deaths: list[float] = []
-        self._manifest: Path | None = None
+        self._files = None if options.folder is None else CorpusFiles(Path(options.folder))
         self._seen: tuple[int, int, int] | None = None
+        self._held = ""
         self._selector = selectors.DefaultSelector()
         self._announced = False
 
@@ -88,8 +88,7 @@ class Supervisor:
         _prepare(self._options)
         for module in _wanted(self._options):
             import_module(module)  # once, and not 10 MB of each worker's own
-        self._manifest = _manifest_path(self._options)
-        self._seen = _stamp(self._manifest)
+        self._seen = None if self._files is None else self._files.stamp
         listening = listen(self._options)
         folder = Path(tempfile.mkdtemp(prefix="workbench-serve-"))
         host = f"[{self._options.host}]" if ":" in self._options.host else self._options.host
@@ -122,14 +121,22 @@ class Supervisor:
             else:
                 self._heard(key.fd)
         self._reap()
-        now = _stamp(self._manifest)
+        now = None if self._files is None else self._files.stamp
         if now != self._seen:
             self._seen = now
             self._replace = True
-        if self._replace:
+        if self._replace and not self._is_held():
             self._replace = False
             self._generation += 1
         self._balance(listening, folder)
+
+    def _is_held(self) -> bool:
+        """Whether new workers could not open the index now: those that have it open go on."""
+        problem = "" if self._files is None else self._files.problem()
+        if problem and problem != self._held:
+            _log.error("workers stay until the index can be opened: %s", problem)
+        self._held = problem
+        return bool(problem)
 
     def _balance(self, listening: socket.socket, folder: Path) -> None:
         """Begin what is missing and end what is too old, one at a time."""
@@ -172,7 +179,11 @@ class Supervisor:
             try:
                 os.close(reading)
                 self._in_child()
-                run_worker(self._options, listening, self._board, slot, folder, writing)
+                run_worker(
+                    self._options, listening, self._board, slot, folder, writing,
+                    files=None if self._options.engine is not None else self._files,
+                    first=not self._announced,
+                )  # fmt: skip
                 code = 0
             except KeyboardInterrupt:
                 code = 0
@@ -321,16 +332,16 @@ def listen(options: ServeOptions) -> socket.socket:
 
 
 def _prepare(options: ServeOptions) -> None:
-    """See that there is an index; a folder that has but a source is indexed, in a process of its
-    own, since models have threads. Raises CorpusNotFound, CorpusDamaged, ServiceError."""
+    """See that there is an index; a folder that has but a source is indexed, and what is damaged is
+    made anew, in a process of its own, since models have threads. Raises CorpusNotFound,
+    ServiceError."""
     if options.folder is None:
         return
     folder = Path(options.folder)
-    path = _manifest_path(options)
-    if path is not None and path.exists():
-        read_manifest(path.parent)
+    files = CorpusFiles(folder)
+    if files.stamp is not None and not files.problem():
         return
-    if not folder.is_dir() or find_source(folder) is None:
+    if files.stamp is None and (not folder.is_dir() or find_source(folder) is None):
         raise CorpusNotFound(
             f"{folder}: neither an index nor a source is there; run `workbench index SOURCE --into "
             "DIR` first, or check the path"
@@ -338,22 +349,4 @@ def _prepare(options: ServeOptions) -> None:
     done = run_module("workbench", ["info", str(folder.absolute())])
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["it ended"])[-1]
-        raise ServiceError(f"{folder} could not be indexed: {reason}")
-
-
-def _manifest_path(options: ServeOptions) -> Path | None:
-    """The file that a change of the corpus replaces; None on a cluster alone."""
-    if options.folder is None:
-        return None
-    folder = Path(options.folder)
-    return folder / NAME if (folder / NAME).exists() else folder / INDEX / NAME
-
-
-def _stamp(path: Path | None) -> tuple[int, int, int] | None:
-    if path is None:
-        return None
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns, found.st_size
+        raise ServiceError(f"{folder} could not be indexed or repaired: {reason}")

@@ -22,6 +22,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from workbench.errors import ClusterBusy, ClusterUnavailable, WorkbenchError
 from workbench.models.memory.budget import bytes_of
 from workbench.serve.app import make_app
+from workbench.serve.corpus_files import CorpusFiles
 from workbench.serve.gate import Gate
 from workbench.serve.metrics import Board
 from workbench.serve.options import ServeOptions
@@ -34,12 +35,11 @@ KEEP_ALIVE = 5
 """Seconds that an idle connection is kept."""
 
 LOOKS = 2.0
-"""Seconds between two questions to a cluster whether another version is live."""
+"""Seconds between two looks whether the corpus is there, and on a cluster in which version."""
 
 READY, CHANGED, FAULT = b"r", b"c", b"f"
 """What a worker tells the supervisor; a reason comes after FAULT."""
 
-AWAY = "The search cluster cannot be reached, or lost its index; the log has more."
 SWITCH = 0.001
 """Seconds a thread computes before the event loop may answer."""
 
@@ -112,24 +112,33 @@ def run_worker(
     slot: int,
     folder: Path,
     tell: int,
+    *,
+    files: CorpusFiles | None = None,
+    first: bool = True,
 ) -> None:
     """Serve until SIGTERM. `tell` is a pipe to the supervisor: READY, CHANGED where a cluster has
-    another version of the corpus than this worker opened, FAULT where there is nothing to serve."""
+    another version of the corpus than this worker opened, FAULT where there is nothing to serve.
+    The latter ends one of the first workers; a later one says so to its callers, until it is back.
+    """
     sys.setswitchinterval(SWITCH)
     signal.signal(signal.SIGHUP, signal.SIG_IGN)
     meters = board.meters(slot)
-    gate, service = make_app(options, meters, folder)
+    gate, service = make_app(options, meters, folder, files)
 
     def ready() -> None:
         meters.gauge("open", service.serving.known is not None)
         os.write(tell, READY)
 
-    if options.engine is not None and not _connected(service, tell):
-        return
-    if options.preload and not service.away:
-        preload(service)
-    if options.engine is not None:
-        threading.Thread(target=_watch, args=(service, tell), daemon=True).start()
+    try:
+        _begin(service)
+    except Exception as error:
+        if first and not isinstance(error, ClusterUnavailable | ClusterBusy):
+            if not isinstance(error, WorkbenchError):
+                raise
+            os.write(tell, FAULT + str(error).encode()[:2000])
+            return
+        service.fail(error)
+    threading.Thread(target=_watch, args=(service, tell), daemon=True).start()
     config = uvicorn.Config(
         gate,
         log_config=None,
@@ -151,38 +160,20 @@ def run_worker(
         service.close()
 
 
-def _connected(service: Service, tell: int) -> bool:
-    """Open what is on the cluster. An index that is not there or not one to search ends the worker,
-    with the reason; for a cluster that is away it waits, and is not ready."""
-    try:
+def _begin(service: Service) -> None:
+    """Connect to a cluster, and load what is wanted before the first request."""
+    if service.options.engine is not None:
         service.serving.opened()
-    except (ClusterUnavailable, ClusterBusy) as error:
-        _log.warning("%s", error)
-        service.away = AWAY
-    except WorkbenchError as error:
-        os.write(tell, FAULT + str(error).encode()[:2000])
-        return False
-    return True
+    if service.options.preload:
+        service.preload()
 
 
 def _watch(service: Service, tell: int) -> None:
-    """Say once that the cluster has another version; files are the supervisor's to look at."""
+    """See again and again whether the corpus is there, and say where its cluster has another."""
     while True:
         time.sleep(LOOKS)
-        try:
-            if service.serving.opened().engine.replaced():
-                os.write(tell, CHANGED)
-                return
-            service.away = ""
-        except WorkbenchError:  # its connection's breaker says when to try again
-            service.away = AWAY
-
-
-def preload(service: Service) -> None:
-    """Open the corpus, load the models and map the index, as a first search does."""
-    state = service.serving.opened()
-    if state.engine.manifest.papers:
-        state.bench.search("preload", 1, profile=service.profile)
+        if service.look():
+            os.write(tell, CHANGED)
 
 
 def share_of_budget(budget: str, workers: int) -> str:

@@ -15,12 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from workbench.corpus.analysis import fold_name
-from workbench.corpus.database import Database
 from workbench.engines.base import Engine
 from workbench.records import Filters
 from workbench.serve.faults import Refused
 from workbench.serve.graph.boolean import Node, Not, Term, within
-from workbench.serve.graph.catalogue import FORMAT, every_paper, made_once
+from workbench.serve.graph.catalogue import FORMAT, LookUps, every_paper, made_once
 
 PAGE = 1000
 MOST_SPELLINGS = 64
@@ -69,7 +68,7 @@ class Matches:
     """The full-text index of one state of a corpus. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path)
+        self._db = LookUps(path)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 from filelock import FileLock
@@ -60,11 +61,33 @@ class Author:
     papers: int
 
 
+class LookUps:
+    """One file of look-ups. One that is damaged is removed, and CorpusMismatch says that the corpus
+    is to be opened again, which makes it anew. Safe to share between threads."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._db = Database(path)
+
+    def rows(self, statement: str, parameters: Sequence[Any] = ()) -> list[Any]:
+        """All rows of an answer."""
+        try:
+            return self._db.rows(statement, parameters)
+        except CorpusDamaged as error:
+            with suppress(OSError):
+                self._path.unlink(missing_ok=True)
+            raise CorpusMismatch(f"{self._path} was damaged; it is made anew") from error
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._db.close()
+
+
 class Catalogue:
     """The look-ups of one state of a corpus. Safe to share between threads."""
 
     def __init__(self, path: Path) -> None:
-        self._db = Database(path)
+        self._db = LookUps(path)
 
     def close(self) -> None:
         """Let go of the file."""

@@ -20,7 +20,7 @@ class Error(Body):
 
 
 class Message(Body):
-    """403, 500, 504."""
+    """403, 500, 503, 504."""
 
     message: str
 
@@ -200,7 +200,10 @@ FAULTS: dict[int, tuple[type[Body], str]] = {
     500: (Message, "A fault of the service; its log has the request's id."),
     504: (Message, "It took longer than a request may."),
 }
-"""Every answer other than 200 that a path can give: its body, and when."""
+"""Every answer other than 200 that a path of the API can give: its body, and when."""
+
+UNAVAILABLE = "The index, its cluster or what it needs is away, gone or damaged."
+"""503, of the workbench's own paths."""
 
 
 def described(about: str, content: dict[str, Any] | None = None) -> dict[int | str, dict[str, Any]]:

@@ -96,6 +96,13 @@ class AttachedEngine(Engine):
         """Whether the dense arm looks at every vector."""
         return self.index.vectors is None or self.index.vectors.exact
 
+    def replaced(self) -> bool:
+        """Whether the name stands for another index now, or for one that was made anew."""
+        path, only = f"/{self.index.name}/_settings", {"filter_path": "*.settings.index.uuid"}
+        found = self._connection.call("GET", path, params=only)
+        uuids = {str(body["settings"]["index"]["uuid"]) for body in found.values()}
+        return uuids != {self.index.uuid}
+
     def close(self) -> None:
         self._connection.close()
 

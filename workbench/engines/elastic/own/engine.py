@@ -101,7 +101,10 @@ class ElasticEngine(Engine):
         return [stored.paper for stored in StoredPapers(self._connection, version).several(ids)]
 
     def replaced(self) -> bool:
-        return live_names(self._connection) not in (set(), {self.live.name})
+        names = live_names(self._connection)
+        if not names:
+            raise CorpusNotFound(f"{self._connection.where}: no index of that name any more")
+        return names != {self.live.name}
 
     @property
     def exact(self) -> bool:
