@@ -1,4 +1,4 @@
-"""The lock file: every version is pinned, and the oldest Python that the project admits takes it."""
+"""The lock file: all versions are pinned, and the oldest Python that is admitted takes each."""
 
 from __future__ import annotations
 
