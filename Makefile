@@ -8,6 +8,9 @@ READY := $(VENV)/.ready
 NOTEBOOK := notebooks/01_search_your_papers.ipynb
 # The notebook on Elasticsearch is run for the site where a server is named.
 NOTEBOOKS := $(filter-out $(if $(WORKBENCH_ES_URL),,%elasticsearch.ipynb),$(wildcard notebooks/*.ipynb))
+# The newest that Python 3.11.0 takes, and what it needs besides: Debian 12 has 3.11.2.
+OLDEST := "pymdown-extensions<13" "soupsieve<3"
+BEFORE_3_11_3 := async-timeout==5.0.1 ; python_full_version < "3.11.3"
 LAB_FLAGS := $(if $(or $(DISPLAY),$(WAYLAND_DISPLAY),$(filter Darwin,$(shell uname))),,--no-browser) \
              $(if $(filter 0,$(shell id -u)),--allow-root)
 
@@ -62,12 +65,12 @@ screenshots: $(READY)  ## Take the README's pictures anew
 
 lock:  ## Write the lock files anew from pyproject.toml
 	rm -rf build/lock && $(PYTHON) -m venv build/lock
-	build/lock/bin/python -m pip install --quiet ".[test,docs]"
+	build/lock/bin/python -m pip install --quiet ".[test,docs]" $(OLDEST)
 	build/lock/bin/python -m pip freeze --exclude paper-search-workbench \
-	  | sed 's/+cpu$$//' > requirements.lock
-	build/lock/bin/python -m pip install --quiet ".[test,docs,bench]"
+	  | sed 's/+cpu$$//; /^attrs==/i $(BEFORE_3_11_3)' > requirements.lock
+	build/lock/bin/python -m pip install --quiet ".[test,docs,bench]" $(OLDEST)
 	build/lock/bin/python -m pip freeze --exclude paper-search-workbench \
-	  | sed 's/+cpu$$//' > benchmarks/requirements.lock
+	  | sed 's/+cpu$$//; /^attrs==/i $(BEFORE_3_11_3)' > benchmarks/requirements.lock
 	rm -rf build
 
 clean:  ## Remove what was built here: .venv, indexes of the sample corpus, caches

@@ -1,12 +1,15 @@
 """Experiments: what recording costs, reruns in fresh processes, writers at once, a grid, a table.
 
-Beside the grid, one `evaluate` a setting on the same corpus, as one does without a cache; and ranx,
-which is given our retrieval. Each part prints when it is done; `--only` takes some of them.
+Beside the grid, one `evaluate` a setting on the same corpus, as one does without a cache; and ranx
+and PyTerrier, which are given our retrieval. Each part prints when it is done; `--only` takes some
+of them.
 """
 
 from __future__ import annotations
 
+import functools
 import json
+import operator
 import os
 import shutil
 import statistics
@@ -39,12 +42,18 @@ import workbench as wb
 from workbench.experiments.evaluating import Collection, retrieve
 from workbench.experiments.experiment import list_experiments
 from workbench.experiments.store import ExperimentStore
-from workbench.studies import systems
+from workbench.studies import measuring
 
 Judged = tuple[list[wb.Query], list[wb.Judgment]]
 LANDMARKS = ROOT / "data" / "landmarks"
-RANX_SETTINGS = 8
-"""Of the grid, that ranx measures: a setting takes it as long as ours take together."""
+OTHERS_SETTINGS = 8
+"""Of the grid, that other libraries measure: a setting takes them as long as many of ours."""
+
+Scores = dict[str, dict[str, float]]
+Runs = dict[str, Scores]
+"""By signal, query and paper."""
+
+Grades = dict[str, dict[str, int]]
 
 PARTS = ("recording", "grid", "compare", "reruns", "writers", "table")
 
@@ -142,8 +151,8 @@ def _grid(folder: Path, judged: Judged, settings: int, few: int) -> Iterator[Fig
     row(
         f"{settings} evaluations", f"{apart:.1f} s", f"from {few}; {same} of {few} the same numbers"
     )
-    found, best = _in_process(_ranx, folder, judged, profiles)
-    row("ranx: fuse and evaluate", f"{found:.1f} s", best)
+    for cells in _in_process(_others, folder, judged, profiles):
+        row(*cells)
     yield Figure("a grid, times as fast as evaluations", apart / together, 10.0, "x", least=True)
     yield Figure("points of the grid with the same numbers", float(same), float(few), least=True)
 
@@ -189,58 +198,104 @@ def _side_by_side(folder: Path, judged: Judged, few: int) -> Iterator[Figure]:
     """Four systems that retrieve differently, one after the other and side by side."""
     asked = [wb.Profile(n_retrieval=n) for n in (40, 60, 100, 120)]
     chosen = judged[0][:few]
-    usual, means = systems.SIDE_BY_SIDE, []
+    usual, means = measuring.SIDE_BY_SIDE, []
     with wb.open(folder, progress=False) as bench:
         for query in chosen:
             bench.subject.embedder.encode_query(query.text)
         for at_once in (1, usual, usual, 1):
             shutil.rmtree(folder / "experiments", ignore_errors=True)
-            systems.SIDE_BY_SIDE = at_once
+            measuring.SIDE_BY_SIDE = at_once
             started = time.perf_counter()
             found = wb.compare(asked, chosen, judged[1], bench=bench, progress=False)
             spent = time.perf_counter() - started
             row(f"four systems, {at_once} at once, {len(chosen)} queries", f"{spent:.1f} s")
             means.append({label: report.metrics for label, report in found.reports.items()})
-    systems.SIDE_BY_SIDE = usual
+    measuring.SIDE_BY_SIDE = usual
     same = sum(each == means[0] for each in means)
     yield Figure("comparisons with the same numbers", float(same), float(len(means)), least=True)
 
 
-def _ranx(folder: Path, judged: Judged, profiles: list[wb.Profile]) -> tuple[float, str]:
-    """ranx's way: one retrieval, a run a signal, fused and evaluated anew for each setting. It
-    keeps no records, gives no intervals, and takes each run's own papers. Seconds, and a remark."""
-    try:
-        import ranx
-    except ImportError:
-        return float("nan"), "not installed: pip install -e '.[bench]'"
+def _others(folder: Path, judged: Judged, profiles: list[wb.Profile]) -> list[tuple[str, ...]]:
+    """Other libraries' way, a row each: one retrieval of ours, a run a signal, of each paper its
+    best passage's value; fused and evaluated anew for each setting. They keep no records, give no
+    intervals, and differ in their numbers, since each signal takes its own best passage."""
     with wb.open(folder, progress=False) as bench:
         bench.search(judged[0][0].text)
         started = time.perf_counter()
         collection = Collection.of(*judged)
         found = list(retrieve(bench.subject, collection, bench.profile))
         retrieved = time.perf_counter() - started
-    qrels = ranx.Qrels({query.id: collection.grades[query.id] for query, _ in found})
-    signals = found[0][1].signals
-    runs = []
+    few, signals = profiles[:OTHERS_SETTINGS], found[0][1].signals
+    runs: dict[str, Scores] = {}
     for signal in signals:
-        scores: dict[str, dict[str, float]] = {}
+        runs[signal] = {}
         for query, each in found:
             best = np.maximum.reduceat(each.column(signal), each.paper_starts)
             papers = each.paper_ids[each.paper_starts].tolist()
-            scores[query.id] = dict(zip(papers, best.tolist(), strict=True))
-        runs.append(ranx.Run(scores, name=signal))
+            runs[signal][query.id] = dict(zip(papers, best.tolist(), strict=True))
+    grades = {query.id: collection.grades[query.id] for query, _ in found}
+    texts = {query.id: query.text for query, _ in found}
+    rows = []
+    for name, measured in (
+        ("ranx: fuse, evaluate", lambda: _ranx(runs, grades, few)),
+        ("PyTerrier: Experiment of sums", lambda: _pyterrier(runs, grades, texts, few)),
+    ):
+        try:
+            spent, best = measured()
+        except ImportError as problem:
+            rows.append((name, "", f"not here ({problem})"))
+            continue
+        whole = spent * len(profiles) / len(few) + retrieved
+        rows.append((name, f"{whole:.1f} s", f"from {len(few)} settings, best nDCG@10 {best:.4f}"))
+    return rows
+
+
+def _ranx(runs: Runs, grades: Grades, profiles: list[wb.Profile]) -> tuple[float, float]:
+    """Seconds, compiled before, and the highest nDCG@10."""
+    import ranx
+
+    qrels = ranx.Qrels(grades)
+    made = [ranx.Run(scores, name=signal) for signal, scores in runs.items()]
 
     def measured(profile: wb.Profile) -> float:
-        weights = tuple(profile.weights.get(signal, 0.0) for signal in signals)
-        run = ranx.fuse(runs, norm="min-max", method="wsum", params={"weights": weights})
+        weights = tuple(profile.weights.get(signal, 0.0) for signal in runs)
+        run = ranx.fuse(made, norm="min-max", method="wsum", params={"weights": weights})
         return float(ranx.evaluate(qrels, run, "ndcg@10"))
 
-    measured(profiles[0])  # compiled
+    measured(profiles[0])
     started = time.perf_counter()
-    few = profiles[:RANX_SETTINGS]
-    highest = max(map(measured, few))
-    spent = (time.perf_counter() - started) * len(profiles) / len(few) + retrieved
-    return spent, f"from {len(few)} settings, best nDCG@10 {highest:.4f}; compiled before"
+    highest = max(map(measured, profiles))
+    return time.perf_counter() - started, highest
+
+
+def _pyterrier(
+    runs: Runs, grades: Grades, texts: dict[str, str], profiles: list[wb.Profile]
+) -> tuple[float, float]:
+    """Seconds and the highest nDCG@10 of one `Experiment`. Its sums take scores as they are, so
+    they are normalised before, which is not counted; it needs no Java here."""
+    import pandas as pd
+    import pyterrier as pt
+
+    parts = []
+    for scores in runs.values():
+        rows = []
+        for query, found in scores.items():
+            low, high = min(found.values()), max(found.values())
+            span = (high - low) or 1.0
+            rows += [(query, texts[query], p, (score - low) / span) for p, score in found.items()]
+        frame = pd.DataFrame(rows, columns=["qid", "query", "docno", "score"])
+        parts.append(pt.Transformer.from_df(pt.model.add_ranks(frame)))
+    systems = []
+    for profile in profiles:
+        weights = [profile.weights.get(signal, 0.0) for signal in runs]
+        weighed = [part * weight for part, weight in zip(parts, weights, strict=True) if weight]
+        systems.append(functools.reduce(operator.add, weighed))
+    topics = pd.DataFrame(texts.items(), columns=["qid", "query"])
+    judged = [(query, p, grade) for query, given in grades.items() for p, grade in given.items()]
+    qrels = pd.DataFrame(judged, columns=["qid", "docno", "label"])
+    started = time.perf_counter()
+    found = pt.Experiment(systems, topics, qrels, eval_metrics=["ndcg_cut_10"])
+    return time.perf_counter() - started, float(found["ndcg_cut_10"].max())
 
 
 def _reruns(work: Path, reruns: int) -> Iterator[Figure]:

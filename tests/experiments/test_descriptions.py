@@ -127,40 +127,71 @@ def test_the_header_of_a_run_is_what_repro_eval_reads(
     assert "".join(lines[end + 1 :]) == (folder / "run.trec").read_text("utf-8")
 
 
-@pytest.mark.parametrize(
-    "organisation", ["", "University of X", "University of X https://x.example"]
-)
+@pytest.fixture(scope="module")
+def terms() -> dict[str, str]:
+    """RO-Crate's JSON-LD context, as rocrate brings it: term -> IRI, and nothing nested."""
+    from rocrate.vocabs import RO_CRATE
+
+    found: dict[str, str] = RO_CRATE["@context"]
+    return found
+
+
+def expanded(graph: list[dict[str, Any]], terms: dict[str, str]) -> set[str]:
+    """The IRIs of all types and properties. JSON-LD drops a key that its context lacks without a
+    word; each reference must lead to an entity, or out of the crate."""
+    ids = {entity["@id"] for entity in graph}
+    assert len(ids) == len(graph)
+    found = set()
+    for entity in graph:
+        found.add(terms[entity["@type"]])
+        for name, value in entity.items():
+            if name.startswith("@"):
+                continue
+            found.add(terms[name])
+            for each in value if isinstance(value, list) else [value]:
+                assert isinstance(each, str) or set(each) == {"@id"}
+                assert isinstance(each, str) or each["@id"] in ids or "://" in each["@id"]
+    return found
+
+
 def test_a_crate_says_what_the_profile_wants_and_recommends(
     bench: Workbench, judged: Judged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
-    organisation: str,
+    terms: dict[str, str],
 ) -> None:  # fmt: skip
-    """What rocrate-validator asks for in Process Run Crate 0.5, which needs the network."""
+    """What the shapes of rocrate-validator ask for in RO-Crate 1.1 and Process Run Crate 0.5."""
     from rocrate.rocrate import ROCrate
 
-    monkeypatch.setenv("WORKBENCH_AFFILIATION", organisation)
-    folder = measured(bench, judged).export(tmp_path / "out")
-    crate = ROCrate(folder)
-    files = {each.id for each in crate.get_entities() if each.type == "File"}
-    assert files == {
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_file() and path.name != "ro-crate-metadata.json"
-    }
-    action, root = crate.get("#evaluation"), crate.root_dataset
-    assert {each.id for each in action["object"]} == {"queries.jsonl", "qrels.txt", "profile.toml"}
-    assert action["instrument"].id.startswith("https://")
-    assert action["instrument"].type == "SoftwareApplication"
-    assert action["actionStatus"] == "http://schema.org/CompletedActionStatus"
-    assert root["conformsTo"].id.endswith("/process/0.5")
-    assert root["mentions"].id == "#evaluation"
-    publisher, person = root.get("publisher"), action["agent"]
-    assert (publisher is None) == (not organisation)
-    if organisation:
-        assert person["affiliation"].id == publisher.id
-        assert (publisher.type, publisher["name"]) == ("Organization", "University of X")
-        url = organisation.partition("X")[2].strip()
-        assert publisher.get("url", "") == url
-        assert publisher.id == (url or "#organisation")
-    graph = json.loads((folder / "ro-crate-metadata.json").read_text("utf-8"))["@graph"]
-    ids = [each["@id"] for each in graph]
-    assert len(set(ids)) == len(ids)
+    measurement = measured(bench, judged)
+    for place, organisation in enumerate(
+        ("", "University of X", "University of X https://x.example")
+    ):
+        monkeypatch.setenv("WORKBENCH_AFFILIATION", organisation)
+        folder = measurement.export(tmp_path / str(place))
+        crate = ROCrate(folder)
+        files = {each.id for each in crate.get_entities() if each.type == "File"}
+        assert files == {
+            path.relative_to(folder).as_posix()
+            for path in folder.rglob("*")
+            if path.is_file() and path.name != "ro-crate-metadata.json"
+        }
+        action, root = crate.get("#evaluation"), crate.root_dataset
+        read = {"queries.jsonl", "qrels.txt", "profile.toml"}
+        assert {each.id for each in action["object"]} == read
+        assert action["instrument"].id.startswith("https://")
+        assert action["instrument"].type == "SoftwareApplication"
+        assert action["actionStatus"] == "http://schema.org/CompletedActionStatus"
+        assert root["conformsTo"].id.endswith("/process/0.5")
+        assert root["mentions"].id == "#evaluation"
+        publisher, person = root.get("publisher"), action["agent"]
+        assert (publisher is None) == (not organisation)
+        if organisation:
+            assert person["affiliation"].id == publisher.id
+            assert (publisher.type, publisher["name"]) == ("Organization", "University of X")
+            url = organisation.partition("X")[2].strip()
+            assert publisher.get("url", "") == url
+            assert publisher.id == (url or "#organisation")
+        told = json.loads((folder / "ro-crate-metadata.json").read_text("utf-8"))
+        assert told["@context"] == "https://w3id.org/ro/crate/1.1/context"
+        found = expanded(told["@graph"], terms)
+        assert "http://schema.org/CreateAction" in found
+        assert all(iri.startswith(("http://schema.org/", "http://purl.org/dc/")) for iri in found)

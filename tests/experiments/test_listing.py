@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from tests.experiments.conftest import METRICS
 from tests.widgets.conftest import Page
 from workbench.cli.app import app
-from workbench.errors import ExperimentError
+from workbench.errors import CorpusNotFound, ExperimentError
 from workbench.experiments.experiment import list_experiments
 from workbench.experiments.listing import ExperimentTable
 from workbench.experiments.store import ExperimentStore
@@ -112,3 +112,5 @@ def test_the_commands_list_diff_export_and_report(
     done = run.invoke(app, ["report", "latest", "--corpus", str(bench.folder), "--out", str(page)])
     assert done.exit_code == 0
     assert ids[1] in page.read_text("utf-8")
+    with pytest.raises(CorpusNotFound, match="no such folder"):
+        run.invoke(app, ["experiments", "nowhere"], catch_exceptions=False)

@@ -239,7 +239,7 @@ HOSTILE = {
     "\ufeffUrchins \U0001f41f graze kelp \ud7a3 \u1112\u1161\u11ab. Kelp e\u0301\u0302 grows.",
     "quotes": "\u201cKelp,\u201d he said, \u201cis \u2018food\u2019 for urchins.\u201d "
     '\u00abKelp forests\u00bb are "\'"kelp"\'" [1] *rich* `and` {deep}.',
-    "long": "Kelp forests feed many urchins every year. " * 4651,
+    "long": "Kelp forests feed many urchins every year. " * 100,
     "endless": "kelp forest urchin " * 500,
     "first": f"{SAME} Urchins eat it.",
     "second": f"A start. {SAME}",
@@ -276,7 +276,8 @@ def test_hostile_papers_are_quoted_as_they_are(hostile: Workbench, question: str
         assert answer.audit().sentences == answer.audit().verbatim
         assert "<script" not in answer._repr_html_()
         assert "<b>kelp" not in answer._repr_html_()
-        str(answer), answer.to_markdown(), answer.to_bibtex(), answer.to_frame()
+        assert "] . Kelp" not in str(answer)  # these papers have no authors, venue and year
+        answer.to_markdown(), answer.to_bibtex(), answer.to_frame()
 
 
 def test_the_same_sentence_belongs_to_each_paper(hostile: Workbench) -> None:

@@ -1,10 +1,11 @@
-"""Made papers and questions, whatever is in them: nothing raises, every quote is at its place."""
+"""Made papers and questions, whatever is in them, 200,000 characters too: nothing raises, every
+quote is at its place."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from tests.corpus.fakes import FakeEmbedder
@@ -32,6 +33,7 @@ QUESTIONS = st.builds(
 
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(TEXTS, min_size=1, max_size=5), QUESTIONS, st.integers(10, 600))
+@example([f"{PIECES[0]} " * 5300, "kelp urchin " * 16_700], "What feeds urchins?", 600)
 def test_whatever_is_asked_of_whatever_is_there(
     texts: list[str], question: str, words: int
 ) -> None:

@@ -27,8 +27,8 @@ from workbench.experiments.experiment import Experiment
 from workbench.ranking.weights import ranked_papers
 from workbench.records import Candidates, Judgment, Query
 from workbench.session import Workbench
-from workbench.studies import systems
-from workbench.studies.systems import tie_range
+from workbench.studies import measuring
+from workbench.studies.measuring import tie_range
 from workbench.system.deadline import check_deadline
 
 Judged = tuple[list[Query], list[Judgment]]
@@ -67,6 +67,7 @@ def test_systems_of_every_kind_stand_side_by_side(
     assert found.comparison is not None
     assert "baseline" in str(found)
     assert found._repr_html_()
+    assert "-0.0000" not in str(wb.compare([bench, bench], *judged, bench=bench, progress=False))
     assert found.to_dict()["baseline"] == "default"
 
 
@@ -82,22 +83,24 @@ def test_a_failing_system_is_recorded_and_the_others_finish(
 
     monkeypatch.setattr(CandidateBatch, "rank", broken)
     asked: dict[str, Any] = {"a": {"bm25": 0.5}, "b": {"bm25": 1}, "c": {"dense": 1}}
+    asked["like a"] = asked["a"]
     found = wb.compare(asked, *judged, METRICS, bench=bench, progress=False, baseline="c")
-    assert list(found.reports) == ["a", "c"]
+    assert list(found.reports) == ["a", "c", "like a"]
+    assert [outcome.reused for outcome in found.outcomes] == [False, False, False, True]
     assert "the disk of the other lab" in found.failures["b"]
     assert "b failed: RuntimeError" in str(found)
     [row] = bench.experiments().filter(failed=True).rows
     assert row.error == "RuntimeError: the disk of the other lab"
     monkeypatch.undo()
     again = wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
-    assert {o.label: o.reused for o in again.outcomes} == {"a": True, "b": False, "c": True}
+    assert [outcome.reused for outcome in again.outcomes] == [True, False, True, True]
     assert again["a"].per_query.equals(found["a"].per_query)
 
 
 KILLED = """
 import os, sys
 from workbench.experiments import blobs, database
-from workbench.studies import systems
+from workbench.studies import measuring
 import workbench as wb
 def counting(owner, name):
     usual = getattr(owner, name)
@@ -108,8 +111,9 @@ def counting(owner, name):
             os.kill(os.getpid(), 9)
         return usual(*given, **options)
     setattr(owner, name, step)
-for owner, name in ((systems, "_own"), (systems.Retrieval, "_retrieve"), (blobs, "replace_bytes"),
-                    (systems.CandidateBatch, "rank"), (database.ExperimentDatabase, "add")):
+for owner, name in ((measuring, "_own"), (measuring.Retrieval, "_retrieve"),
+                    (blobs, "replace_bytes"), (measuring.CandidateBatch, "rank"),
+                    (database.ExperimentDatabase, "add")):
     counting(owner, name)
 bench = wb.open(sys.argv[1], progress=False)
 for query in wb.read_queries(sys.argv[2]):  # known to the children, who are spared the model
@@ -202,22 +206,22 @@ def test_what_retrieves_differently_runs_side_by_side_on_the_same_queries(
 ) -> None:
     both = threading.Barrier(2, timeout=60)  # one after the other would wait here for ever
     met: set[int] = set()
-    usual = systems.Retrieval.__iter__
+    usual = measuring.Retrieval.__iter__
 
     def meeting(self: Any) -> Any:
         met.add(both.wait())
         return usual(self)
 
-    monkeypatch.setattr(systems.Retrieval, "__iter__", meeting)
+    monkeypatch.setattr(measuring.Retrieval, "__iter__", meeting)
     encoded: list[str] = []
     kind = type(bench.subject.embedder)
-    encode = kind.encode_query
+    remembered = kind._remembered
 
-    def counted(self: Any, text: str) -> Any:
+    def counted(self: Any, text: str, encode: Any) -> Any:
         encoded.append(text)
-        return encode(self, text)
+        return remembered(self, text, encode)
 
-    monkeypatch.setattr(kind, "encode_query", counted)
+    monkeypatch.setattr(kind, "_remembered", counted)
     asked = [wb.Profile(n_retrieval=5), wb.Profile(n_retrieval=60)]
     found = wb.compare(asked, *judged, METRICS, bench=bench, progress=False)
     assert met == {0, 1}
@@ -236,7 +240,7 @@ def test_what_retrieves_differently_runs_side_by_side_on_the_same_queries(
 def test_ctrl_c_ends_all_and_what_was_measured_stays(
     bench: Workbench, judged: Judged, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    usual, pause = systems._own, threading.Event()
+    usual, pause = measuring._own, threading.Event()
 
     def interrupted(system: Any, *given: Any) -> Any:
         if system.label == "b":
@@ -246,7 +250,7 @@ def test_ctrl_c_ends_all_and_what_was_measured_stays(
                 pause.wait(0.01)
         return usual(system, *given)
 
-    monkeypatch.setattr(systems, "_own", interrupted)
+    monkeypatch.setattr(measuring, "_own", interrupted)
     asked: dict[str, Any] = {"a": {"bm25": 0.5}, "b": {"bm25": 1}, "c": {"dense": 1}}
     # A job in a shell's background ignores the signal.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

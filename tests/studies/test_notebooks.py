@@ -78,11 +78,13 @@ def test_a_failure_anywhere_is_told_and_kept(tmp_path: Path, source: str, said: 
 
 
 def test_the_command_of_a_failing_notebook_exits_1(tmp_path: Path) -> None:
-    path = written(tmp_path / "fails.ipynb", "raise SystemError('no')")
-    done = run("notebook", "run", path)
+    path = written(
+        tmp_path / "fails.ipynb", "n = 1\ncorpus: str = 'mine'", "raise SystemError('no')"
+    )
+    done = run("notebook", "run", path, "-p", "n=2")
     assert done.returncode == 1
     assert "SystemError" in done.stderr
-    assert "Kept: " in done.stdout
+    assert f"Kept: {tmp_path / 'mine' / 'experiments'}" in done.stdout.replace("\n", "")
 
 
 def test_parameters_are_checked_before_anything_runs(tmp_path: Path) -> None:

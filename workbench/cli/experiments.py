@@ -30,9 +30,13 @@ def experiments(
     as_json: AsJson = False,
 ) -> None:
     """List what was measured on a corpus."""
+    from workbench.corpus.faults import is_folder
+    from workbench.errors import CorpusNotFound
     from workbench.experiments.experiment import list_experiments
     from workbench.experiments.store import FOLDER, ExperimentStore
 
+    if not is_folder(folder):
+        raise CorpusNotFound(f"{folder}: no such folder; give a corpus")
     found = list_experiments(ExperimentStore(folder / FOLDER), metric).filter(tag=tag)
     found = found.sort(sort) if sort else found
     if as_json:

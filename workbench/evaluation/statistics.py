@@ -7,6 +7,8 @@ p value is two-sided. All functions raise EvaluationError for no values or value
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -15,6 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from workbench.errors import EvaluationError
 
 Vector = NDArray[np.float64]
+Matrix = NDArray[np.float64]
 
 ROUNDING = 1e-12
 """Differences and spreads up to this size are rounding noise: metrics are sums of a few terms."""
@@ -49,14 +52,12 @@ def mean_interval(
     if sample.min() < -ROUNDING or sample.max() > 1.0 + ROUNDING:
         return _student(sample, level)
     mean = float(sample.mean())
-    rng = np.random.default_rng(seed)
-    size = len(sample)
     # In order of size, so that the order of the queries does not matter.
     ordered = np.sort(np.clip(sample, 0.0, 1.0))
     seen, unseen = [], []
-    for rows in _blocks(resamples, size + 1):
-        weights = rng.standard_exponential((rows, size + 1))
-        weights /= weights.sum(axis=1, keepdims=True)
+    width = len(sample) + 1
+    one_block = resamples * width <= _CELLS
+    for weights in (_kept_weights if one_block else _weights)(resamples, width, seed):
         seen.append(np.einsum("ij,j->i", weights[:, :-1], ordered))
         unseen.append(weights[:, -1])
     least, tail = np.concatenate(seen), (1.0 - level) / 2.0
@@ -228,6 +229,21 @@ def _reached(flip: NDArray[np.integer], values: Vector) -> int:
     sums = 2.0 * np.einsum("ij,j->i", flip.astype(np.float64), values) - total
     tolerance = ROUNDING * float(np.abs(values).sum())
     return int((np.abs(sums) >= abs(total) - tolerance).sum())
+
+
+def _weights(resamples: int, width: int, seed: int) -> Iterator[Matrix]:
+    """Rows of random weights that sum to 1, block by block, shape (rows, width)."""
+    rng = np.random.default_rng(seed)
+    for rows in _blocks(resamples, width):
+        weights = rng.standard_exponential((rows, width))
+        weights /= weights.sum(axis=1, keepdims=True)
+        yield weights
+
+
+@lru_cache(maxsize=1)
+def _kept_weights(resamples: int, width: int, seed: int) -> list[Matrix]:
+    """The same at once, kept: all metrics of a report, and all settings of a grid, ask for them."""
+    return list(_weights(resamples, width, seed))
 
 
 def _blocks(count: int, width: int) -> list[int]:

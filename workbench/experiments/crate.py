@@ -51,7 +51,7 @@ def ro_crate(
         "author": {"@id": "#person"},
         **({"publisher": of_it} if organisation else {}),
     }
-    versions = experiment.document["machine"]["versions"]
+    machine = experiment.document["machine"]
     action = {
         "@id": "#evaluation",
         "@type": "CreateAction",
@@ -79,7 +79,7 @@ def ro_crate(
             "@type": "SoftwareApplication",
             "name": "Paper Search Workbench",
             "url": SOFTWARE,
-            "softwareVersion": versions.get("paper-search-workbench", ""),
+            "softwareVersion": machine["versions"].get("paper-search-workbench") or machine["code"],
         },
         {"@id": "#person", "@type": "Person", "name": person,
          **({"affiliation": of_it} if organisation else {})},

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
@@ -36,8 +35,7 @@ from workbench.experiments.candidates import (
     retrieval_key,
 )
 from workbench.experiments.machine import code_fingerprint
-from workbench.models.embedders.base import Embedder
-from workbench.models.memory.hardware import cores
+from workbench.models.embedders.base import Embedder, LazyEmbedder
 from workbench.profiles import Profile
 from workbench.ranking.retriever import Retriever
 from workbench.ranking.weights import ranked_papers
@@ -129,7 +127,8 @@ class Retrieval:
 
     Iterate once. `queries` are complete with terms and vectors, `digests` has 8 bytes a query,
     after the iteration. `key` is "" where the engine cannot tell its content; `tables` names those
-    of a record that all measurements of this retrieval share, once they are kept.
+    of a record that all measurements of this retrieval share, once they are kept. With `later` its
+    candidates go into the cache only by `keep`.
     """
 
     subject: Subject
@@ -137,11 +136,13 @@ class Retrieval:
     profile: Profile
     cache: CandidateCache | None
     progress: bool
+    later: bool = False
     key: str = ""
     reused: bool = False
     digests: dict[str, bytes] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)
     tables: dict[str, str] = field(default_factory=dict)
+    _gathered: Gathering = field(default_factory=Gathering)
 
     def __repr__(self) -> str:
         return f"Retrieval({len(self.queries)} queries)"
@@ -154,15 +155,20 @@ class Retrieval:
     def __iter__(self) -> Iterator[tuple[Query, Candidates]]:
         found = self._known()
         self.reused = found is not None
-        gathered = Gathering()
         pairs = self._retrieve() if found is None else zip(self.queries, found, strict=True)
         for query, candidates in pairs:
             self.digests[query.id] = digest_of_candidates(candidates)
             if not self.reused:
-                gathered.add(candidates)
+                self._gathered.add(candidates)
             yield query, candidates
-        if self.cache is not None and self.key and not self.reused and gathered.found:
-            self.cache.put(self.key, gathered.found)
+        if not self.later:
+            self.keep()
+
+    def keep(self) -> None:
+        """Put what was found into the cache, where there is one."""
+        found, self._gathered.found = self._gathered.found, None
+        if self.cache is not None and self.key and found:
+            self.cache.put(self.key, found)
 
     def _known(self) -> list[Candidates] | None:
         if self.cache is None or not self.subject.digests:
@@ -206,17 +212,20 @@ def prepare(subject: Subject, queries: Sequence[Query], *, progress: bool = Fals
     """The queries with terms and vectors, in order. Raises QueryError with the query's id."""
     from workbench.system.progress import tqdm
 
-    def one(query: Query) -> Query:
+    ready = []
+    for query in queries:
         with naming(query):
-            return subject.retriever.prepare(query.text, query.id)
-
-    with ThreadPoolExecutor(cores()) as pool:
-        ready = pool.map(one, queries)
-        bar = tqdm(
-            ready, total=len(queries), desc="Encoding queries", unit="", delay=2,
-            disable=not progress,
-        )  # fmt: skip
-        return list(bar)
+            ready.append(subject.retriever.analyse(query.text, query.id))
+    texts = [query.text for query in ready]
+    embedder = subject.embedder
+    if isinstance(embedder, LazyEmbedder):
+        vectors = embedder.encode_queries(texts)
+    else:
+        vectors = map(embedder.encode_query, texts)
+    bar = tqdm(
+        vectors, total=len(texts), desc="Encoding queries", unit="", delay=2, disable=not progress
+    )
+    return [replace(query, vector=vector) for query, vector in zip(ready, bar, strict=True)]
 
 
 def retrieve(

@@ -74,7 +74,8 @@ class Experiment(KeptExperiment):
             opened = self.document.get("corpus", {}).get("opened", "")
             raise ExperimentError(
                 f"experiment {self.id} was made on {opened or 'no corpus'}, which is not open here;"
-                " open the corpus and take the experiment from it: wb.open(PATH).experiments()[ID]"
+                " open the corpus where it is now: wb.open_experiment(THIS, PATH), or `workbench "
+                "rerun THIS --corpus PATH`"
             )
         return subject
 

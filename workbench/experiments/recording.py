@@ -285,7 +285,7 @@ def corpus_facts(subject: Subject, content: str) -> dict[str, Any]:
     """What was searched, in plain values; `content` as of `content_table`."""
     manifest = subject.engine.manifest
     return {
-        "opened": str(subject.opened),
+        "opened": str(subject.opened.absolute()),
         "engine": subject.engine.fingerprint,
         "fingerprint": manifest.fingerprint,
         "papers": manifest.papers,

@@ -339,7 +339,9 @@ def _lines(answer: Answer) -> list[str]:
     for paper_id in answer.paper_ids:
         facts = answer.papers[paper_id]
         marks = "".join(f"[{q.id[1:]}]" for q in answer.quotes if q.paper_id == paper_id)
-        lines.append(f"{marks} {place(facts)}. {facts.title} ({facts.id})")
+        where = place(facts)
+        told = (marks, where and f"{where}.", facts.title, f"({facts.id})")
+        lines.append(" ".join(part for part in told if part))
     return [*lines, *answer.notes]
 
 

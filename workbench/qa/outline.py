@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -167,25 +168,29 @@ def _headings(groups: Sequence[Sequence[Quote]], asked: Asked) -> list[str]:
 def _phrases(quotes: Sequence[Quote]) -> dict[str, tuple[float, str]]:
     """Phrases by their stems: the sum of their worth over the quotes that have them (in each the
     best), and their first wording."""
-    analyser = Analyser()
     worth: dict[str, float] = {}
     wording: dict[str, str] = {}
     for quote in quotes:
         here: dict[str, float] = {}
         for determined, run in _runs(quote.text):
+            stems = [_stem(word) for word in run]
             for size in LENGTHS:
                 for at in range(len(run) - size + 1):
-                    words = run[at : at + size]
-                    stems = [stem for word in words for stem in analyser.terms(word)[-1:]]
-                    if len(stems) != size:
+                    if not all(stems[at : at + size]):
                         continue
-                    key = " ".join(stems)
+                    key = " ".join(stems[at : at + size])
                     noun = NOUN if determined and at == 0 and size == len(run) else 1.0
                     here[key] = max(here.get(key, 0.0), noun)
-                    wording.setdefault(key, " ".join(words))
+                    wording.setdefault(key, " ".join(run[at : at + size]))
         for key, value in here.items():
             worth[key] = worth.get(key, 0.0) + value
     return {key: (worth[key], wording[key]) for key in wording}
+
+
+@lru_cache(maxsize=4096)
+def _stem(word: str) -> str:
+    """The last term of a word, "" where it has none: one word is asked for in many phrases."""
+    return (Analyser().terms(word) or [""])[-1]
 
 
 def _runs(text: str) -> Iterator[tuple[bool, list[str]]]:

@@ -98,6 +98,11 @@ class Retriever:
 
     def prepare(self, text: str, query_id: str = "") -> Query:
         """Analyse and embed. Raises QueryError for an empty query or one over MAX_QUERY."""
+        query = self.analyse(text, query_id)
+        return replace(query, vector=self._embedder.encode_query(query.text))
+
+    def analyse(self, text: str, query_id: str = "") -> Query:
+        """The query without its vector. Raises what `prepare` raises."""
         if not isinstance(text, str):
             raise QueryError(f"the query is a {type(text).__name__}; give a text")
         if not text.strip():
@@ -111,7 +116,6 @@ class Retriever:
         return Query(
             text=text,
             terms={term: float(count) for term, count in counts.items()},
-            vector=self._embedder.encode_query(text),
             id=query_id,
         )
 

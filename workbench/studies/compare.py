@@ -18,7 +18,8 @@ from workbench.present.view import Shown, View
 from workbench.present.words import aligned, count, first_ids, p_value
 from workbench.ranking.weights import check_k
 from workbench.session import Workbench
-from workbench.studies.systems import Outcome, System, as_systems, measure
+from workbench.studies.measuring import Outcome, measure
+from workbench.studies.systems import System, as_systems
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -121,8 +122,8 @@ class SystemComparison(Shown):
     def _tests(self) -> dict[tuple[str, str], tuple[float, float]]:
         if self.comparison is None:
             return {}
-        return {
-            (c.other, c.metric): (-c.difference, c.holm["randomisation"])
+        return {  # 0.0 - 0.0 has no sign
+            (c.other, c.metric): (0.0 - c.difference, c.holm["randomisation"])
             for c in self.comparison.contrasts
         }
 

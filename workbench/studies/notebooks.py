@@ -6,9 +6,11 @@ which is put behind it, the values that were given.
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,7 +53,8 @@ def run_notebook(
     """Execute a notebook with other parameters, its folder being the current one of its kernel.
 
     The copy with its outputs is kept with the experiments of `corpus` (by default what the
-    parameter of that name says, else the notebook's folder), also where a cell fails; measurements
+    parameter of that name says, given or in the notebook's own cell, else the notebook's folder),
+    also where a cell fails; measurements
     made by the notebook belong to its record. `seconds` is the most that one cell may take.
     Raises ExperimentError for no notebook, or a parameter that cannot be a name or a value.
     """
@@ -63,7 +66,8 @@ def run_notebook(
     except (ValueError, nbformat.reader.NotJSONError, nbformat.ValidationError) as error:
         raise ExperimentError(f"{source}: no notebook ({error}); give an .ipynb file") from None
     inject(notebook, parameters)
-    home = as_path(corpus or str(parameters.get("corpus") or source.parent), ExperimentError)
+    named = parameters.get("corpus") or _assigned(notebook, "corpus")
+    home = as_path(corpus or str(named or source.parent), ExperimentError)
     if not home.is_absolute():
         # As in the notebook, whose folder is its current one; but what is named here counts here.
         home = home if corpus is not None else source.parent / home
@@ -110,9 +114,7 @@ def inject(notebook: Any, parameters: Mapping[str, Any]) -> None:
     tags = [set(cell.metadata.get("tags", ())) for cell in notebook.cells]
     own = next((i for i, each in enumerate(tags) if "parameters" in each), None)
     if own is not None:
-        known = set(
-            re.findall(r"^(\w+)\s*(?::[^=\n]+)?=", notebook.cells[own].source, re.MULTILINE)
-        )
+        known = set(_ASSIGNED.findall(notebook.cells[own].source))
         if unknown := sorted(set(parameters) - known):
             raise ExperimentError(
                 f"the notebook has no parameter {', '.join(unknown)}; it has "
@@ -127,6 +129,23 @@ def inject(notebook: Any, parameters: Mapping[str, Any]) -> None:
         notebook.cells[before] = cell
     else:
         notebook.cells.insert(0 if own is None else own + 1, cell)
+
+
+def _assigned(notebook: Any, name: str) -> str:
+    """The text that the cell `parameters` assigns to a name; "" where it assigns none."""
+    for cell in notebook.cells:
+        if "parameters" not in cell.metadata.get("tags", ()):
+            continue
+        with suppress(SyntaxError):  # a magic, for one
+            for line in ast.parse(cell.source).body:
+                targets = line.targets if isinstance(line, ast.Assign) else []
+                if isinstance(line, ast.AnnAssign):
+                    targets = [line.target]
+                value = getattr(line, "value", None)
+                ours = any(isinstance(t, ast.Name) and t.id == name for t in targets)
+                if ours and isinstance(value, ast.Constant) and isinstance(value.value, str):
+                    return value.value
+    return ""
 
 
 def first_error(notebook: Any) -> str:

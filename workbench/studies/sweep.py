@@ -19,7 +19,8 @@ from workbench.present.view import Shown, View
 from workbench.present.words import count, setting
 from workbench.profiles import Profile
 from workbench.session import Workbench
-from workbench.studies.systems import System, measure
+from workbench.studies.measuring import measure
+from workbench.studies.systems import System
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -233,3 +233,10 @@ def test_a_damaged_tokenizer_is_refused_by_name(
         (folder / "tokenizer.json").write_text("{")
     with pytest.raises(ModelRejected, match=r"tokenizer\.json"):
         OnnxEmbedder(str(folder)).token_starts(["text"])
+
+
+def test_many_queries_have_the_bits_of_each_alone(embedder: OnnxEmbedder) -> None:
+    texts = ["How do urchins graze kelp?", "kelp", "Which links does a small-world graph need?"]
+    many = [vector.tobytes() for vector in embedder.encode_queries(texts)]
+    assert many == [embedder._encode_query(text).tobytes() for text in texts]
+    assert [embedder.encode_query(text).tobytes() for text in texts] == many

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from hashlib import sha256
 from typing import Any, Protocol
 
@@ -19,6 +20,7 @@ from workbench.errors import ModelError, ModelRejected, shown
 from workbench.models.embedders.batching import Row, token_rows
 from workbench.models.embedders.token_starts import TokenStarts
 from workbench.models.memory.bookkeeper import Bookkeeper
+from workbench.models.memory.hardware import cores
 from workbench.models.memory.lazy_model import LazyModel
 from workbench.models.memory.pool import ModelPool
 from workbench.models.weights.find import DEFAULT_MODEL, ModelFolder, find_model
@@ -125,12 +127,20 @@ class LazyEmbedder(LazyModel):
 
     def encode_query(self, text: str) -> Vectors:
         """One query to float32 (dimension,), of unit length. The last 4,096 are remembered."""
+        return self._remembered(text, self._encode_query)
+
+    def encode_queries(self, texts: Sequence[str]) -> Iterator[Vectors]:
+        """Many queries, side by side, in order; each as `encode_query` gives it, bit by bit."""
+        with ThreadPoolExecutor(cores()) as pool:
+            yield from pool.map(self.encode_query, texts)
+
+    def _remembered(self, text: str, encode: Callable[[str], Vectors]) -> Vectors:
         with self._lock:
             known = self._queries.get(text)
             if known is not None:
                 self._queries.move_to_end(text)
                 return known
-        vector = self._encode_query(text)
+        vector = encode(text)
         vector.setflags(write=False)
         with self._lock:
             self._queries[text] = vector

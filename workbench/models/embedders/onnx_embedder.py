@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -111,10 +112,22 @@ class OnnxEmbedder(LazyEmbedder):
                 raise
         return check_finite(vectors, self.name)
 
+    def encode_queries(self, texts: Sequence[str]) -> Iterator[Vectors]:
+        # As documents, one thread a text: several for each would wait for each other.
+        with self.pool.lease(self), ThreadPoolExecutor(cores()) as pool:
+            encode = partial(self._remembered, encode=self._beside_others)
+            yield from pool.map(encode, texts)
+
+    def _beside_others(self, text: str) -> Vectors:
+        return self._query(self._for_documents(), text)
+
     def _encode_query(self, text: str) -> Vectors:
-        ids = self.tokenizer.encode(self.folder.prompt("query") + text).ids
         with self.pool.lease(self):
-            return check_finite(self._run(self._for_queries(), ids), self.name)
+            return self._query(self._for_queries(), text)
+
+    def _query(self, session: Any, text: str) -> Vectors:
+        ids = self.tokenizer.encode(self.folder.prompt("query") + text).ids
+        return check_finite(self._run(session, ids), self.name)
 
     def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
         """The vector of every token of each document, special tokens included, for late

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from itertools import product
 from typing import Any
 
 from workbench.errors import QueryError, shown
@@ -56,19 +57,21 @@ def evaluate_answers(
     """
     from workbench.system.progress import tqdm
 
+    ways: dict[str, Choose | None] = {OWN: None, **(BASELINES if baselines else {})}
+    longest: dict[str, Answer] = {}
+    said: dict[tuple[int, str], dict[str, Told]] = {pair: {} for pair in product(words, ways)}
+    for q in tqdm(questions, desc="Questions", unit="", delay=2, disable=not progress):
+        longest[q.id] = ask(q.text, max(words), None)
+        if q.answerable:  # all ways in a row, while its evidence is remembered
+            for (length, way), answered in said.items():
+                answered[q.id] = told(ask(q.text, length, ways[way]), length)
     answerable = [question for question in questions if question.answerable]
-    bar = tqdm(questions, desc="Questions", unit="", delay=2, disable=not progress)
-    longest = {q.id: ask(q.text, max(words), None) for q in bar}
     answers = list(longest.values())
     rows: list[Row] = []
-    for length in words:
-        own = {q.id: told(ask(q.text, length, None), length) for q in answerable}
-        rows.append(_row(OWN, length, answerable, own))
-        for name, choose in BASELINES.items() if baselines else ():
-            other = {q.id: told(ask(q.text, length, choose), length) for q in answerable}
-            row = _row(name, length, answerable, other)
-            apart = [covered(q, own[q.id]) - covered(q, other[q.id]) for q in answerable]
-            rows.append(replace(row, p=randomisation(apart)) if apart else row)
+    for (length, way), answered in said.items():
+        row, own = _row(way, length, answerable, answered), said[length, OWN]
+        apart = [covered(q, own[q.id]) - covered(q, answered[q.id]) for q in answerable]
+        rows.append(replace(row, p=randomisation(apart)) if apart and way != OWN else row)
     quotes = sum(len(answer.quotes) for answer in answers)
     wrong = sum(len(answer.check(papers)) for answer in answers)
     books = [answer.audit() for answer in answers]
