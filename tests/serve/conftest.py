@@ -32,7 +32,7 @@ def client(service: Service) -> Iterator[httpx.Client]:
         yield client
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 def one_model(landmarks: Workbench) -> Iterator[None]:
     """Services in this process share the model that the sample corpus was opened with: loading it
     anew takes longer than all else that such a test does."""

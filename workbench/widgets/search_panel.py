@@ -69,11 +69,8 @@ class SearchPanel(Live):
         self._listeners: list[Callable[[SearchPanel], None]] = []
         self._keepers: list[Callable[[], None]] = [self.keep]
         settings = {**replace(self.state, query=query).settings(), "seq": 0}
-        self.page = SearchView(
-            options=payloads.options(judged, k),
-            settings=settings,
-            message=MESSAGE,
-        )
+        options = payloads.options(judged, k)
+        self.page = SearchView(options=options, settings=settings, message=MESSAGE)
         if judged:
             with self.page.told():
                 self._send_curve(judged.ends(base.weights))
@@ -245,8 +242,7 @@ class SearchPanel(Live):
         """Tell the page of the state, all or nothing; whether it is another result."""
         if found is None:
             self._result += 1
-            empty = {"id": self._result, "seq": seq, "normaliser": self.state.normaliser}
-            self.page.result = empty
+            self.page.result = {"id": self._result, "seq": seq, "normaliser": self.state.normaliser}
             return False
         same = last is not None and last.candidates is found.candidates
         if same and self.state.normaliser == before.normaliser:
@@ -355,11 +351,9 @@ class SearchPanel(Live):
         }
 
     def _send_names(self, message: Mapping[str, Any]) -> None:
-        kind = str(message["kind"])
+        kind, text = str(message["kind"]), str(message["text"])
         if self.ranking is not None and kind in KINDS:
-            rows = names.names_like(
-                self.rankings.unfiltered(self.state), kind, str(message["text"])
-            )
+            rows = names.names_like(self.rankings.unfiltered(self.state), kind, text)
             self.page.send({"type": "names", "kind": kind, "names": rows})
 
     def _send_curve(self, ends: tuple[Mapping[str, float], Mapping[str, float]]) -> None:
