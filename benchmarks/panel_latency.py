@@ -41,13 +41,13 @@ slider.observe(show, "value"); show({{"new": 0.5}})
 widgets.VBox([slider, output])"""
 KERNEL = """
 from workbench.ranking.weights import with_balance
-seconds, seq = [], panel.page.settings["seq"]
+seconds, own = [], bench.search_panel({query!r})  # the page numbers the moves of the other
 for i in range({moves}):
-    weights = with_balance(panel.base.weights, (i * 37 % 101) / 100)
-    settings = {{**panel.page.settings, "weights": weights, "seq": seq + i + 1}}
-    started = time.perf_counter(); panel._take(settings)
+    weights = with_balance(own.base.weights, (i * 37 % 101) / 100)
+    settings = {{**own.page.settings, "weights": weights, "seq": i + 1}}
+    started = time.perf_counter(); own._take(settings)
     seconds.append(time.perf_counter() - started)
-print(json.dumps([seconds, len(panel.ranking.candidates)]))"""
+print(json.dumps([seconds, len(own.ranking.candidates)]))"""
 SEARCHES = """
 times = [bench.search(query).timings_ms for query in {queries!r}]
 print(json.dumps([[t["query"] for t in times], [t["total"] for t in times]]))"""
@@ -183,7 +183,7 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
         OPEN.format(index=str(index), depth=DEPTH),
         PANEL.format(query=first),
         PLAIN.format(query=first),
-        KERNEL.format(moves=moves),
+        KERNEL.format(moves=moves, query=first),
         SEARCHES.format(queries=others),
     ]
     judged = JUDGED.format(
