@@ -236,12 +236,12 @@ def _same(panel: Locator, done: list[tuple[str, str]]) -> Look:
 def _held(panel: Locator) -> tuple[int, int, int]:
     """The page's bytes and detached nodes, and the kernel's bytes, with the best ten of one query
     on screen."""
-    # First, since the page keeps the cards of a result that it has shown.
-    panel.get_by_label("Number of hits").select_option("10")
+    box, hits = panel.get_by_role("combobox", name="Query"), panel.get_by_label("Number of hits")
     for query in ("dense retrieval", "late interaction retrieval"):
-        box = panel.get_by_role("combobox", name="Query")
         box.fill(query)
         box.press("Enter")
+        settled(panel)
+        hits.select_option("10")  # there with a query; the page keeps the cards that it has shown
         settled(panel)
     return (*heap(panel.page), _same(panel, [("held", "")]).resident)
 
