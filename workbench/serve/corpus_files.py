@@ -15,6 +15,9 @@ from workbench.opening import INDEX
 _Stamp = tuple[int, int, int]
 """Inode, time of the last change, bytes."""
 
+TRIES = 5
+"""Looks in a row at an index that is replaced meanwhile; the next question looks again."""
+
 
 class CorpusFiles:
     """What is there of a corpus. Looking again costs a `stat` a file, until one of them changes."""
@@ -47,7 +50,8 @@ class CorpusFiles:
 
     def _look_again(self) -> dict[Path, _Stamp]:
         """The stamps of what was looked at: what changes meanwhile is looked at again."""
-        while True:
+        now: dict[Path, _Stamp] = {}
+        for _ in range(TRIES):
             before = self.stamp
             try:
                 manifest = read_manifest(self.index)
@@ -56,8 +60,9 @@ class CorpusFiles:
                 self._found = self._problem_of(manifest)
             except WorkbenchError as error:
                 now, self._found = self._stamps(), first_line(error)
-            if not self._found or self.stamp == before:  # else a newer generation took its place
-                return now
+            if not self._found or self.stamp == before:
+                break  # else a newer generation took its place
+        return now
 
     def _problem_of(self, manifest: Manifest) -> str:
         if not exists(self.index / STORE):
