@@ -195,7 +195,8 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
     with running_lab(root) as lab, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=list(CHROMIUM_FLAGS))
         page = browser.new_page(viewport={"width": 1600, "height": 1100})
-        open_and_run(page, lab.write("panel.ipynb", *cells))
+        lab.write("panel.ipynb", *cells)
+        open_and_run(page, lab, "panel.ipynb")
         page.wait_for_selector(".plain-output .wb-ranking", timeout=60_000)
         page.wait_for_selector(".wb-search[data-ready]", timeout=60_000)
         page.wait_for_timeout(3_000)
@@ -211,7 +212,8 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
         measured["candidates"] = kernel[1]
         measured["encoder"], measured["found"] = _printed(page, 4)
         opened = OPEN.format(index=str(index), depth=DEPTH)
-        open_and_run(page, lab.write("judged.ipynb", opened + judged))
+        lab.write("judged.ipynb", opened + judged)
+        open_and_run(page, lab, "judged.ipynb")
         page.wait_for_selector(".wb-curve-line", timeout=300_000)
         page.wait_for_timeout(2_000)
         measured["grade"] = page.evaluate(GRADE, given.grades)

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, BrowserContext, Error, Page, expect
 
-from tests.browser.lab import Lab, open_and_run, running_lab, set_setting
+from tests.browser.lab import Lab, open_and_run, running_lab
 from tests.waiting import HANG
 from workbench.session import Workbench
 
-__all__ = ["SCREENSHOTS", "Lab", "screenshot", "set_setting"]
+__all__ = ["SCREENSHOTS", "Lab", "screenshot"]
 
 SCREENSHOTS = Path(__file__).parent / "screenshots"
 
@@ -29,12 +30,26 @@ def lab(tmp_path_factory: pytest.TempPathFactory, landmarks: Workbench) -> Itera
         yield running
 
 
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    context = browser.new_context(viewport={"width": 1600, "height": 1100})
+@pytest.fixture(scope="session")
+def tabs(browser: Browser) -> Iterator[BrowserContext]:
+    """What keeps a page of JupyterLab, which takes seconds to load, from one test to the next."""
+    context = browser.new_context()
     context.set_default_timeout(1000 * HANG)
-    yield context.new_page()
+    yield context
     context.close()
+
+
+@pytest.fixture
+def page(tabs: BrowserContext) -> Iterator[Page]:
+    """The page of all tests, as large as it was, with no permission and no route."""
+    page = tabs.pages[0] if tabs.pages else tabs.new_page()
+    page.set_viewport_size({"width": 1600, "height": 1100})
+    yield page
+    page.unroute_all()
+    page.emulate_media(color_scheme=None)
+    tabs.clear_permissions()
+    if page.locator(".jp-Dialog").count():  # the next one would wait behind it
+        page.close()
 
 
 @pytest.fixture
@@ -42,10 +57,28 @@ def run_notebook(lab: Lab, page: Page) -> Callable[..., Page]:
     """Open a notebook of the given cells in JupyterLab and run all of them."""
 
     def run(name: str, *sources: str) -> Page:
-        open_and_run(page, lab.write(name, *sources))
+        lab.write(name, *sources)
+        open_and_run(page, lab, name)
         return page
 
     return run
+
+
+WHAT_IS_THERE = """() => [location.href, ...[...document.querySelectorAll(
+    '#jp-main-statusbar, .jp-Dialog, .jp-CodeCell')].map((e) => e.innerText.slice(0, 1500))]"""
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """With a failure goes what the page said: prompts, outputs and errors of the cells."""
+    report = yield
+    page = getattr(item, "funcargs", {}).get("page")
+    if report.failed and isinstance(page, Page) and not page.is_closed():
+        with suppress(Error):
+            report.sections.append(("the page", "\n---\n".join(page.evaluate(WHAT_IS_THERE))))
+    return report
 
 
 def screenshot(page: Page, name: str) -> None:

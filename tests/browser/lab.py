@@ -16,7 +16,7 @@ from pathlib import Path
 
 import nbformat
 from nbformat.v4 import new_code_cell, new_notebook
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page
 
 from tests.servers.watcher import Watcher
 from tests.waiting import HANG, wait_until
@@ -30,13 +30,12 @@ class Lab:
     token: str
     root: Path
 
-    def write(self, name: str, *sources: str) -> str:
-        """Save a notebook of code cells; returns the address that opens it."""
+    def write(self, name: str, *sources: str) -> None:
+        """Save a notebook of code cells."""
         kernel = {"name": "python3", "display_name": "Python 3 (ipykernel)", "language": "python"}
         metadata = {"kernelspec": kernel, "language_info": {"name": "python"}}
         cells = [new_code_cell(source, id=f"cell-{n}") for n, source in enumerate(sources)]
         nbformat.write(new_notebook(cells=cells, metadata=metadata), self.root / name)
-        return f"{self.url}/lab/tree/{name}?token={self.token}&reset"
 
 
 @contextmanager
@@ -53,7 +52,7 @@ def running_lab(root: Path, module: str = "jupyterlab") -> Iterator[Lab]:
     set_setting(root, "notification", {"fetchNews": "false", "checkForUpdates": False})
     command = [sys.executable, "-m", module, "--no-browser", "--allow-root"]
     command += [f"--port={port}", "--ServerApp.ip=127.0.0.1", f"--ServerApp.root_dir={root}"]
-    command += [f"--IdentityProvider.token={token}"]
+    command += [f"--IdentityProvider.token={token}", "--expose-app-in-browser"]
     with open(root / "lab.log", "wb") as log:
         watcher = Watcher(root)
         process = subprocess.Popen(
@@ -73,14 +72,69 @@ def running_lab(root: Path, module: str = "jupyterlab") -> Iterator[Lab]:
             watcher.dismiss()
 
 
-def open_and_run(page: Page, url: str) -> None:
-    """Open a notebook in JupyterLab and run all its cells."""
-    page.goto(url)
-    page.wait_for_selector(".jp-NotebookPanel .jp-CodeCell")
-    # Run before the kernel is connected opens a dialog that asks for one.
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
-    page.get_by_role("menuitem", name="Run", exact=True).click()
-    page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+def load(page: Page, lab: Lab) -> None:
+    """JupyterLab in this page; one that has it already keeps it, which saves seconds."""
+    if not page.url.startswith(f"{lab.url}/lab"):
+        page.goto(f"{lab.url}/lab?token={lab.token}&reset")
+
+
+def open_notebook(page: Page, lab: Lab, name: str) -> None:
+    """Open a notebook in JupyterLab, alone; what was open before is closed, its kernels too."""
+    load(page, lab)
+    page.evaluate(CLOSE_ALL)
+    page.evaluate(OPEN, name)
+
+
+def open_and_run(page: Page, lab: Lab, name: str) -> None:
+    """Open a notebook alone, and run all its cells once its kernel is there."""
+    open_notebook(page, lab, name)
+    page.evaluate(RUN_ALL)
+
+
+@contextmanager
+def theme(page: Page, lab: Lab, name: str) -> Iterator[None]:
+    """JupyterLab in the `Light` or the `Dark` theme, as its menu would set it; light afterwards."""
+    load(page, lab)
+    page.evaluate(THEME, f"JupyterLab {name}")
+    try:
+        yield
+    finally:
+        page.evaluate(THEME, "JupyterLab Light")
+
+
+STARTED = """const started = new Promise((done) => {
+    const look = () => window.jupyterapp ? done(window.jupyterapp) : setTimeout(look, 20);
+    look();
+  });
+  const app = await started;
+  await app.restored;"""
+CLOSE_ALL = f"""async () => {{
+  {STARTED}
+  for (const one of [...app.shell.widgets('main')]) one.dispose();
+  await app.serviceManager.sessions.shutdownAll();
+  app.shell.expandLeft();
+}}"""
+OPEN = f"""async (path) => {{
+  {STARTED}
+  await app.commands.execute('docmanager:open', {{ path, factory: 'Notebook' }});
+}}"""
+CONNECTED = """async () => {
+  const { sessionContext } = window.jupyterapp.shell.currentWidget;
+  await sessionContext.ready;
+  await sessionContext.session.kernel.info;
+}"""
+"""Run before that opens a dialog that asks for a kernel."""
+RUN_ALL = f"""async () => {{
+  await ({CONNECTED})();
+  window.jupyterapp.commands.execute('notebook:run-all-cells');  // the page need not wait for it
+}}"""
+WITHOUT_SIDE_BAR = "() => window.jupyterapp.shell.collapseLeft()"
+THEME = f"""async (theme) => {{
+  {STARTED}
+  await app.commands.execute('apputils:change-theme', {{ theme }});
+  while (document.body.dataset.jpThemeName !== theme)
+    await new Promise((done) => setTimeout(done, 20));
+}}"""
 
 
 def set_setting(root: Path, name: str, values: dict[str, object]) -> None:

@@ -6,10 +6,10 @@ import json
 import shutil
 from collections.abc import Callable
 
-import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import Lab, screenshot, set_setting
+from tests.browser.conftest import Lab, screenshot
+from tests.browser.lab import theme
 from tests.browser.notebooks import EVERY_WIDGET, FILLED, READY
 from tests.conftest import ROOT
 
@@ -23,16 +23,11 @@ RULES = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_no_violation(run_notebook: Run, lab: Lab, page: Page, axe: str, theme: str) -> None:
+def test_no_violation(run_notebook: Run, lab: Lab, page: Page, axe: str) -> None:
     for name in ("queries.jsonl", "qrels.tsv"):
         shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
-    set_setting(lab.root, "themes", {"theme": f"JupyterLab {theme.title()}"})
-    try:
-        run_notebook(f"axe-{theme}.ipynb", *EVERY_WIDGET.values())
-        page.wait_for_selector(READY)
-    finally:
-        set_setting(lab.root, "themes", {})
+    run_notebook("axe.ipynb", *EVERY_WIDGET.values())
+    page.wait_for_selector(READY)
     page.set_viewport_size({"width": 1600, "height": 9000})
     panel = page.locator(".wb-search")
     expect(panel.locator(".wb-card").first).to_be_visible()
@@ -45,6 +40,8 @@ def test_no_violation(run_notebook: Run, lab: Lab, page: Page, axe: str, theme: 
     for shown in FILLED:
         expect(page.locator(shown).first).to_be_visible()
     page.evaluate(axe)
-    found = page.evaluate(RULES)
-    screenshot(page, f"axe-{theme}")
-    assert found == [], json.dumps(found, indent=1)
+    for name in ("Light", "Dark"):
+        with theme(page, lab, name):
+            found = page.evaluate(RULES)
+            screenshot(page, f"axe-{name.lower()}")
+            assert found == [], json.dumps(found, indent=1)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import nbformat
 from playwright.sync_api import Locator, Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, Lab, set_setting
+from tests.browser.conftest import SCREENSHOTS, Lab
+from tests.browser.lab import theme
 from tests.browser.notebooks import OPEN, printed
 
 Run = Callable[..., Page]
@@ -128,9 +129,8 @@ def test_hostile_papers_in_the_dark_on_a_narrow_page(
     ]
     (lab.root / "kelp").mkdir()
     (lab.root / "kelp" / "papers.jsonl").write_text("\n".join(map(json.dumps, papers)), "utf-8")
-    set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
     page.set_viewport_size({"width": 900, "height": 1100})
-    try:
+    with theme(page, lab, "Dark"):
         run_notebook(
             "ask-dark.ipynb",
             'import workbench as wb\nkelp = wb.open("kelp", progress=False)\n'
@@ -147,5 +147,3 @@ def test_hostile_papers_in_the_dark_on_a_narrow_page(
         width = panel.evaluate("e => [e.scrollWidth, e.clientWidth]")
         assert width[0] <= width[1]
         assert page.evaluate("() => window.pwned") is None
-    finally:
-        set_setting(lab.root, "themes", {"theme": "JupyterLab Light"})

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, Lab, set_setting
+from tests.browser.conftest import SCREENSHOTS, Lab
+from tests.browser.lab import WITHOUT_SIDE_BAR, theme
 from tests.browser.notebooks import PRINT, printed
 
 Run = Callable[..., Page]
@@ -81,21 +82,16 @@ def test_files_are_dropped_looked_at_and_added(run_notebook: Run, lab: Lab) -> N
 
 def test_the_import_panel_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Page) -> None:
     (lab.root / "dark.csv").write_text(CSV, encoding="utf-8")
-    set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
-    try:
-        run_notebook(
-            "import-dark.ipynb",
-            'import workbench as wb\npanel = wb.import_panel(into="dark-corpus")\n'
-            'panel.add_source("dark.csv")\npanel',
-        )
-        expect(page.locator(".wb-item")).to_contain_text("1 CSV")
-    finally:
-        set_setting(lab.root, "themes", {})
-    page.locator(".jp-ActivityBar, .jp-SideBar.jp-mod-left").first.locator(
-        "li.lm-mod-current"
-    ).click()
+    run_notebook(
+        "import-dark.ipynb",
+        'import workbench as wb\npanel = wb.import_panel(into="dark-corpus")\n'
+        'panel.add_source("dark.csv")\npanel',
+    )
+    expect(page.locator(".wb-item")).to_contain_text("1 CSV")
+    page.evaluate(WITHOUT_SIDE_BAR)
     page.set_viewport_size({"width": 800, "height": 1100})
     panel = page.locator(".wb-import")
     panel.scroll_into_view_if_needed()
-    panel.screenshot(path=SCREENSHOTS / "import-dark-800.png")
+    with theme(page, lab, "Dark"):
+        panel.screenshot(path=SCREENSHOTS / "import-dark-800.png")
     assert panel.evaluate("e => e.scrollWidth - e.clientWidth") <= 0

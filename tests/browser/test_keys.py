@@ -125,7 +125,8 @@ def widgets(browser: Browser, lab: Lab) -> Iterator[Page]:
     context = browser.new_context(viewport={"width": 1600, "height": 1100})
     context.set_default_timeout(1000 * HANG)
     page = context.new_page()
-    open_and_run(page, lab.write("every.ipynb", *EVERY_WIDGET.values(), SERVICE))
+    lab.write("every.ipynb", *EVERY_WIDGET.values(), SERVICE)
+    open_and_run(page, lab, "every.ipynb")
     page.wait_for_selector(READY)
     page.set_viewport_size({"width": 1600, "height": 9000})
     for shown in (*FILLED, ".wb-service"):

@@ -16,7 +16,7 @@ from typing import IO
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.lab import free_port, running_lab
+from tests.browser.lab import CONNECTED, free_port, running_lab
 from tests.browser.notebooks import OPEN, READY, move, order, settled
 from tests.conftest import ROOT, hear_ctrl_c, need
 from tests.waiting import HANG
@@ -61,8 +61,8 @@ def test_notebook_7(page: Page, root: Path) -> None:
     with running_lab(root, "notebook") as server:
         server.write("seven.ipynb", f"{OPEN}\nbench.panel(query='late interaction')", "1")
         page.goto(f"{server.url}/notebooks/seven.ipynb?token={server.token}")
-        # Before the kernel is connected, Run asks which one to take.
-        page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status=idle]")
+        page.wait_for_function("() => window.jupyterapp?.shell.currentWidget?.sessionContext")
+        page.evaluate(CONNECTED)
         page.get_by_role("menuitem", name="Run", exact=True).click()
         page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
         use(page)

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import SCREENSHOTS, Lab, set_setting
+from tests.browser.conftest import SCREENSHOTS, Lab
+from tests.browser.lab import WITHOUT_SIDE_BAR, theme
 from tests.browser.notebooks import fits
 
 Run = Callable[..., Page]
@@ -81,32 +82,27 @@ def test_all_three_in_the_dark_and_narrow(run_notebook: Run, lab: Lab, page: Pag
     ]
     (lab.root / "odd").mkdir()
     (lab.root / "odd" / "papers.jsonl").write_text("\n".join(map(json.dumps, odd)), "utf-8")
-    set_setting(lab.root, "themes", {"theme": "JupyterLab Dark"})
-    try:
-        run_notebook(
-            "dark.ipynb",
-            OPEN,
-            "bench.profile_picker()",
-            'odd = wb.open("odd", progress=False)\n'
-            f'odd.judge([wb.Query("attack {hostile}", id="q")], "dark.jsonl")',
-            "bench.memory_plot()",
-            'bench.search("skipping documents")',
-        )
-        expect(page.locator(".wb-ranking")).to_be_visible()
-    finally:
-        set_setting(lab.root, "themes", {})
+    run_notebook(
+        "dark.ipynb",
+        OPEN,
+        "bench.profile_picker()",
+        'odd = wb.open("odd", progress=False)\n'
+        f'odd.judge([wb.Query("attack {hostile}", id="q")], "dark.jsonl")',
+        "bench.memory_plot()",
+        'bench.search("skipping documents")',
+    )
+    expect(page.locator(".wb-ranking")).to_be_visible()
     page.locator(".wb-card").click()
     expect(page.locator(".wb-square")).to_have_count(3)
     page.keyboard.press("3")
     expect(page.locator(".wb-saved")).to_have_text("All saved")
     assert page.evaluate("window.pwned") is None
-    page.locator(".jp-ActivityBar, .jp-SideBar.jp-mod-left").first.locator(
-        "li.lm-mod-current"
-    ).click()
-    for width in (1600, 800):
-        page.set_viewport_size({"width": width, "height": 1100})
-        for name in ("picker", "judging", "memory"):
-            widget = page.locator(f".wb-{name}")
-            widget.scroll_into_view_if_needed()
-            fits(widget)
-            widget.screenshot(path=SCREENSHOTS / f"{name}-dark-{width}.png")
+    page.evaluate(WITHOUT_SIDE_BAR)
+    with theme(page, lab, "Dark"):
+        for width in (1600, 800):
+            page.set_viewport_size({"width": width, "height": 1100})
+            for name in ("picker", "judging", "memory"):
+                widget = page.locator(f".wb-{name}")
+                widget.scroll_into_view_if_needed()
+                fits(widget)
+                widget.screenshot(path=SCREENSHOTS / f"{name}-dark-{width}.png")

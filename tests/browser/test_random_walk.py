@@ -11,16 +11,18 @@ import os
 import random
 import shutil
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from playwright.sync_api import ConsoleMessage, Locator, Page, expect
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 from playwright.sync_api import TimeoutError as TimedOut
 
 from tests.browser.conftest import Lab
-from tests.browser.lab import disable_extensions
+from tests.browser.lab import disable_extensions, load
 from tests.browser.notebooks import OPEN, PRINT, READY, heap, order, printed, settled
 from tests.conftest import ROOT
+from tests.waiting import HANG
 
 Run = Callable[..., Page]
 ACTIONS = int(os.environ.get("WORKBENCH_WALK", "60"))
@@ -156,17 +158,28 @@ TEXTS = {
 }
 
 
+@pytest.fixture
+def page(browser: Browser, lab: Lab) -> Iterator[Page]:
+    """A page of its own, without what grows in a plain notebook too: JupyterLab 4.6 keeps the
+    toolbar of every cell that was active."""
+    context = browser.new_context(viewport={"width": 1600, "height": 1100})
+    context.set_default_timeout(1000 * HANG)
+    disable_extensions(lab.root, "@jupyterlab/cell-toolbar-extension")
+    try:
+        page = context.new_page()
+        load(page, lab)
+        yield page
+    finally:
+        disable_extensions(lab.root)
+        context.close()
+
+
 def test_screen_kernel_and_code_are_one(run_notebook: Run, lab: Lab) -> None:
     for name in ("queries.jsonl", "qrels.tsv"):
         shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
     (lab.root / "walk.jsonl").unlink(missing_ok=True)
-    # In a plain notebook too, JupyterLab 4.6 keeps the toolbar of every cell that was active.
-    disable_extensions(lab.root, "@jupyterlab/cell-toolbar-extension")
-    try:
-        page = run_notebook("walk.ipynb", CELL, LOOK)
-        page.wait_for_selector(READY)
-    finally:
-        disable_extensions(lab.root)
+    page = run_notebook("walk.ipynb", CELL, LOOK)
+    page.wait_for_selector(READY)
     errors: list[str] = []
     page.on("pageerror", lambda error: errors.append(str(error)))
     page.on("console", lambda message: errors.extend(_complaint(message)))

@@ -10,6 +10,7 @@ from nbconvert import HTMLExporter
 from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import Lab, screenshot
+from tests.browser.lab import open_notebook
 from tests.browser.notebooks import OPEN, READY
 from tests.conftest import ROOT
 
@@ -71,14 +72,14 @@ def test_a_saved_notebook_shows_every_result(run_notebook: Run, lab: Lab, page: 
 
     # Trusted, since this server saved it, with a kernel that knows no widget of it.
     shutil.copy(path, lab.root / "static-copy.ipynb")
-    page.goto(f"{lab.url}/lab/tree/static-copy.ipynb?token={lab.token}&reset")
+    open_notebook(page, lab, "static-copy.ipynb")
     expect(page.locator(".wb-static").first).to_be_visible(timeout=60_000)
     expect(page.locator(".wb-static").first).to_contain_text("Batch Normalization")
     expect(page.get_by_text("model not found").first).to_be_hidden()
     screenshot(page, "static-copy")
 
     # Not trusted, no kernel: JupyterLab takes out styles, and still shows what was found.
-    page.goto(f"{lab.url}/lab/tree/static-gone.ipynb?token={lab.token}&reset")
+    open_notebook(page, lab, "static-gone.ipynb")
     first = page.locator(".wb-static").first
     expect(first).to_be_visible(timeout=30_000)
     expect(first).to_contain_text("Batch Normalization")

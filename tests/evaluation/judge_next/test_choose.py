@@ -21,7 +21,7 @@ from workbench.evaluation.tuning.exact.tuning_set import CurveItem
 from workbench.ranking.fusion import fuse, normalise, rank_papers, weight_vector
 from workbench.records import Candidates, Judgment, Paper, Query
 
-EXAMPLES = int(os.environ.get("JUDGE_EXAMPLES", "80"))
+EXAMPLES = int(os.environ.get("JUDGE_EXAMPLES", "30"))
 SIGNALS = ("bm25", "title", "dense")
 EVIL = "<script>alert(1)</script>"
 

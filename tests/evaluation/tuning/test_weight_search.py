@@ -35,7 +35,7 @@ from workbench.evaluation.tuning.tune import search_weights, tune
 from workbench.evaluation.tuning.weight_search import WeightSearch
 from workbench.records import Query
 
-few = settings(max_examples=max(40, EXAMPLES // 5), deadline=None)
+few = settings(max_examples=max(20, EXAMPLES // 5), deadline=None)
 
 weights3 = st.tuples(*[st.integers(0, 8)] * 3).filter(any).map(lambda w: np.array(w) / sum(w))
 
@@ -147,7 +147,7 @@ def arrangement(items: list[CurveItem]) -> list[np.ndarray]:
     return points
 
 
-@settings(max_examples=max(12, EXAMPLES // 40), deadline=None)
+@settings(max_examples=max(6, EXAMPLES // 40), deadline=None)
 @given(
     seed=st.integers(0, 10_000),
     metric=st.sampled_from(["nDCG@2", "RR", "AP", "P@2", "R@3", "Success@1"]),
@@ -202,7 +202,7 @@ def faces(dice: np.random.Generator) -> list[np.ndarray]:
     return [np.insert(dice.dirichlet(np.ones(2)), i, 0.0) for i in range(3) for _ in range(30)]
 
 
-@settings(max_examples=max(40, EXAMPLES // 10), deadline=None)
+@settings(max_examples=max(20, EXAMPLES // 10), deadline=None)
 @given(items=judged_items(), metric=st.sampled_from(METRICS))
 def test_what_is_claimed_is_what_ranking_anew_gives(items: list[CurveItem], metric: str) -> None:
     search = search_weights(items, SIGNALS, metric, cells=2_000)

@@ -52,11 +52,13 @@ def test_a_graph_is_found_by_content_wherever_they_lie(
     assert onnx_graph(find_model(str(copy))) == onnx_graph(find_model(str(tiny_folder)))
 
 
-def test_a_failed_export_names_the_folder_and_the_reason(
+def test_layers_without_weights_are_not_made_up(
     cache: Path, tmp_path: Path, tiny_folder: Path
 ) -> None:
+    """A failed export names the folder and the reason, and leaves nothing."""
     folder = shutil.copytree(tiny_folder, tmp_path / "broken")
-    write_json(folder / "config.json", {**CONFIG, "model_type": "nonsense"})
-    with pytest.raises(ModelRejected, match=rf"{folder}: could not be exported.*nonsense"):
+    write_json(folder / "config.json", {**CONFIG, "num_hidden_layers": 2})
+    reason = rf"{folder}: could not be exported.*16 tensors are not in the weights"
+    with pytest.raises(ModelRejected, match=reason):
         onnx_graph(find_model(str(folder)))
     assert [path.name for path in (cache / "onnx").iterdir()] == ["export.lock"]

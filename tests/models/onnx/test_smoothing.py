@@ -42,7 +42,7 @@ def test_layers_that_read_one_tensor_quantise_it_once() -> None:
 
 def test_int8_vectors_stay_near_float32(embedder: OnnxEmbedder) -> None:
     papers = [json.loads(line) for line in LANDMARKS.read_text("utf-8").splitlines()]
-    texts = [f"{paper['title']}. {paper['abstract']}" for paper in papers]
+    texts = [f"{paper['title']}. {paper['abstract']}" for paper in papers[::3]]
     exact = OnnxEmbedder(precision="fp32").encode(texts)
     cosines = (embedder.encode(texts) * exact).sum(axis=1)
     assert cosines.min() >= 0.99, np.sort(cosines)[:5]

@@ -121,16 +121,32 @@ def documents(corpus: ElasticCorpus) -> int:
 
 
 @pytest.mark.usefixtures("small_requests")
-def test_a_server_killed_and_restarted_during_bulk_has_everything_once(
+def test_a_server_is_killed_and_restarted(
     fragile: Server, corpus_on: CorpusOn, folder: Path
 ) -> None:
-    corpus = corpus_on(fragile.url)
-    work = Interrupted(lambda: corpus.mirror(folder))
-    wait_until(lambda: documents(corpus_on(fragile.url, index=corpus.connection.spec.index)) > 100)
-    fragile.kill()
-    assert work.is_alive()
-    fragile.start()
-    work.finish()
+    """During a bulk, which has everything once; queries fail typed meanwhile, and work when it is
+    back."""
+    with (
+        opened(corpus_on(fragile.url), folder) as bench,
+        opened(corpus_on(fragile.url), folder) as quiet,
+    ):
+        before = bench.search(QUERY).paper_ids
+        assert quiet.search(QUERY).paper_ids == before
+        corpus = corpus_on(fragile.url)
+        work = Interrupted(lambda: corpus.mirror(folder))
+        looking = corpus_on(fragile.url, index=corpus.connection.spec.index)
+        wait_until(lambda: documents(looking) > 100)
+        fragile.kill()
+        assert work.is_alive()
+        for _ in range(4):
+            with pytest.raises(ClusterUnavailable, match=fragile.url):
+                bench.search(QUERY)
+        fragile.start()
+        # Who asked nothing meanwhile has connections to a dead server, and notices nothing.
+        assert quiet.search(QUERY).paper_ids == before
+        wait_until(lambda: answered(bench))  # the breaker pauses
+        assert bench.search(QUERY).paper_ids == before
+        work.finish()
     assert_whole(corpus, folder)
 
 
@@ -154,26 +170,6 @@ def test_a_client_killed_during_bulk_continues_and_readers_see_no_half(
     corpus.mirror(folder)
     assert len(Versions(corpus.connection).all()) == 1
     assert_whole(corpus, folder)
-
-
-def test_queries_fail_typed_while_the_server_is_away_and_work_when_it_is_back(
-    fragile: Server, corpus_on: CorpusOn, folder: Path
-) -> None:
-    with (
-        opened(corpus_on(fragile.url), folder) as bench,
-        opened(corpus_on(fragile.url), folder) as quiet,
-    ):
-        before = bench.search(QUERY).paper_ids
-        assert quiet.search(QUERY).paper_ids == before
-        fragile.kill()
-        for _ in range(4):
-            with pytest.raises(ClusterUnavailable, match=fragile.url):
-                bench.search(QUERY)
-        fragile.start()
-        # Who asked nothing meanwhile has connections to a dead server, and notices nothing.
-        assert quiet.search(QUERY).paper_ids == before
-        wait_until(lambda: answered(bench))  # the breaker pauses
-        assert bench.search(QUERY).paper_ids == before
 
 
 def test_a_server_that_hangs_is_a_timeout_and_answers_afterwards(
