@@ -129,6 +129,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """What shares a real server, or a model made once, runs in one process; any other file whole
+    in some process."""
+    file = item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
+    elastic = "elastic" in f"{file} {item.name}" and "browser" not in file
+    group = "elastic" if elastic else "models" if file.startswith("models/") else file
+    item.add_marker(pytest.mark.xdist_group(group))
+
+
 def hear_ctrl_c() -> None:
     """For `preexec_fn`: a shell's background jobs ignore SIGINT, and hand that down."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -74,8 +74,9 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """With a failure goes what the page said: prompts, outputs and errors of the cells."""
     report = yield
-    page = getattr(item, "funcargs", {}).get("page")
-    if report.failed and isinstance(page, Page) and not page.is_closed():
+    given = getattr(item, "funcargs", {}).values()
+    page = next((value for value in given if isinstance(value, Page)), None)
+    if report.failed and page is not None and not page.is_closed():
         with suppress(Error):
             report.sections.append(("the page", "\n---\n".join(page.evaluate(WHAT_IS_THERE))))
     return report

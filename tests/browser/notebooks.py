@@ -133,3 +133,14 @@ def move(page: Page, values: list[float], *, frames: int, label: str = "") -> li
     label = label or "Balance of BM25 and semantic"
     seen: list[list[str]] = page.evaluate(MOVE, [label, values, frames])
     return seen
+
+
+DANGEROUS = ("b", "a", "d", "d", "0", "0", "i", "i", "x", "c", "v", "z", "m", "y", "1")
+"""What JupyterLab would do with these: add, cut, paste and turn cells, interrupt, ask to
+restart."""
+
+
+def restless(page: Page) -> None:
+    """Press all of them, and what leaves or runs a cell."""
+    for key in (*DANGEROUS, "Escape", "Enter", "Shift+Enter", "Control+Enter", "ArrowDown"):
+        page.keyboard.press(key)

@@ -1,20 +1,17 @@
-"""Keys of a widget are the widget's: none reaches JupyterLab, wherever in it a person clicked."""
+"""Keys in the panel: grades on its cards, and nothing for JupyterLab but what is the page's."""
 
 from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
-import pytest
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.conftest import Lab
-from tests.browser.lab import open_and_run
-from tests.browser.notebooks import EVERY_WIDGET, FILLED, OPEN, READY, order, settled
+from tests.browser.notebooks import OPEN, READY, order, restless, settled
 from tests.conftest import ROOT
-from tests.waiting import HANG
 from workbench.evaluation.judgments.judgments import Judgments
 
 Run = Callable[..., Page]
@@ -65,14 +62,14 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     # Keys after clicks on nothing, and after what was clicked is redrawn: still the panel's.
     for place in (".wb-status", ".wb-weights h3", ".wb-ends"):
         panel.locator(place).first.click(position={"x": 2, "y": 2})
-        _restless(page)
+        restless(page)
     panel.locator(".wb-step").first.click()
     expect(panel.locator(".wb-step").first).to_have_attribute("aria-current", "step")
-    _restless(page)
+    restless(page)
     settled(panel)
     panel.locator(".wb-chip-action").first.click()
     settled(panel)
-    _restless(page)
+    restless(page)
     expect(panel.locator(".wb-step[aria-current]")).to_contain_text("late")
     expect(panel.locator(".wb-step").first).not_to_have_attribute("aria-current", "step")
     query.click()  # a judged one again
@@ -91,84 +88,6 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     expect(panel.locator(".wb-spoken")).to_contain_text(third.locator(".wb-title").inner_text())
     page.keyboard.press("Enter")
     expect(third.locator(".wb-title")).to_be_focused()
-
-
-NOTEBOOK = """() => [...document.querySelectorAll('.jp-Notebook .jp-Cell')].map((cell) => [
-  cell.className.split(' ').filter((name) => /^jp-(Code|Markdown|Raw)Cell$/.test(name)).join(),
-  ...['.jp-InputPrompt', '.cm-content'].map((part) => cell.querySelector(part)?.textContent)])"""
-"""What keys could change of a notebook: its cells, their kinds, texts and runs, in view or not."""
-BARE = """(root) => {
-  const box = root.getBoundingClientRect(), found = new Map();
-  const taken = 'a, button, input, select, textarea, label, summary, canvas, svg, [role=slider], '
-    + '.noUi-base, .lm-TabBar';
-  for (let row = 0; row < 60; row++)
-    for (const across of [0.02, 0.3, 0.6, 0.98]) {
-      const x = box.x + across * box.width, y = box.y + 2 + row * (box.height - 4) / 59;
-      const at = document.elementFromPoint(x, y);
-      if (!at || !root.contains(at) || at.closest(taken) || found.has(at)) continue;
-      const own = at.getBoundingClientRect();
-      found.set(at, [x - own.x, y - own.y]);
-    }
-  [...found.keys()].forEach((at, n) => { at.dataset.bare = n; });
-  return [...found.values()];
-}"""
-"""Marks what a click can hit of a widget beside its controls; where in each of these it does."""
-SERVICE = "service = bench.serve()\nservice"
-PLACES = 2
-
-
-@pytest.fixture(scope="module")
-def widgets(browser: Browser, lab: Lab) -> Iterator[Page]:
-    """A notebook with every widget, all in view."""
-    for name in ("queries.jsonl", "qrels.tsv"):
-        shutil.copy(ROOT / "data" / "landmarks" / name, lab.root / "landmarks")
-    context = browser.new_context(viewport={"width": 1600, "height": 1100})
-    context.set_default_timeout(1000 * HANG)
-    page = context.new_page()
-    lab.write("every.ipynb", *EVERY_WIDGET.values(), SERVICE)
-    open_and_run(page, lab, "every.ipynb")
-    page.wait_for_selector(READY)
-    page.set_viewport_size({"width": 1600, "height": 9000})
-    for shown in (*FILLED, ".wb-service"):
-        expect(page.locator(shown).first).to_be_visible()
-    expect(page.locator("#jp-main-statusbar")).to_contain_text("| Idle")
-    yield page
-    context.close()
-
-
-@pytest.mark.parametrize("widget", [*EVERY_WIDGET, ".wb-service"])
-def test_no_widget_leaks_a_key(widgets: Page, widget: str) -> None:
-    page, root = widgets, widgets.locator(widget).first
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    before = page.evaluate(NOTEBOOK)
-    places = root.evaluate(BARE)
-    assert places, "nothing but controls"
-    for number in range(0, len(places), max(1, len(places) // PLACES)):
-        part = page.locator(f"{widget} [data-bare='{number}'], {widget}[data-bare='{number}']")
-        if not part.count():  # drawn anew meanwhile
-            continue
-        part.first.click(position=dict(zip("xy", places[number], strict=True)))
-        _restless(page)
-        assert page.evaluate(NOTEBOOK) == before, part.first.inner_text()
-    field = root.locator("input[type=text]:visible, input[type=search]:visible, textarea:visible")
-    if field.count():  # what is typed is text, and Enter in an empty field is no cell's
-        field.first.click()
-        for key in (*DANGEROUS, "Control+A", "Delete", "Enter", "Shift+Enter", "Escape"):
-            page.keyboard.press(key)
-    assert page.evaluate(NOTEBOOK) == before
-    expect(page.get_by_role("dialog")).to_have_count(0)
-    assert [url for url in asked if re.search("/(interrupt|restart)", url)] == []
-
-
-DANGEROUS = ("b", "a", "d", "d", "0", "0", "i", "i", "x", "c", "v", "z", "m", "y", "1")
-"""What JupyterLab would do with these: add, cut, paste and turn cells, interrupt, ask to
-restart."""
-
-
-def _restless(page: Page) -> None:
-    for key in (*DANGEROUS, "Escape", "Enter", "Shift+Enter", "Control+Enter", "ArrowDown"):
-        page.keyboard.press(key)
 
 
 GRADE_LATE = """([root, text]) => {

@@ -452,7 +452,7 @@ def test_a_forked_child_searches_while_threads_of_its_parent_do(
     context = multiprocessing.get_context("fork")
     answers = context.SimpleQueue()
     expected = found(folder)
-    for _ in range(30):
+    for _ in range(10):
         child = context.Process(target=_search, args=(busy, answers))
         child.start()
         child.join(60)

@@ -25,7 +25,7 @@ def work(name):
 threads = [threading.Thread(target=work, args=(name,)) for name in "ab"]
 for thread in threads: thread.start()
 failed = []
-for n in range(6):
+for n in range(3):
     child = os.fork()
     if not child:
         signal.alarm(120)  # a child that hangs ends by it, and the exit status tells

@@ -40,8 +40,8 @@ np.savez(output, **found)
 
 @pytest.fixture(scope="module")
 def texts() -> list[str]:
-    """Forty real abstracts with their titles."""
-    lines = (LANDMARKS / "papers.jsonl").read_text("utf-8").splitlines()[:40]
+    """Real abstracts with their titles."""
+    lines = (LANDMARKS / "papers.jsonl").read_text("utf-8").splitlines()[:16]
     return [f"{paper['title']}. {paper['abstract']}" for paper in map(json.loads, lines)]
 
 
