@@ -90,6 +90,11 @@ def make(spec: wb.Elasticsearch, connection: Connection, **papers: str) -> None:
     """Somebody else's index of papers without vectors, by key their titles."""
     properties = {"key": {"type": "keyword"}, "title": {"type": "text"}, "body": {"type": "text"}}
     connection.call("PUT", f"/{spec.index}", {"mappings": {"properties": properties}})
+    write(spec, connection, **papers)
+
+
+def write(spec: wb.Elasticsearch, connection: Connection, **papers: str) -> None:
+    """Papers into it, by key their titles; searches find them."""
     for key, title in papers.items():
         body = {"key": key, "title": title, "body": f"{title} answer queries."}
         connection.call("PUT", f"/{spec.index}/_doc/{key}?refresh=true", body)
@@ -154,6 +159,14 @@ def test_an_index_of_others_is_served(
         assert on_cluster(spec) == {
             "engine": options.engine, "index": options.index, "cluster": options.cluster,
         }  # fmt: skip
+        # What its owner writes is found, also by a query that was answered before.
+        assert ids("inverted") == expected
+        before = client.get("/search", params={"query": "inverted"}).json()["corpus"]
+        write(spec, connection, z="Inverted inverted")
+        wait_until(lambda: ids("inverted")[0] == "z")
+        assert client.get("/search", params={"query": "inverted"}).json()["corpus"] != before
+        connection.call("DELETE", f"/{spec.index}/_doc/z?refresh=true")
+        wait_until(lambda: ids("inverted") == expected)
         # Another index takes its name: nothing that was found in the first is told of it.
         connection.call("DELETE", f"/{spec.index}")
         wait_until(lambda: client.get("/health/ready").status_code == 503)

@@ -234,5 +234,9 @@ class Engine(Protocol):
         Raises CorpusNotFound where none is, and what the engine's connection raises."""
         return False
 
+    def refresh(self) -> None:
+        """Take note of what others have written since: `fingerprint` is another then. Nothing for
+        an engine whose states never change. Raises what the engine's connection raises."""
+
     def close(self) -> None:
         """Let go of files and connections."""

@@ -128,7 +128,8 @@ class Service:
         self.meters.gauge("open", 1)
         if not kept:
             return work(state)
-        name = f"answer:{digest(state.fingerprint, self.profile.fingerprint, key)}"
+        of = state.fingerprint  # before the work: what is written meanwhile is another state
+        name = f"answer:{digest(of, self.profile.fingerprint, key)}"
         found = self.redis.get(name) if self.redis is not None else None
         if self.redis is not None:
             self.meters.cached("redis", found is not None)
@@ -136,5 +137,5 @@ class Service:
             found = work(state)
             if self.redis is not None:
                 self.redis.put(name, found)
-        self._answers.put((state.fingerprint, key), found)
+        self._answers.put((of, key), found)
         return found

@@ -40,11 +40,15 @@ class Opened:
         self._cached = cached
         self.bench = bench
         self.engine = bench.engine
-        self.fingerprint = bench.engine.fingerprint
         self._redis = redis
         self._lock = threading.Lock()
         self._catalogue: Catalogue | None = None
         self.rankings: Kept[Ranking] = Kept(RANKINGS, RANKING_BYTES, _weight)
+
+    @property
+    def fingerprint(self) -> str:
+        """Of what can be found now; another once what others wrote to their index was noticed."""
+        return self.engine.fingerprint
 
     @property
     def catalogue(self) -> Catalogue:
@@ -167,7 +171,9 @@ class Serving:
         """Whether another state is live on its cluster; files are the supervisor's to look at.
         Raises CorpusDamaged for files that could not be opened now, and what `opened` raises."""
         if self._files is None:
-            return self.opened().engine.replaced()
+            engine = self.opened().engine
+            engine.refresh()
+            return engine.replaced()
         self._check_files()
         return False
 

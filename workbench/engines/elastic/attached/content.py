@@ -63,6 +63,16 @@ def content_of(connection: Connection, index: ForeignIndex) -> Content:
     )
 
 
+def written(connection: Connection, index: ForeignIndex) -> str:
+    """What stands for the documents that searches find now: how many, and the sum of the numbers
+    that writes of a shard count up. Every write that is refreshed makes it another. One round trip,
+    which the cluster answers from its request cache until the next refresh."""
+    body = {"size": 0, "track_total_hits": True, "aggs": {"written": {"sum": {"field": "_seq_no"}}}}
+    [answer] = connection.searches([body], index.name)
+    numbers = answer.get("aggregations", {}).get("written", {}).get("value")
+    return f"{answer['hits']['total']['value']}-{numbers}"
+
+
 def _distinct(index: ForeignIndex) -> dict[str, Any]:
     """Documents that have a paper's name, and how many names; of those without, each is one."""
     absent: list[dict[str, Any]] = []

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from workbench.corpus.analysis import Analyser
 from workbench.corpus.manifest import Manifest
 from workbench.engines.base import FEEDBACK, LOWER, SIGNALS, Ahead, Engine
-from workbench.engines.elastic.attached.content import UNIT, Content, content_of
+from workbench.engines.elastic.attached.content import UNIT, Content, content_of, written
 from workbench.engines.elastic.attached.fields import ForeignIndex, cosine, foreign_index
 from workbench.engines.elastic.attached.filtering import clauses_of
 from workbench.engines.elastic.attached.records import Documents, Name
@@ -56,6 +56,7 @@ class AttachedEngine(Engine):
         self._connection = connection
         check_at_start(connection)
         self.index: ForeignIndex = foreign_index(connection)
+        self._written = written(connection, self.index)
         self.content: Content = content_of(connection, self.index)
         self._unit = self.content.unit
         self._documents = Documents(connection, self.index, routed=self.content.routed)
@@ -83,7 +84,8 @@ class AttachedEngine(Engine):
         index = self.index
         fields = (*index.text_fields.items(), index.id_field, index.paper_field)
         vectors = "" if index.vectors is None else index.vectors.field
-        content = repr((index.uuid, index.name, fields, vectors))  # two aliases filter differently
+        # Two aliases filter differently.
+        content = repr((index.uuid, index.name, fields, vectors, self._written))
         return f"attached-{index.name}-{blake2b(content.encode(), digest_size=8).hexdigest()}"
 
     @property
@@ -102,6 +104,9 @@ class AttachedEngine(Engine):
         found = self._connection.call("GET", path, params=only)
         uuids = {str(body["settings"]["index"]["uuid"]) for body in found.values()}
         return uuids != {self.index.uuid}
+
+    def refresh(self) -> None:
+        self._written = written(self._connection, self.index)
 
     def close(self) -> None:
         self._connection.close()
