@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -32,12 +34,14 @@ from common import (
     table,
     targets,
 )
+from elastic import server
 from numpy.typing import NDArray
 from scale_corpus import ADDED, scale_corpus, updated
-from scale_rivals import FaissAndBm25s, LanceVectors, UsearchVectors
+from scale_rivals import ElasticsearchHybrid, FaissAndBm25s, LanceVectors, UsearchVectors
 from search_latency import _acl_titles
 
 import workbench as wb
+from tests.servers.elasticsearch import ARCHIVE
 from workbench.corpus.analysis import Analyser
 from workbench.models.embedders.onnx_embedder import OnnxEmbedder
 from workbench.ranking.ranking import Ranking
@@ -94,7 +98,8 @@ def main() -> None:
         done = run_process(*here, "--one", str(built.folder))
         sizes.append(Size(made=built.seconds, **json.loads(done.output.splitlines()[-1])))
         if not given.no_rivals:
-            _rivals(built.folder, given.data, given.queries)
+            with _elasticsearch(given.data) as url:
+                _rivals(built.folder, given.data, given.queries, url)
     _print(sizes)
     if len(sizes) > 1:
         _ahead(sizes)
@@ -109,6 +114,18 @@ def main() -> None:
         note(f"{ADDED:,} papers more: {wall:.1f} s, {cpu:.1f} s of the CPU, without the encoder.")
         figures.append(Figure(f"update of {ADDED:,} papers", wall, 20, "s"))
     targets(figures)
+
+
+@contextmanager
+def _elasticsearch(data: Path) -> Iterator[str | None]:
+    """The URL of a server for the contenders; None, with the reason, where none can be started."""
+    archive = data.parent / ARCHIVE
+    if not os.environ.get("WORKBENCH_ES_URL") and not (archive.exists() and shutil.which("java")):
+        note(f"Elasticsearch is left out: Java and {archive} are needed, or WORKBENCH_ES_URL.")
+        yield None
+        return
+    with server(data) as url:
+        yield url
 
 
 def argparse_hidden() -> str:
@@ -208,8 +225,9 @@ def _recall(bench: wb.Workbench, query: Query) -> float:
     return len(best[0] & best[1]) / len(best[0])
 
 
-def _rivals(folder: Path, data: Path, count: int) -> None:
-    """One retrieval without feedback beside FAISS with bm25s, and the dense arm beside LanceDB."""
+def _rivals(folder: Path, data: Path, count: int, url: str | None) -> None:
+    """One retrieval without feedback beside FAISS with bm25s and an Elasticsearch, where one is
+    here, and the dense arm beside LanceDB and usearch."""
     queries = _queries(data, count)
     profile = wb.Profile(feedback=False)
     with wb.Workbench(folder, embedder=OnnxEmbedder()) as bench:
@@ -222,6 +240,8 @@ def _rivals(folder: Path, data: Path, count: int) -> None:
         }
         if bench.manifest.passages <= UsearchVectors.MOST:
             rivals["usearch HNSW int8, vectors alone"] = UsearchVectors(folder)
+        if url is not None and bench.manifest.passages <= ElasticsearchHybrid.MOST:
+            rivals["Elasticsearch, HNSW int8 + BM25"] = ElasticsearchHybrid(folder, url)
         recalls = {"workbench": ours}
         for name, rival in rivals.items():
             recalls[name] = rival.reach(queries[:50], exact, ours)

@@ -182,6 +182,86 @@ class UsearchVectors:
         return np.pad(rows, (0, n - len(rows)), constant_values=-1)
 
 
+class ElasticsearchHybrid:
+    """One node with its default HNSW over int8: a match and a kNN search in one request, the union
+    of the best 80 of each, min-max, a weighted sum, as with FAISS and bm25s."""
+
+    MOST = 200_000
+    """Passages; a graph of a million takes an hour on two cores."""
+
+    def __init__(self, folder: Path, url: str) -> None:
+        from elasticsearch import Elasticsearch
+        from elasticsearch.helpers import streaming_bulk
+
+        manifest = read_manifest(folder)
+        vectors = map_vectors(folder / VECTORS, manifest.passage_rows, manifest.dimension)
+        store = Store(folder / STORE)
+        self._client = Elasticsearch(url, request_timeout=600)
+        self._name, self._looked = f"rival-{folder.name}", BEST
+        started = time.perf_counter()
+        vector = {"type": "dense_vector", "dims": manifest.dimension, "similarity": "cosine"}
+        fields = {"row": {"type": "integer"}, "text": {"type": "text"}, "vector": vector}
+        self._client.options(ignore_status=404).indices.delete(index=self._name)
+        self._client.indices.create(
+            index=self._name,
+            settings={"number_of_shards": 1, "number_of_replicas": 0, "refresh_interval": "-1"},
+            mappings={"_source": {"enabled": False}, "properties": fields},
+        )
+
+        def documents() -> Any:
+            for row, text in enumerate(store.passage_texts(0, manifest.passages)):
+                yield {"row": row, "text": text, "vector": vectors[row].tolist()}
+
+        for _ in streaming_bulk(self._client, documents(), index=self._name, chunk_size=1_000):
+            pass
+        self._client.indices.forcemerge(index=self._name, max_num_segments=1)
+        self._client.indices.refresh(index=self._name)
+        size = self._client.indices.stats(index=self._name, metric="store")
+        self.megabytes = size["_all"]["total"]["store"]["size_in_bytes"] / 1e6
+        self.seconds = time.perf_counter() - started
+
+    @property
+    def about(self) -> str:
+        """What it was set to."""
+        return f"{self._looked:,} candidates; MB on its disk"
+
+    def reach(self, queries: Sequence[Query], exact: Sequence[set[int]], least: float) -> float:
+        """Look at as many candidates as it takes to reach a recall; what was reached."""
+        recall = 0.0
+        while recall < least and self._looked < WIDEST:
+            self._looked *= 2
+            found = [[row for row, _ in self._ask([self._near(q, BEST)])[0]] for q in queries]
+            recall = _recall(exact, np.array(found))
+        return recall
+
+    def search(self, query: Query) -> Any:
+        """Rows of the ten best passages."""
+        words = {"query": {"match": {"text": query.text}}, "size": DEPTH}
+        scores: dict[int, float] = {}
+        for weight, found in zip(
+            (0.35, 0.65), self._ask([words, self._near(query, DEPTH)]), strict=True
+        ):
+            values = _min_max(np.array([score for _, score in found] or [0.0]))
+            for (row, _), value in zip(found, values, strict=False):
+                scores[row] = scores.get(row, 0.0) + weight * float(value)
+        return sorted(scores, key=lambda row: -scores[row])[:10]
+
+    def _near(self, query: Query, n: int) -> dict[str, Any]:
+        assert query.vector is not None
+        near = {"field": "vector", "query_vector": query.vector.tolist(), "k": n}
+        return {"knn": {**near, "num_candidates": self._looked}, "size": n}
+
+    def _ask(self, bodies: Sequence[dict[str, Any]]) -> list[list[tuple[int, float]]]:
+        lines: list[dict[str, Any]] = []
+        for body in bodies:
+            lines += [{}, {**body, "_source": False, "docvalue_fields": ["row"]}]
+        answers = self._client.msearch(index=self._name, searches=lines)["responses"]
+        return [
+            [(hit["fields"]["row"][0], hit["_score"]) for hit in answer["hits"]["hits"]]
+            for answer in answers
+        ]
+
+
 def _private() -> float:
     """This process's own memory, MB."""
     return float(psutil.Process().memory_full_info().uss / 1e6)
