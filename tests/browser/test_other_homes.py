@@ -95,7 +95,7 @@ def test_the_panel_alone(page: Page, root: Path) -> None:
         stranger.close()
     finally:
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=30)
+        process.wait(timeout=HANG)
 
 
 def address(process: subprocess.Popen[str]) -> str:

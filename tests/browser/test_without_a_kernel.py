@@ -73,7 +73,7 @@ def test_a_saved_notebook_shows_every_result(run_notebook: Run, lab: Lab, page: 
     # Trusted, since this server saved it, with a kernel that knows no widget of it.
     shutil.copy(path, lab.root / "static-copy.ipynb")
     open_notebook(page, lab, "static-copy.ipynb")
-    expect(page.locator(".wb-static").first).to_be_visible(timeout=60_000)
+    expect(page.locator(".wb-static").first).to_be_visible()
     expect(page.locator(".wb-static").first).to_contain_text("Batch Normalization")
     expect(page.get_by_text("model not found").first).to_be_hidden()
     screenshot(page, "static-copy")
@@ -81,6 +81,6 @@ def test_a_saved_notebook_shows_every_result(run_notebook: Run, lab: Lab, page: 
     # Not trusted, no kernel: JupyterLab takes out styles, and still shows what was found.
     open_notebook(page, lab, "static-gone.ipynb")
     first = page.locator(".wb-static").first
-    expect(first).to_be_visible(timeout=30_000)
+    expect(first).to_be_visible()
     expect(first).to_contain_text("Batch Normalization")
     screenshot(page, "static-no-kernel")

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from tests.servers.service import Service, serving
+from tests.waiting import HANG
 from workbench.session import Workbench
 
 
@@ -28,7 +29,7 @@ def service(landmarks: Workbench) -> Iterator[Service]:
 @pytest.fixture(scope="session")
 def client(service: Service) -> Iterator[httpx.Client]:
     """A plain HTTP client of it."""
-    with httpx.Client(base_url=service.url, timeout=30) as client:
+    with httpx.Client(base_url=service.url, timeout=HANG) as client:
         yield client
 
 

@@ -100,7 +100,7 @@ async def paperqa(url: str) -> dict[str, Any]:
     provider = import_module("paperqa.clients.semantic_scholar")
     provider.SEMANTIC_SCHOLAR_BASE_URL = url
     found: dict[str, Any] = {}
-    async with httpx.AsyncClient() as client:
+    async with httpx.AsyncClient(timeout=170) as client:
         by_doi = await provider.get_s2_doc_details_from_doi(DOI, client)
         by_title = await provider.s2_title_search(TITLE, client)
         for name, details in (("doi", by_doi), ("title", by_title)):

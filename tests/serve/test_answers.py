@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tests.serve.fuzzing import fuzz
 from tests.servers.service import Service
+from tests.waiting import HANG
 from workbench.session import Workbench
 
 PLAID = "santhanam2022plaid"
@@ -152,7 +153,9 @@ def test_numbers_of_the_whole_service(client: httpx.Client, service: Service) ->
 
     before = count()
     for _ in range(20):  # new connections, so that both workers answer
-        httpx.get(f"{service.url}/graph/v1/paper/autocomplete", params={"query": "lat"})
+        httpx.get(
+            f"{service.url}/graph/v1/paper/autocomplete", params={"query": "lat"}, timeout=HANG
+        )
     assert count() == before + 20
 
 

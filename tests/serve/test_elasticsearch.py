@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 
 import workbench as wb
 from tests.servers.service import Service, serving
-from tests.waiting import wait_until
+from tests.waiting import HANG, wait_until
 from workbench.cli.app import app
 from workbench.cli.elastic import read_engine
 from workbench.engines.elastic.own.corpus import ElasticCorpus
@@ -34,7 +34,7 @@ def test_a_cluster_is_served_without_a_folder(landmarks: Workbench, elasticsearc
             expected = bench.search("late interaction", 20).paper_ids
         with (
             serving("--engine", elasticsearch_url, "--index", index, "--no-log") as service,
-            httpx.Client(base_url=f"{service.url}/graph/v1", timeout=60) as client,
+            httpx.Client(base_url=f"{service.url}/graph/v1", timeout=HANG) as client,
         ):
             asked = {"query": "late interaction", "limit": 20}
             found = client.get("/paper/search", params=asked).json()["data"]
@@ -64,12 +64,12 @@ def test_a_cluster_is_served_without_a_folder(landmarks: Workbench, elasticsearc
 
             # The index is deleted, and made again.
             def ready() -> int:
-                return httpx.get(f"{service.url}/health/ready", timeout=60).status_code
+                return httpx.get(f"{service.url}/health/ready", timeout=HANG).status_code
 
             corpus.remove()
             wait_until(lambda: ready() == 503)
             own = f"{service.url}/search?query=late"
-            assert httpx.get(own, timeout=60).status_code == 503
+            assert httpx.get(own, timeout=HANG).status_code == 503
             assert client.get("/paper/search", params={"query": "late"}).status_code == 429
             wb.open(landmarks.folder, engine=spec, progress=False).close()
             wait_until(lambda: ready() == 200)
@@ -127,7 +127,7 @@ def test_an_index_of_others_is_served(
     with (
         wb.open(engine=spec, profile=profile) as bench,
         serving(*place, "--no-log") as service,
-        httpx.Client(base_url=service.url, timeout=60) as client,
+        httpx.Client(base_url=service.url, timeout=HANG) as client,
     ):
 
         def ids(query: str) -> list[str]:
@@ -204,12 +204,12 @@ def test_a_wrong_index_is_refused_at_the_start(
 
 def test_a_cluster_that_is_away_makes_a_service_that_is_not_ready() -> None:
     with serving("--engine", "http://127.0.0.1:9", "--no-log") as service:
-        assert httpx.get(f"{service.url}/health/live").status_code == 200
-        ready = httpx.get(f"{service.url}/health/ready", timeout=60)
+        assert httpx.get(f"{service.url}/health/live", timeout=HANG).status_code == 200
+        ready = httpx.get(f"{service.url}/health/ready", timeout=HANG)
         assert ready.status_code == 503
         assert "cluster" in ready.json()["status"]
         asked = f"{service.url}/graph/v1/paper/search?query=files"
-        assert httpx.get(asked, timeout=60).status_code == 429
+        assert httpx.get(asked, timeout=HANG).status_code == 429
 
 
 @pytest.mark.parametrize(

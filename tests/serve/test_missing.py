@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from tests.serve.test_gate import asked, made, run_loop
 from tests.servers.service import Service, serving
+from tests.waiting import HANG
 from workbench.corpus.manifest import STORE, VECTORS
 from workbench.opening import open_corpus
 from workbench.serve.faults import GONE
@@ -146,7 +147,7 @@ def test_a_start_repairs_what_derives_from_papers_and_nothing_else(
     [title] = index.glob("generation-*/title")
     shutil.rmtree(title)
     with serving(str(index), "--no-log") as service:
-        assert httpx.get(service.url + OWN, timeout=60).status_code == 200
+        assert httpx.get(service.url + OWN, timeout=HANG).status_code == 200
     (index / STORE).unlink()
     with pytest.raises(RuntimeError, match=rf"Error: .*{STORE}"):
         Service(str(index), "--preload")

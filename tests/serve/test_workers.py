@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from tests.servers.service import Service, serving
-from tests.waiting import wait_until
+from tests.waiting import HANG, wait_until
 from workbench.opening import open_corpus
 from workbench.session import Workbench
 from workbench.widgets.service import ServiceControls
@@ -49,7 +49,7 @@ class Load:
     def _ask(self) -> None:
         while not self._stop.is_set():
             try:
-                with httpx.Client(timeout=60) as client:  # some requests over one connection
+                with httpx.Client(timeout=HANG) as client:  # some requests over one connection
                     for _ in range(5):
                         path = "/graph/v1/snippet/search?query=index+compression&limit=3"
                         self.answers.append(client.get(self.url + path))
@@ -74,7 +74,7 @@ def versions(load: Load) -> list[str]:
 
 def test_a_changed_corpus_is_served_without_a_failure(corpus: Path, changing: Service) -> None:
     search = f"{changing.url}/graph/v1/paper/search?query=index+compression&limit=20"
-    first = httpx.get(search).json()
+    first = httpx.get(search, timeout=HANG).json()
     old_ids = [paper["paperId"] for paper in first["data"]]
     with Load(changing.url).running() as load:
         wait_until(lambda: len(load.answers) > 20)
@@ -91,9 +91,9 @@ def test_a_changed_corpus_is_served_without_a_failure(corpus: Path, changing: Se
     assert load.failures == []
     assert {answer.status_code for answer in load.answers} == {200}
     # Pages go on with the list that the first one is of, the deleted paper included.
-    rest = httpx.get(f"{search}&offset=20").json()
+    rest = httpx.get(f"{search}&offset=20", timeout=HANG).json()
     assert old_ids + [p["paperId"] for p in rest["data"]] == whole[:40]
-    again = httpx.get(search).json()
+    again = httpx.get(search, timeout=HANG).json()
     assert "new" in {paper["paperId"] for paper in again["data"]}
 
 
@@ -105,10 +105,10 @@ def replaced(service: Service, workers: list[int]) -> bool:
 def test_an_index_that_is_gone_is_said_and_taken_up_again(corpus: Path, changing: Service) -> None:
     def status(path: str) -> int:
         """Of any worker: each question comes over a connection of its own."""
-        return httpx.get(f"{changing.url}{path}", timeout=60).status_code
+        return httpx.get(f"{changing.url}{path}", timeout=HANG).status_code
 
     own, graph = "/search?query=compression&k=3", "/graph/v1/paper/search?query=compression"
-    right = httpx.get(f"{changing.url}{own}").json()["hits"]
+    right = httpx.get(f"{changing.url}{own}", timeout=HANG).json()["hits"]
     workers = changing.workers
     aside = corpus.rename(corpus.with_name("aside"))
     changing.signal(signal.SIGHUP)  # nobody is replaced by who could not open it
@@ -118,13 +118,13 @@ def test_an_index_that_is_gone_is_said_and_taken_up_again(corpus: Path, changing
         os.kill(pid, signal.SIGKILL)
     wait_until(lambda: replaced(changing, workers) and _answers(changing.url))
     assert [status(own), status(graph), status("/health/live")] == [503, 429, 200]
-    refused = httpx.get(f"{changing.url}{own}").json()
+    refused = httpx.get(f"{changing.url}{own}", timeout=HANG).json()
     assert set(refused) == {"message"}
     assert str(corpus) not in refused["message"]
     assert any(str(corpus) in line for line in changing.lines)
     aside.rename(corpus)
     wait_until(lambda: [status("/health/ready") for _ in range(8)] == [200] * 8)
-    assert httpx.get(f"{changing.url}{own}").json()["hits"] == right
+    assert httpx.get(f"{changing.url}{own}", timeout=HANG).json()["hits"] == right
     assert not any("Traceback" in line for line in changing.lines)
 
 
@@ -155,7 +155,7 @@ def test_a_writer_that_is_killed_changes_no_answer(corpus: Path, changing: Servi
 
 def test_killed_workers_come_again_and_counters_never_fall(service: Service) -> None:
     def counted() -> dict[str, float]:
-        lines = httpx.get(f"{service.url}/metrics", timeout=60).text.splitlines()
+        lines = httpx.get(f"{service.url}/metrics", timeout=HANG).text.splitlines()
         pairs = [line.rsplit(" ", 1) for line in lines]
         total = [(n, v) for n, v in pairs if n.partition("{")[0].endswith("_total")]
         return {name: float(value) for name, value in total if not name.startswith("#")}
@@ -174,7 +174,7 @@ def test_killed_workers_come_again_and_counters_never_fall(service: Service) -> 
 
 def _answers(url: str) -> bool:
     try:
-        return httpx.get(f"{url}/health/live", timeout=60).status_code == 200
+        return httpx.get(f"{url}/health/live", timeout=HANG).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -182,7 +182,7 @@ def _answers(url: str) -> bool:
 def test_a_session_serves_itself(landmarks: Workbench) -> None:
     with landmarks.serve() as service:
         assert service.health()["corpus"] == {"open": False}  # nothing before the first query
-        found = httpx.get(f"{service.url}/search?query=bm25&k=3").json()
+        found = httpx.get(f"{service.url}/search?query=bm25&k=3", timeout=HANG).json()
         assert [hit["paper_id"] for hit in found["hits"]] == landmarks.search("bm25", 3).paper_ids
         assert service.url in repr(service)
         controls = ServiceControls(service)
@@ -192,4 +192,4 @@ def test_a_session_serves_itself(landmarks: Workbench) -> None:
         assert controls.stop.disabled
     assert not service.running
     with pytest.raises(httpx.ConnectError):
-        httpx.get(f"{service.url}/health/live")
+        httpx.get(f"{service.url}/health/live", timeout=HANG)

@@ -237,6 +237,7 @@ class Engine(Protocol):
     def refresh(self) -> None:
         """Take note of what others have written since: `fingerprint` is another then. Nothing for
         an engine whose states never change. Raises what the engine's connection raises."""
+        return None
 
     def close(self) -> None:
         """Let go of files and connections."""
