@@ -201,7 +201,9 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
         page.wait_for_selector(".wb-search[data-ready]", timeout=60_000)
         page.wait_for_timeout(3_000)
         measured: dict[str, Any] = {}
+        _bring(page, ".plain-slider")
         measured["plain"] = page.evaluate(SLIDE_PLAIN, moves)
+        _bring(page, ".wb-search")
         measured["cards"], measured["confirmed"], measured["mismatches"] = page.evaluate(
             SLIDE, moves
         )
@@ -215,10 +217,16 @@ def _measure(root: Path, index: Path, queries: list[str], given: Namespace) -> d
         lab.write("judged.ipynb", opened + judged)
         open_and_run(page, lab, "judged.ipynb")
         page.wait_for_selector(".wb-curve-line", timeout=300_000)
+        _bring(page, ".wb-search")
         page.wait_for_timeout(2_000)
         measured["grade"] = page.evaluate(GRADE, given.grades)
         browser.close()
     return measured
+
+
+def _bring(page: Any, what: str) -> None:
+    """Scroll to it: what is out of view costs the browser less than a person pays."""
+    page.locator(what).first.evaluate("e => e.scrollIntoView({ block: 'start' })")
 
 
 def _cell_to_cards(page: Any) -> float:

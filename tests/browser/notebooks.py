@@ -58,6 +58,11 @@ def printed(page: Page, number: int) -> Any:
     return json.loads(cell.locator(".jp-OutputArea-output pre").last.inner_text())
 
 
+SEEN = """(root) => [...root.querySelectorAll('.wb-card')]
+  .map((card) => [card.getBoundingClientRect().top, card.dataset.paper])
+  .sort(([a], [b]) => a - b).map(([, paper]) => paper)"""
+
+
 def settled(panel: Locator) -> None:
     """Wait until the kernel has confirmed the panel's last settings."""
     panel.page.wait_for_function(
@@ -68,7 +73,7 @@ def settled(panel: Locator) -> None:
 
 def order(panel: Locator) -> list[str]:
     """Paper ids as the cards stand on screen."""
-    ids: list[str] = panel.locator(".wb-card").evaluate_all("es => es.map(e => e.dataset.paper)")
+    ids: list[str] = panel.evaluate(f"root => ({SEEN})(root)")
     return ids
 
 
@@ -113,19 +118,19 @@ def picture(widget: Locator, name: str, height: int = 960) -> None:
     page.screenshot(path=SCREENSHOTS / f"{name}.png", clip=clip)
 
 
-MOVE = """async ([label, values, frames]) => {
-  const slider = document.querySelector(`input[aria-label="${label}"]`);
+MOVE = f"""async ([label, values, frames]) => {{
+  const slider = document.querySelector(`input[aria-label="${{label}}"]`);
   const root = slider.closest('.wb-search');
   const frame = () => new Promise((done) => requestAnimationFrame(done));
   const seen = [];
-  for (const value of values) {
+  for (const value of values) {{
     slider.value = value;
-    slider.dispatchEvent(new Event('input', { bubbles: true }));
+    slider.dispatchEvent(new Event('input', {{ bubbles: true }}));
     for (let i = 0; i < frames; i++) await frame();
-    seen.push([...root.querySelectorAll('.wb-card')].map((card) => card.dataset.paper));
-  }
+    seen.push(({SEEN})(root));
+  }}
   return seen;
-}"""
+}}"""
 
 
 def move(page: Page, values: list[float], *, frames: int, label: str = "") -> list[list[str]]:

@@ -262,7 +262,8 @@ def _held(panel: Locator) -> tuple[int, int, int]:
 def _pick_profile(page: Page, name: str) -> None:
     """In the tab of profiles, and back."""
     page.get_by_role("tab", name="Profiles").click()
-    page.wait_for_selector(f".wb-picker [data-use={name}]")
+    # No handle of a card: the page would keep it, with all around it, when it is drawn anew.
+    expect(page.locator(f".wb-picker [data-use={name}]")).to_be_visible()
     page.wait_for_function(PICK, arg=name, polling=500)
     page.get_by_role("tab", name="Search").click()
     expect(page.locator(".wb-search")).to_be_visible()

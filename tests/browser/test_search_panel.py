@@ -23,6 +23,7 @@ from tests.browser.notebooks import (
     run_cell,
     settled,
 )
+from tests.waiting import wait_until
 
 Run = Callable[..., Page]
 PANEL = f'{OPEN}\npanel = bench.search_panel("late interaction retrieval")\npanel'
@@ -223,9 +224,9 @@ def _no_growth(page: Page, panel: Locator) -> None:
     for _ in range(3):
         move(page, values, frames=1)
     settled(panel)
-    bytes_after, nodes_after = heap(page)
-    assert nodes_after - nodes_before < 500
-    assert bytes_after - bytes_before < 3e6
+    # JupyterLab lets go of what it drew for a busy kernel at the next quiet moment only.
+    wait_until(lambda: heap(page)[1] - nodes_before < 500, every=0.5)
+    assert heap(page)[0] - bytes_before < 3e6
     assert printed(page, 2) - kernel < 8e6
 
 

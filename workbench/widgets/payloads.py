@@ -35,13 +35,17 @@ def options(judged: Judged | None, k: int) -> dict[str, Any]:
     }
 
 
-def order(ranking: Ranking, result: int, seq: int) -> dict[str, Any]:
-    """The kernel's order of a result's rows under the settings with this number."""
+def order(ranking: Ranking, result: int, seq: int, steps: Steps) -> dict[str, Any]:
+    """The kernel's order of a result's rows under the settings with this number, and the place
+    among the steps."""
     return {
         "result": result,
         "seq": seq,
         "order": ranking.rows.tolist(),
         "fingerprint": ranking.fingerprint,
+        "at": steps.at,
+        "steps": len(steps),
+        "step": steps.done[steps.at].number,
     }
 
 

@@ -202,15 +202,15 @@ class SearchPanel(Live):
         with self._lock, self.page.hold_sync():
             if self._setting or seq <= self._seq:  # our own, known, or of a step left meanwhile
                 return
-            self._seq, before = seq, self.steps.current
+            self._seq, before = seq, (self.steps.current, self._result)
             with self.page.told():
                 wanted = self._kept_edits(PanelState.of(settings, self.base))
                 self._apply(wanted, seq, self.steps.record(wanted, settings.get("gesture")))
             if self.state != wanted or wanted.edits.to_dict() != (settings.get("edits") or {}):
                 self._send_settings(settings)
                 self._send_order(seq)
-            after = self.steps.current
-            if before and after and before.number != after.number:
+            # Of moved weights the strip hears when the move is over: it may be long.
+            if self._result != before[1] and self.steps.current != before[0]:
                 self.page.steps = payloads.strip(self.steps, self.judged)
             self.page.answered = seq
 
@@ -336,7 +336,7 @@ class SearchPanel(Live):
 
     def _send_order(self, seq: int) -> None:
         if self.ranking is not None:
-            self.page.order = payloads.order(self.ranking, self._result, seq)
+            self.page.order = payloads.order(self.ranking, self._result, seq, self.steps)
 
     def _send_result(self, seq: int, found: Ranking) -> None:
         assert self.ranking is not None

@@ -1,5 +1,7 @@
 // Hits as cards: rank, movement, title, people, passage with marked terms, shares, details.
 
+const IN_VIEW = 12;
+
 function cardText(card) {
   return card.text.map(([piece, matches]) => (matches ? h("mark", {}, piece) : piece));
 }
@@ -116,9 +118,28 @@ function arranged(app, rows) {
   return [...rows].sort((a, b) => (year(a) === year(b) ? 0 : app.years * (year(a) - year(b))));
 }
 
+// While weights move, on screen only, and quickly: `order` moves a card without laying out its texts
+// anew, which takes most of a frame, and a card that goes stays in the list, unseen.
+function placeCards(list, wanted) {
+  const there = new Set(wanted);
+  for (const card of list.children) if (!there.has(card)) card.classList.replace("wb-card", "wb-away");
+  wanted.forEach((card, place) => {
+    card.classList.replace("wb-away", "wb-card");
+    if (card.style.order !== String(place)) card.style.order = place;
+    if (card.parentNode !== list) list.append(card);
+  });
+}
+
+// For good: what is read aloud, and where Tab goes, follows what is seen.
+function arrangeCards(list, wanted) {
+  for (const card of list.children) card.style.order = "";
+  for (const card of wanted) card.classList.replace("wb-away", "wb-card");
+  arrangeChildren(list, wanted);
+}
+
 // The list as `rows` say; cards that stay are moved, not made anew.
 function showCards(app, rows, scores) {
-  const { list, views, cards, weightsInOrder } = app;
+  const { views, cards, weightsInOrder } = app;
   const missing = [], elements = [], ranks = new Map(rows.map((row, i) => [row, i + 1]));
   for (const row of arranged(app, rows)) {
     let view = views.get(row);
@@ -130,9 +151,9 @@ function showCards(app, rows, scores) {
     showMove(view, app.baseline.get(app.paperOf(row)), ranks.get(row), !app.baseline.size);
     showShares(view, app, scores[row], partsOf(app.columns, weightsInOrder(), row));
     showPinned(view, app, app.paperOf(row));
-    elements.push(view.element);
+    view.element.classList.toggle("wb-deep", elements.push(view.element) > IN_VIEW);
   }
-  arrangeChildren(list, elements);
+  app.laidOut(elements);
   return missing;
 }
 

@@ -19,7 +19,7 @@ function createQueryBox(app) {
   box.addEventListener("input", () => { ahead(); search(); });
   box.addEventListener("keydown", (event) => { if (event.key === "Enter") ask(); });
   const show = () => {
-    if (document.activeElement !== box) box.value = app.settings.query || "";
+    if (document.activeElement !== box) setValue(box, app.settings.query || "");
   };
   // Queries asked before, and those that are judged.
   const offer = (steps) => {
@@ -74,7 +74,7 @@ function createFilters(app) {
     const { year = [null, null], venue: v = "", author: a = "", field: f = "" } = app.settings.filters || {};
     const values = [[first, year[0]], [last, year[1]], [venue, v], [author, a], [topic, f]];
     for (const [{ input }, value] of values)
-      if (document.activeElement !== input) input.value = value ?? "";
+      if (document.activeElement !== input) setValue(input, String(value ?? ""));
     clear.hidden = !values.some(([, value]) => value !== null && value !== "");
   };
   // Names as they are offered while typing: after the last semicolon.

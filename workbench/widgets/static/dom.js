@@ -31,6 +31,10 @@ function setAttribute(element, name, value) {
   if (element.getAttribute(name) !== value) element.setAttribute(name, value);
 }
 
+function setValue(input, value) {
+  if (input.value !== value) input.value = value;
+}
+
 // Which elements may stay where they are: a longest run of them that is in the wanted order.
 function staying(list, wanted) {
   const places = new Map([...list.children].map((child, place) => [child, place]));
@@ -111,6 +115,23 @@ function oncePerFrame(work) {
   const ask = () => { asked ||= requestAnimationFrame(() => { asked = 0; work(); }); };
   const now = () => { if (asked) { cancel(); work(); } };
   return Object.assign(ask, { cancel, now });
+}
+
+// One call when what is on its way to the screen is there, and `gap` ms after the last one at the
+// earliest; `now` does what is asked for at once.
+function afterPaint(gap, work) {
+  let frame = 0, timer = 0, last = -Infinity;
+  const cancel = () => { cancelAnimationFrame(frame); clearTimeout(timer); frame = timer = 0; };
+  const run = () => { cancel(); last = performance.now(); work(); };
+  const ask = () => {
+    if (timer) return;
+    timer = setTimeout(run, 1000); // a hidden page paints nothing
+    frame = requestAnimationFrame(() => {
+      clearTimeout(timer);
+      timer = setTimeout(run, Math.max(0, last + gap - performance.now()));
+    });
+  };
+  return Object.assign(ask, { cancel, now: () => { if (timer) run(); } });
 }
 
 // One call after `pause` ms without another.

@@ -108,6 +108,7 @@ function addGrading(app, root) {
     }
     if (event.ctrlKey || event.metaKey || event.target.closest("[role=toolbar]")) return;
     const row = rowUnder(event);
+    app.rest(); // the cards are in the list as they are on screen
     if (event.key === "ArrowDown" || event.key === "ArrowUp") {
       const way = event.key === "ArrowDown" ? 1 : -1;
       const card = row === null ? app.list.children[0] : next(row, way);

@@ -17,7 +17,7 @@ function createListBar(app) {
   const show = () => {
     if (![...k.options].some((option) => option.value === String(app.settings.k)))
       k.append(h("option", { value: String(app.settings.k) }, `${app.settings.k} hits`));
-    k.value = String(app.settings.k);
+    setValue(k, String(app.settings.k));
   };
   const showResult = () => { if (judging) { judging.show(); settle(); } };
   return { element, show, showResult, take: (rows) => judging?.take(rows) };
@@ -129,7 +129,6 @@ function render({ model, el }) {
     const settings = model.get("settings");
     if (settings === app.settings || settings.seq < app.settings.seq) return;
     app.settings = settings;
-    app.showSettings();
     if (app.result) chips.show(app.result);
     app.showOrder();
   }

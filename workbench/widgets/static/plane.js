@@ -3,6 +3,7 @@
 // are lexical or semantic, an axis is their mixture, in the proportions of the weights.
 
 const MARGIN = 26;
+const LABELS = 20, LABEL = [16, 12];
 
 function createPlane(app) {
   const canvas = h("canvas", { class: "wb-plane-canvas", role: "img", tabindex: "0" });
@@ -11,7 +12,7 @@ function createPlane(app) {
   const note = h("p", { class: "wb-soft wb-plane-note" });
   const element = h("section", { class: "wb-plane", "aria-label": "Plane of candidates" },
     h("h3", {}, "Candidates"), h("div", { class: "wb-plane-frame" }, canvas, tip), note, spoken);
-  const still = document.createElement("canvas");
+  const still = document.createElement("canvas"), numbers = document.createElement("canvas");
   let size = 0, ink = {}, drawn = "", shown = "", span = null, axes = [], names = [], groups = [];
 
   function readInk() {
@@ -20,6 +21,7 @@ function createPlane(app) {
     ink = { ink: named("--wb-ink"), soft: named("--wb-soft"), line: named("--wb-line"),
       accent: named("--wb-accent"), ground: named("--wb-ground") };
     drawn = shown = "";
+    drawNumbers();
   }
   // The theme is an attribute of the page's body in JupyterLab.
   const themes = new MutationObserver(() => { readInk(); draw(); });
@@ -36,12 +38,24 @@ function createPlane(app) {
       target.width = target.height = size * ratio;
       const pen = target.getContext("2d");
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-      // Once: it makes the browser work out the styles of the page, in a frame before all else did.
-      pen.font = `${target === still ? 11 : 10}px system-ui, sans-serif`;
+      pen.font = "11px system-ui, sans-serif";
       pen.direction = "ltr";
     }
     canvas.style.width = canvas.style.height = `${size}px`;
     readInk();
+  }
+
+  // Ranks as pictures: text on a canvas makes the browser lay out the page first, in every frame.
+  function drawNumbers() {
+    const ratio = window.devicePixelRatio || 1;
+    numbers.width = LABEL[0] * LABELS * ratio;
+    numbers.height = LABEL[1] * ratio;
+    const pen = numbers.getContext("2d");
+    pen.scale(ratio, ratio);
+    pen.font = "10px system-ui, sans-serif";
+    pen.direction = "ltr";
+    pen.fillStyle = ink.ink;
+    for (let i = 0; i < LABELS; i++) pen.fillText(String(i + 1), i * LABEL[0] + 1, LABEL[1] - 3);
   }
 
   function chooseGroups() {
@@ -127,14 +141,14 @@ function createPlane(app) {
   }
 
   // Beside the point, where no other label stands and the frame does not end; else none.
-  function label(pen, text, x, y, taken) {
-    const width = 6 * text.length + 2;
+  function label(pen, number, x, y, taken) {
+    const width = 6 * String(number).length + 2, [wide, high] = LABEL, ratio = numbers.height / high;
     for (const [left, base] of [[x + 6, y - 4], [x - width - 4, y - 4], [x + 6, y + 12], [x - width - 4, y + 12], [x - width / 2, y - 9]]) {
       const free = taken.every(([l, b, w]) => left + width < l || l + w < left || Math.abs(b - base) > 10);
       if (!free || left < 0 || left + width > size || base < 10 || base > size) continue;
       taken.push([left, base, width]);
-      pen.fillStyle = ink.ink;
-      pen.fillText(text, left, base);
+      pen.drawImage(numbers, (number - 1) * wide * ratio, 0, wide * ratio, numbers.height,
+        left - 1, base - high + 3, wide, high);
       return;
     }
   }
@@ -150,7 +164,7 @@ function createPlane(app) {
       pen.strokeStyle = row === linked ? ink.ink : ink.ground;
       pen.lineWidth = row === linked ? 2 : 1;
       pen.stroke();
-      if (i < 20) label(pen, String(i + 1), x, y, taken);
+      if (i < LABELS) label(pen, i + 1, x, y, taken);
     });
   }
 

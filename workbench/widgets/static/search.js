@@ -3,6 +3,7 @@
 
 const TYPING = { ahead: 90, search: 260, filter: 500 };
 const SETTLED = 700;
+const TOLD = 100; // between two messages of one drag: each makes the page around show a busy kernel
 const KEPT_CARDS = 400;
 
 function createApp(model, root) {
@@ -27,6 +28,7 @@ function createApp(model, root) {
   const settled = afterPause(SETTLED, () => {
     changing = false;
     control = "";
+    app.rest();
     app.send({ type: "settle" });
   });
   function remember() {
@@ -35,14 +37,19 @@ function createApp(model, root) {
     changing = true;
   }
 
-  app.set = (changes, by) => {
-    if (app.gone) return;
-    if (by !== control) gesture++;
-    control = by;
-    app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
+  // The kernel hears of moved weights when they are on screen.
+  const tell = afterPaint(TOLD, () => {
     model.set("settings", app.settings);
     model.save_changes();
+  });
+  app.set = (changes, by) => {
+    if (app.gone) return;
+    if (by !== control) { tell.now(); gesture++; }
+    control = by;
+    app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
     unsure = app.settings;
+    tell();
+    if (!changes.weights) tell.now();
     root.dataset.seq = app.settings.seq;
     app.steps.foresee();
     watch();
@@ -55,6 +62,7 @@ function createApp(model, root) {
     const seq = app.settings.seq + 1;
     app.settings = { ...app.settings, seq };
     control = "";
+    tell.cancel(); // the message brings along what was not told
     root.dataset.seq = seq;
     watch();
     app.send({ ...message, seq });
@@ -65,7 +73,6 @@ function createApp(model, root) {
     remember();
     app.what = "";
     app.set(changes, by);
-    app.showSettings();
     app.showOrder();
   };
 
@@ -91,7 +98,10 @@ function createApp(model, root) {
     app.waiting = false;
     root.dataset.confirmed = seq;
   };
-  app.stop = () => { silent.cancel(); slow.cancel(); settled.cancel(); };
+  app.stop = () => {
+    if (!app.gone) tell.now();
+    for (const later of [silent, slow, settled]) later.cancel();
+  };
 
   // Results.
 
@@ -115,7 +125,6 @@ function createApp(model, root) {
     app.wanted.clear();
     app.linked = app.chosen = null;
     app.showResult();
-    app.showSettings();
     app.showOrder.cancel();
     app.shown = [];
     orderNow();
@@ -150,6 +159,7 @@ function createApp(model, root) {
   }
 
   function orderNow() {
+    app.showSettings();
     if (!app.result || !app.starts) return;
     if (app.result.normaliser !== app.settings.normaliser) return; // the kernel sends other columns
     // With no weight at all the kernel refuses; what was there stays meanwhile.
@@ -158,6 +168,16 @@ function createApp(model, root) {
     show(rankPapers(scores, app.starts, app.settings.k));
   }
   app.showOrder = oncePerFrame(orderNow);
+
+  // The cards in their order: on screen at once, in the list when they rest.
+  let cards = [];
+  app.rest = () => arrangeCards(app.list, cards);
+  app.list.addEventListener("focusin", app.rest);
+  app.laidOut = (elements) => {
+    cards = elements;
+    if (changing && !app.list.contains(document.activeElement)) placeCards(app.list, cards);
+    else app.rest();
+  };
 
   function show(rows) {
     if (app.views.size > KEPT_CARDS)
@@ -172,7 +192,7 @@ function createApp(model, root) {
 
   app.confirm = (order) => {
     if (!app.result || order.result !== app.result.id) return;
-    takeCards(order.cards);
+    app.steps.stand(order);
     if (order.seq !== app.settings.seq) return;
     app.showOrder.now();
     check(order);

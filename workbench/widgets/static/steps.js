@@ -20,9 +20,9 @@ function createSteps(app) {
   const more = h("div", { class: "wb-row" }, name, ending);
   const versus = h("div", { class: "wb-versus", role: "status" });
   const settle = rove(bar);
-  let shown = null, at = -1, count = 0;
+  let current = null, at = -1, count = 0;
   name.addEventListener("change", () => {
-    if (shown && name.value.trim()) app.send({ type: "rename", step: shown.number, name: name.value });
+    if (current && name.value.trim()) app.send({ type: "rename", step: current, name: name.value });
     name.value = "";
   });
   ending.addEventListener("change", () => {
@@ -53,28 +53,33 @@ function createSteps(app) {
   }
   function show(sent) {
     const { steps = [] } = sent;
-    at = sent.at ?? -1;
-    count = steps.length;
+    stand({ at: sent.at ?? -1, steps: steps.length, step: steps[sent.at]?.number });
     app.metric = sent.metric;
     const focused = strip.contains(document.activeElement);
-    shown = steps[at] || null;
     const numbers = new Set(steps.map((step) => step.number));
     for (const number of [...chips.keys()]) if (!numbers.has(number)) chips.delete(number);
     arrangeChildren(strip, steps.flatMap((step, i) => [...gap(steps[i - 1], step), chipOf(step, i === at)]));
-    able();
     settle();
     const now = strip.querySelector("[aria-current]");
     if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
     if (focused) now?.focus({ preventScroll: true });
     bar.dataset.at = at;
   }
+  // Where the panel stands; while weights move, the strip itself comes when they rest.
+  function stand(sent) {
+    [at, count, current] = [sent.at, sent.steps, sent.step];
+    able();
+  }
   function able() {
     undo.disabled = at <= 0;
     redo.disabled = at >= count - 1;
   }
-  // What was done just now will be a step, so it can be undone before the kernel has answered.
+  // What was done just now will be a step: it can be undone before the kernel has answered, and what
+  // was undone before is gone.
   function foresee() {
-    if (at >= 0) undo.disabled = false;
+    if (at < 0) return;
+    undo.disabled = false;
+    redo.disabled = true;
   }
 
   const interval = ([mean, low, high]) => `${mean.toFixed(4)} [${low.toFixed(4)}, ${high.toFixed(4)}]`;
@@ -100,5 +105,5 @@ function createSteps(app) {
     settle();
     app.showOrder();
   }
-  return { bar, more, versus, show, showPin, foresee, settle: able };
+  return { bar, more, versus, show, showPin, stand, foresee, settle: able };
 }
