@@ -107,9 +107,13 @@ class Judged:
         name = self._text_ids.get(text.strip())
         return None if name is None else self.grades().get(name, {})
 
-    def grade(self, text: str, paper_id: str, grade: int | None) -> None:
-        """Write one grade to the file, or take it back. Raises QueryError for a query that is not
-        one of these, or where there is no file."""
+    def text_of(self, query_id: str) -> str | None:
+        """The query of that id, as a person asks it; None where it is none of these."""
+        return next((query.text for query in self.queries if query.id == query_id), None)
+
+    def grade(self, text: str, paper_id: str, grade: int | None) -> str:
+        """Write one grade to the file, or take it back; returns the query's id. Raises QueryError
+        for a query that is not one of these, or where there is no file."""
         name = self._text_ids.get(text.strip())
         if self.file is None or name is None:
             raise QueryError(
@@ -120,6 +124,7 @@ class Judged:
             self.file.retract(name, paper_id)
         else:
             self.file.add(name, paper_id, grade)
+        return name
 
     def value(self, ranking: Ranking) -> float | None:
         """The metric of a ranking; None where its query has no judgment."""

@@ -13,6 +13,7 @@ from workbench.present.view import View
 from workbench.profiles import Profile, as_profile
 from workbench.widgets.base import MessageBox, framed
 from workbench.widgets.compare import ComparePanel
+from workbench.widgets.judged import Judged
 from workbench.widgets.live import Live, close_widget
 from workbench.widgets.search_panel import SearchPanel
 from workbench.widgets.weight_tuner import weight_tuner
@@ -74,6 +75,16 @@ class Panel(Live):
 Build = Callable[[], Any]
 
 
+def _judging(bench: Workbench, search: SearchPanel, queries: Any, judged: Judged) -> Any:
+    """The judging widget over the cards' file; either shows what is graded in the other."""
+    assert judged.file is not None
+    widget = bench.judge(queries, judged.file, known=judged.given)
+    if search.grades is not None:
+        widget.on_grade(search.grades.follow)
+        search.grades.on_grade(widget.follow_grade)
+    return widget
+
+
 def panel(
     bench: Workbench,
     queries: Any = None,
@@ -126,5 +137,5 @@ def panel(
         "Memory": bench.memory_plot,
     }
     if judged is not None and judged.file is not None:
-        tabs["Judge"] = lambda: bench.judge(queries, judged.file, known=judged.given)
+        tabs["Judge"] = lambda: _judging(bench, search, queries, judged)
     return Panel(bench, search, tabs)

@@ -39,6 +39,7 @@ function createApp(model, root) {
     if (app.gone) return;
     if (by !== control) gesture++;
     control = by;
+    app.undoable = 0;
     app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
     model.set("settings", app.settings);
     model.save_changes();
@@ -54,6 +55,7 @@ function createApp(model, root) {
     if (app.gone) return;
     const seq = app.settings.seq + 1;
     app.settings = { ...app.settings, seq };
+    app.undoable = 0;
     control = "";
     root.dataset.seq = seq;
     watch();
