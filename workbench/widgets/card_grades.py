@@ -47,7 +47,7 @@ class CardGrades:
             raise
         self._tell(query_id, paper)
 
-    def undo(self) -> None:
+    def undo(self, _: Mapping[str, Any]) -> None:
         """Make this person's last grade in the file as if it had not been."""
         undone = self._judged.file.undo() if self._judged.file is not None else None
         if undone is not None:

@@ -121,9 +121,9 @@ def panel(
     judged = search.judged
 
     def compare() -> Any:
-        found = ComparePanel(bench, k=k, profile=search.profile, other=other)
-        found.follow(search.state)
-        search.on_settled(lambda: found.follow(search.state))
+        found = ComparePanel(bench, k=k, profile=base, other=other)
+        found.follow(search.state, search.profile)
+        search.on_settled(lambda: found.follow(search.state, search.profile))
         return found.widget
 
     def profiles() -> Any:

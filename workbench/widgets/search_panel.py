@@ -276,8 +276,7 @@ class SearchPanel(Live):
             "export": self._send_export,
             "pin": lambda _: self.pin(),
             "unpin": lambda _: self.unpin(),
-            "grade": lambda m: self.grades and self.grades.give(m),
-            "ungrade": lambda _: self.grades and self.grades.undo(),
+            **({"grade": self.grades.give, "ungrade": self.grades.undo} if self.grades else {}),
             "next": self._send_next,
         }
         with self._lock, self.page.told(keep=True):

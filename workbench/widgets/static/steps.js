@@ -63,11 +63,18 @@ function createSteps(app) {
     arrangeChildren(strip, steps.flatMap((step, i) => [...gap(steps[i - 1], step), chipOf(step, i === at)]));
     able();
     settle();
-    const now = strip.querySelector("[aria-current]");
-    if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
+    const now = reveal();
     if (focused) now?.focus({ preventScroll: true });
     bar.dataset.at = at;
   }
+  // The step we are at is in view, also where the strip was hidden or wider when it came.
+  function reveal() {
+    const now = strip.querySelector("[aria-current]");
+    if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
+    return now;
+  }
+  const sizes = new ResizeObserver(reveal);
+  sizes.observe(strip);
   function able() {
     undo.disabled = at <= 0 && !app.undoable;
     redo.disabled = at >= count - 1;
@@ -100,5 +107,5 @@ function createSteps(app) {
     settle();
     app.showOrder();
   }
-  return { bar, more, versus, show, showPin, foresee, settle: able };
+  return { bar, more, versus, show, showPin, foresee, settle: able, stop: () => sizes.disconnect() };
 }
