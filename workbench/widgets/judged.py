@@ -160,12 +160,14 @@ class Judged:
         return with_balance(weights, 0.0), with_balance(weights, 1.0)
 
     def key(self, profile: Profile, ends: tuple[Weights, Weights]) -> tuple[Any, ...]:
-        """Equal where the curve is the same; weights that differ by rounding only are."""
+        """Equal where the curve is the same; weights that differ by rounding only are. Others may
+        write to the file too."""
         rounded = tuple(
             tuple(sorted((name, round(weight, 4)) for name, weight in end.items() if weight))
             for end in ends
         )
-        return (profile.replace(weights={"bm25": 1.0}).fingerprint, *rounded)
+        grades = self.file.fingerprint if self.file is not None else ""
+        return (grades, profile.replace(weights={"bm25": 1.0}).fingerprint, *rounded)
 
     def curve(self, profile: Profile, ends: tuple[Weights, Weights]) -> CurveBetween:
         """The curve under a profile, whose weights do not count, between two sets of weights.
@@ -275,6 +277,11 @@ class Judged:
                 for one in found
                 if grades.get(one.query.id)
             ]
+            if not grades:
+                raise EvaluationError(
+                    "the judgments hold no grade; name a file as `grades` and give some there, or "
+                    "give other judgments"
+                )
             if not items:
                 raise EvaluationError(
                     f"none of {len(self.queries)} queries is judged ({len(grades)} other query ids "

@@ -57,6 +57,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
     nor arms are sent to the page, and papers come in an order shuffled by `seed`.
     """
 
+    _lets_go = ("_bench",)
     _esm = static("page_keys.js", "dom.js", "kernel.js", "judging_parts.js", "judging.js")
     _css = static("style.css", "judging.css")
     blind = traitlets.Bool(False).tag(sync=True)

@@ -44,6 +44,8 @@ class SearchPanel(Live):
     the metric at every weight stands beside the sliders, and its queries' hits can be graded.
     """
 
+    _lets_go = ("bench", "rankings", "judged")
+
     def __init__(
         self,
         bench: Workbench,
@@ -155,7 +157,6 @@ class SearchPanel(Live):
         super().close()
         self.ranking = self.pinned = None
         self.steps = Steps()
-        del self.bench, self.rankings, self.judged  # IPython's history may hold a panel for ever
         self._listeners.clear()
         self._keepers.clear()
         self.grades = None
@@ -304,7 +305,6 @@ class SearchPanel(Live):
 
     def _regraded(self) -> None:
         if self.judged is not None:
-            self._curve = ()
             self._send_curve(self.judged.ends(self.profile.weights))
             self._settle()
 
