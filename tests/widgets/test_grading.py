@@ -107,6 +107,12 @@ def test_grading_starts_from_nothing(landmarks: Workbench, file: Path) -> None:
     assert "not one of those to judge" in panel.page.message["text"]
     with pytest.raises(EvaluationError, match="file to grade into"):
         Judged(landmarks, queries)
+    with pytest.raises(EvaluationError, match=r"hold no grade.*as `grades`"):
+        weight_tuner(landmarks, queries, {})
+    # Somebody else writes to the file: the next search shows it.
+    Judgments(file, who="bob").add("b", "pugh1990skip", 1)
+    panel.search("skip lists")
+    assert panel.page.judged["queries"] == 2
 
 
 def test_cards_and_the_tab_that_judges_show_the_same(
