@@ -59,13 +59,12 @@ function addGrading(app, root) {
     app.mine.add(paper);
     if (grade === null) delete app.result.grades[paper]; else app.result.grades[paper] = grade;
     app.undoable++;
-    app.steps.foresee();
     app.send({ type: "grade", query: app.result.query, paper, grade });
     refresh(paper);
   };
   // What stands in the file, whether the grade was written or could not be.
   app.takeGrade = ({ query, paper, grade, failed, undone }) => {
-    if (failed) { app.undoable = Math.max(0, app.undoable - 1); app.steps.settle(); }
+    if (failed) app.undoable = Math.max(0, app.undoable - 1);
     if (!app.result?.grades || app.result.query !== query) return;
     if (failed) grade = app.pending.has(paper) ? app.pending.get(paper) : app.result.grades[paper];
     app.pending.delete(paper);
@@ -80,7 +79,6 @@ function addGrading(app, root) {
     if (!app.undoable) { app.move({ type: "undo" }); return; }
     app.undoable--;
     app.send({ type: "ungrade" });
-    app.steps.settle();
   };
   app.takeSuggestions = (rows) => {
     app.suggested = new Map(rows.filter((row) => row.query === app.result?.query)

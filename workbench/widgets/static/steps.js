@@ -6,7 +6,7 @@ const EXPORTS = [[".py", "cell (.py)"], [".toml", "profile (.toml)"], [".csv", "
 
 function createSteps(app) {
   const button = (text, title, onclick) => h("button", { class: "wb-button", type: "button", title, onclick }, text);
-  const undo = button("Undo", "Ctrl+Z: the grade or step before", () => app.undo());
+  const undo = button("Undo", "The step before; Ctrl+Z right after a grade takes the grade back", () => app.move({ type: "undo" }));
   const redo = button("Redo", "Ctrl+Shift+Z", () => app.move({ type: "redo" }));
   const pin = button("Pin as A", "Keep this as A and go on as B", () => app.send({ type: app.pinned?.ranks ? "unpin" : "pin" }));
   const back = button("Back to A", "Go to the step that is pinned", () => app.move({ type: "go", step: app.pinned.step }));
@@ -76,7 +76,7 @@ function createSteps(app) {
   const sizes = new ResizeObserver(reveal);
   sizes.observe(strip);
   function able() {
-    undo.disabled = at <= 0 && !app.undoable;
+    undo.disabled = at <= 0;
     redo.disabled = at >= count - 1;
   }
   // What was done just now will be a step, so it can be undone before the kernel has answered.
