@@ -117,6 +117,7 @@ def test_where_no_corpus_is_the_error_names_path_and_remedy(tmp_path: Path, name
     with pytest.raises(CorpusNotFound, match="workbench index") as error:
         opened(tmp_path / name)
     assert str(tmp_path / name) in str(error.value)
+    assert ("is a file" in str(error.value)) == (name == "file.txt")
 
 
 def test_opening_while_another_builds_is_refused(folder: Path) -> None:

@@ -10,7 +10,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from workbench.corpus.faults import as_path, disk_faults, exists, is_folder
+from workbench.corpus.faults import as_path, disk_faults, exists, is_file, is_folder
 from workbench.corpus.ingest import IngestReport
 from workbench.corpus.lock import write_lock
 from workbench.corpus.manifest import NAME, check_settings, read_manifest, write_manifest
@@ -170,6 +170,11 @@ def _ready(
         return embedder
     source = find_source(folder) if is_folder(folder) else None
     if source is None:
+        if is_file(folder):
+            raise CorpusNotFound(
+                f"{folder} is a file; open the folder that it is in, or make a corpus of it with "
+                f"`workbench index {folder} --into DIR`"
+            )
         raise CorpusNotFound(
             f"{folder}: neither an index nor a source (papers.jsonl, corpus.jsonl) is there; "
             "run `workbench index SOURCE --into DIR` first, or check the path"

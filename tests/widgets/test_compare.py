@@ -12,7 +12,9 @@ from workbench.profiles import Profile
 from workbench.ranking.weights import balance_of, with_balance
 from workbench.session import Workbench
 from workbench.widgets.compare import ComparePanel
+from workbench.widgets.search_panel import SearchPanel
 
+WORDS = with_balance(Profile().weights, 0.0)
 QUERY = "getting a model to show its working"
 
 
@@ -37,6 +39,27 @@ def test_controls_change_their_side_only(landmarks: Workbench) -> None:
     assert panel.rankings[1].paper_ids == dense.reweigh(normaliser="rrf").paper_ids
     panel.k.value = 20
     assert [len(ranking) for ranking in panel.rankings] == [20, 20]
+
+
+def test_a_is_what_the_search_panel_is_set_to(landmarks: Workbench) -> None:
+    search, panel = SearchPanel(landmarks, QUERY, k=5), ComparePanel(landmarks, k=5)
+    panel.follow(search.state, search.profile)
+    for weights in ({"dense": 1.0}, {"bm25": 0.25, "dense_feedback": 0.75}):
+        search.search(QUERY, weights=weights)
+        panel.follow(search.state, search.profile)
+        assert panel.rankings is not None
+        assert search.ranking is not None
+        first, second = panel.rankings
+        assert first.fingerprint == search.ranking.fingerprint
+        assert second.paper_ids == landmarks.search(QUERY, 5, weights=WORDS).paper_ids
+    panel.b.profile.value = "default"  # the name's own settings, not the panel's
+    panel.b.balance.value = balance_of(Profile.named("default").weights)
+    assert panel.rankings[1].paper_ids == landmarks.search(QUERY, 5).paper_ids
+    panel.a.profile.value = "default"
+    search.search("skip lists")
+    panel.follow(search.state, search.profile)
+    assert panel.a.profile.value == "default"  # what a person chose there stays
+    assert panel.query.value == "skip lists"
 
 
 def test_a_profile_brings_its_own_weights(landmarks: Workbench) -> None:

@@ -107,6 +107,44 @@ def test_grading_starts_from_nothing(landmarks: Workbench, file: Path) -> None:
     assert "not one of those to judge" in panel.page.message["text"]
     with pytest.raises(EvaluationError, match="file to grade into"):
         Judged(landmarks, queries)
+    with pytest.raises(EvaluationError, match=r"hold no grade.*as `grades`"):
+        weight_tuner(landmarks, queries, {})
+    # Somebody else writes to the file: the next search shows it.
+    Judgments(file, who="bob").add("b", "pugh1990skip", 1)
+    panel.search("skip lists")
+    assert panel.page.judged["queries"] == 2
+
+
+def test_cards_and_the_tab_that_judges_show_the_same(
+    landmarks: Workbench, file: Path, page_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "attention for translation"
+    panel = landmarks.panel([{"id": "a", "text": text}], grades=file)
+    panel._tabs.selected_index = len(panel._boxes) - 1
+    judging = page_of(panel._boxes[-1].children[0])
+    assert panel.search.ranking is not None
+    paper = panel.search.ranking.paper_ids[0]
+    pair = {"query": "a", "paper": paper}
+    say(panel.search, monkeypatch, type="grade", query=text, paper=paper, grade=2)
+    assert judging.last("saved") == {
+        "type": "saved", **pair, "grade": 2, "note": "", "undone": False
+    }  # fmt: skip
+    told: list[Any] = []
+    monkeypatch.setattr(panel.search.page, "send", told.append)
+    judging.say(type="grade", **pair, grade=3)
+    assert told[-1] == {"type": "graded", "query": text, "paper": paper, "grade": 3}
+    assert panel.search.judged is not None
+    assert panel.search.judged.grades() == {"a": {paper: 3}}
+    before = panel.search.page.judged["values"]
+    # Undone on the cards, one by one: what stood before stands again, in both.
+    for grade in (2, None):
+        (reply,) = say(panel.search, monkeypatch, type="ungrade")
+        assert (reply["grade"], reply["undone"]) == (grade, True)
+        assert judging.last("saved")["grade"] == grade
+    assert say(panel.search, monkeypatch, type="ungrade") == []
+    assert before
+    assert panel.search.page.judged == {}
+    panel.close()
 
 
 def test_a_curve_that_followed_grades_is_the_one_made_anew(

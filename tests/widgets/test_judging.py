@@ -190,5 +190,5 @@ def test_arguments_that_cannot_be_meant(landmarks: Workbench, file: Path) -> Non
     with pytest.raises(EvaluationError, match="depth is 0"):
         judge(landmarks, QUERIES, file, depth=0)
     file.write_text("no judgment\n")
-    with pytest.raises(EvaluationError, match=r"judged\.jsonl"):
+    with pytest.raises(EvaluationError, match=r"judged\.jsonl line 1.*import_qrels"):
         judge(landmarks, QUERIES, file)

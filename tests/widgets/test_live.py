@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -19,7 +21,7 @@ from workbench.widgets.compare import ComparePanel
 from workbench.widgets.judging import judge
 from workbench.widgets.live import VIEW, Live
 from workbench.widgets.memory_plot import memory_plot
-from workbench.widgets.panel import panel
+from workbench.widgets.panel import Panel, panel
 from workbench.widgets.profile_picker import profile_picker
 from workbench.widgets.search_panel import SearchPanel
 
@@ -65,7 +67,9 @@ def lives(landmarks: Workbench, tmp_path: Path) -> list[tuple[Live, str]]:
 
 
 @pytest.mark.usefixtures("shell")
-def test_a_cell_gets_the_widget_and_its_static_form(lives: list[tuple[Live, str]]) -> None:
+def test_a_cell_gets_the_widget_and_its_static_form_until_it_is_closed(
+    landmarks: Workbench, lives: list[tuple[Live, str]]
+) -> None:
     for live, said in lives:
         first, second = outputs(live)
         assert first[VIEW]["model_id"] == live.widget.model_id
@@ -75,7 +79,28 @@ def test_a_cell_gets_the_widget_and_its_static_form(lives: list[tuple[Live, str]
         assert f"wb-live-{live.widget.model_id}" in live.widget._dom_classes
         assert said in live._repr_mimebundle_()["text/html"]
         assert "\n" not in repr(live)
+    tabs = next(live for live, _ in lives if isinstance(live, Panel))
+    for place in range(len(tabs._boxes)):
+        tabs._build(place)
+    for live, _ in lives:
         live.close()
+        live.close()  # its cell run again, after a person closed it
+        assert "closed" in repr(live)
+        assert not reaches(live, landmarks), type(live)
+
+
+def reaches(start: object, what: object) -> bool:
+    """Whether one object keeps another alive; modules and classes are always there."""
+    seen, waiting = {id(start)}, [start]
+    while waiting:
+        for held in gc.get_referents(waiting.pop()):
+            if held is what:
+                return True
+            known = isinstance(held, ModuleType | type) or id(held) in seen
+            if not known and not (isinstance(held, dict) and "__builtins__" in held):
+                seen.add(id(held))
+                waiting.append(held)
+    return False
 
 
 @pytest.mark.usefixtures("shell")

@@ -76,6 +76,8 @@ class AskPanel(Live):
     latter the page offers its name. `page` is the widget.
     """
 
+    _lets_go = ("bench",)
+
     def __init__(
         self,
         bench: Workbench,
@@ -125,7 +127,7 @@ class AskPanel(Live):
                 self.wait()
 
     def __repr__(self) -> str:
-        return f"AskPanel({self.bench!r}, {self.answer!r})"
+        return f"AskPanel({self.answer!r})" if self._live else "AskPanel(closed)"
 
     def ask(self, question: str, **settings: Any) -> Answer | None:
         """Ask, and wait for the answer; `writer`, `profile` (names) and `words` may be given too.

@@ -27,6 +27,8 @@ ROW = 46
 """Height of a paper in pixels: the lines between the lists need to know it."""
 
 NO_RERANKER = "none"
+FOLLOWED = "as in Search"
+"""The name of what the search panel beside it is set to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +48,7 @@ class Side:
         self,
         label: str,
         engines: list[str],
-        profiles: Mapping[str, Profile],
+        profiles: dict[str, Profile],
         chosen: str,
         changed: Callable[[], None],
     ) -> None:
@@ -76,7 +78,7 @@ class Side:
         self._follow_profile()
         for control in (self.engine, self.balance, self.normaliser):
             control.observe(self._moved, "value")
-        self.profile.observe(lambda _: self._follow_profile(then_tell=True), "value")
+        self.profile.observe(self._choose, "value")
         self.reranker.observe(self._rerank, "value")
         shown = [self.profile, self.balance, self.normaliser, self.reranker]
         if len(engines) > 1:
@@ -95,6 +97,19 @@ class Side:
             weights = with_balance(weights, self.balance.value)
         return Setting(self.engine.value, base, weights, self.normaliser.value)
 
+    def take(self, name: str, profile: Profile, choose: bool = False) -> None:
+        """Offer a profile under a name, or give that name another; `choose` it, or follow where it
+        is chosen. Nothing is told: who calls shows both sides anyway."""
+        self._profiles[name] = profile
+        self._quiet = True
+        chosen = name if choose else self.profile.value  # other options choose the first of them
+        if name not in self.profile.options:
+            self.profile.options = (name, *self.profile.options)
+        self.profile.value = chosen
+        self._quiet = False
+        if self.profile.value == name:
+            self._follow_profile()
+
     def _with_reranker(self) -> Profile:
         profile = self._profiles[self.profile.value]
         chosen = "" if self.reranker.value == NO_RERANKER else self.reranker.value
@@ -102,7 +117,12 @@ class Side:
             return profile
         return profile.replace(reranker=chosen, weights={})
 
-    def _follow_profile(self, then_tell: bool = False) -> None:
+    def _choose(self, _: Any) -> None:
+        if not self._quiet:
+            self._follow_profile()
+            self._changed()
+
+    def _follow_profile(self) -> None:
         """Show the settings of the profile chosen."""
         profile = self._profiles[self.profile.value]
         self._quiet = True
@@ -113,8 +133,6 @@ class Side:
         self.normaliser.value = profile.normaliser
         self.balance.value = balance_of(profile.weights)
         self._quiet = False
-        if then_tell:
-            self._changed()
 
     def _rerank(self, _: Any) -> None:
         if not self._quiet:
@@ -156,6 +174,7 @@ class ComparePanel(Live):
         self.comparison: ListComparison | None = None
         self.rankings: tuple[Ranking, Ranking] | None = None
         self._settings: dict[str, Any] = {}
+        self._followed: Profile | None = None
         self._found: OrderedDict[tuple[Any, ...], Ranking] = OrderedDict()
         first = bench.profile if profile is None else as_profile(profile)
         second = first if other_profile is None else as_profile(other_profile)
@@ -211,12 +230,17 @@ class ComparePanel(Live):
         """Compare both settings on another query."""
         self.query.value = query
 
-    def follow(self, state: PanelState) -> None:
-        """Compare on the query of a search panel, with its filters and edits for both sides."""
+    def follow(self, state: PanelState, profile: Profile) -> None:
+        """Compare on the query of a search panel, with its filters and edits for both sides; its
+        settings are a profile to choose, at first that of A."""
+        if profile != self._followed:
+            for side in (self.a, self.b):
+                side.take(FOLLOWED, profile, choose=side is self.a and self._followed is None)
+            self._followed = profile
         self._settings = {"edits": state.edits or None, **state.filters}
         given = self.query.value
         self.query.value = state.query
-        if given == state.query:
+        if given == self.query.value:
             self._show()
 
     def _show(self) -> None:

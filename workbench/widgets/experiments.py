@@ -25,6 +25,7 @@ class ExperimentsPanel(anywidget.AnyWidget):
     """A table that the page sorts and filters, a history with the notes on it, and for two chosen
     rows why their numbers differ. `refresh()` reads the records again."""
 
+    _lets_go = ("_bench",)
     _esm = static("page_keys.js", "dom.js", "kernel.js", "experiments.js")
     _css = static("style.css", "experiments.css")
 

@@ -107,9 +107,13 @@ class Judged:
         name = self._text_ids.get(text.strip())
         return None if name is None else self.grades().get(name, {})
 
-    def grade(self, text: str, paper_id: str, grade: int | None) -> None:
-        """Write one grade to the file, or take it back. Raises QueryError for a query that is not
-        one of these, or where there is no file."""
+    def text_of(self, query_id: str) -> str | None:
+        """The query of that id, as a person asks it; None where it is none of these."""
+        return next((query.text for query in self.queries if query.id == query_id), None)
+
+    def grade(self, text: str, paper_id: str, grade: int | None) -> str:
+        """Write one grade to the file, or take it back; returns the query's id. Raises QueryError
+        for a query that is not one of these, or where there is no file."""
         name = self._text_ids.get(text.strip())
         if self.file is None or name is None:
             raise QueryError(
@@ -120,6 +124,7 @@ class Judged:
             self.file.retract(name, paper_id)
         else:
             self.file.add(name, paper_id, grade)
+        return name
 
     def value(self, ranking: Ranking) -> float | None:
         """The metric of a ranking; None where its query has no judgment."""
@@ -155,12 +160,14 @@ class Judged:
         return with_balance(weights, 0.0), with_balance(weights, 1.0)
 
     def key(self, profile: Profile, ends: tuple[Weights, Weights]) -> tuple[Any, ...]:
-        """Equal where the curve is the same; weights that differ by rounding only are."""
+        """Equal where the curve is the same; weights that differ by rounding only are. Others may
+        write to the file too."""
         rounded = tuple(
             tuple(sorted((name, round(weight, 4)) for name, weight in end.items() if weight))
             for end in ends
         )
-        return (profile.replace(weights={"bm25": 1.0}).fingerprint, *rounded)
+        grades = self.file.fingerprint if self.file is not None else ""
+        return (grades, profile.replace(weights={"bm25": 1.0}).fingerprint, *rounded)
 
     def curve(self, profile: Profile, ends: tuple[Weights, Weights]) -> CurveBetween:
         """The curve under a profile, whose weights do not count, between two sets of weights.
@@ -270,6 +277,11 @@ class Judged:
                 for one in found
                 if grades.get(one.query.id)
             ]
+            if not grades:
+                raise EvaluationError(
+                    "the judgments hold no grade; name a file as `grades` and give some there, or "
+                    "give other judgments"
+                )
             if not items:
                 raise EvaluationError(
                     f"none of {len(self.queries)} queries is judged ({len(grades)} other query ids "

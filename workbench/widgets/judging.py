@@ -37,6 +37,8 @@ DEPTH = 10
 LONGEST = 6_000
 """Characters of a paper's text that are shown."""
 
+OnGrade = Callable[[str, str], None]
+
 GRADES = ("not relevant", "related", "relevant", "exactly it")
 
 
@@ -55,6 +57,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
     nor arms are sent to the page, and papers come in an order shuffled by `seed`.
     """
 
+    _lets_go = ("_bench",)
     _esm = static("page_keys.js", "dom.js", "kernel.js", "judging_parts.js", "judging.js")
     _css = static("style.css", "judging.css")
     blind = traitlets.Bool(False).tag(sync=True)
@@ -80,6 +83,7 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         self._pools: dict[str, _Pool] = {}
         self._lock = threading.RLock()
         self._ranking: threading.Thread | None = None
+        self._listeners: list[OnGrade] = []
         self._closed = False
         self.on_msg(self._hear)
 
@@ -87,11 +91,22 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         """Take the widget away; what was judged stays in the file."""
         self._closed = True
         self._pools.clear()
+        self._listeners.clear()
         super().close()
 
     def view(self) -> View:
         """What stands in the file of judgments."""
         return self.judgments.view()
+
+    def on_grade(self, listener: OnGrade) -> None:
+        """Call `listener(query_id, paper_id)` after each grade given or taken back here."""
+        self._listeners.append(listener)
+
+    def follow_grade(self, query_id: str, paper_id: str) -> None:
+        """Show what the file says of a pair, that was graded elsewhere. Waits for no lock, since
+        who calls may hold another."""
+        grade, note = self._mine(query_id).get(paper_id, (None, ""))
+        self._show(query_id, paper_id, grade, note)
 
     # What the page says
 
@@ -153,6 +168,8 @@ class JudgingWidget(Live, anywidget.AnyWidget):
 
     def _grade(self, content: dict[str, Any]) -> None:
         query_id, paper_id = content["query"], content["paper"]
+        if query_id not in self._queries:
+            raise EvaluationError(f"query {query_id!r} is not one of those to judge")
         entry = self.judgments.add(
             query_id, paper_id, content["grade"], str(content.get("note") or "")
         )
@@ -191,6 +208,13 @@ class JudgingWidget(Live, anywidget.AnyWidget):
     # What it sends
 
     def _saved(
+        self, query_id: str, paper_id: str, grade: int | None, note: str, undone: bool = False
+    ) -> None:
+        self._show(query_id, paper_id, grade, note, undone)
+        for listener in self._listeners:
+            listener(query_id, paper_id)
+
+    def _show(
         self, query_id: str, paper_id: str, grade: int | None, note: str, undone: bool = False
     ) -> None:
         self.send(

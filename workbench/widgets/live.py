@@ -11,7 +11,7 @@ something new: widgets otherwise live as long as the kernel, with all that they 
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets
 
@@ -31,7 +31,11 @@ class Live(Shown):
     should show.
     """
 
+    _live = True
     _displayed = False
+    _lets_go: ClassVar[tuple[str, ...]] = ()
+    """Attributes that a closed one is without: IPython's history may hold it for ever, and through
+    it a Workbench with its models."""
 
     @property
     def widget(self) -> Any:
@@ -39,8 +43,11 @@ class Live(Shown):
         return self
 
     def close(self) -> None:
-        """Take the widget off the page; what it holds is let go."""
+        """Take the widget off the page; what it holds is let go. Once more does nothing."""
         close_widget(self.widget)
+        self._displayed = self._live = False
+        for name in self._lets_go:
+            vars(self).pop(name, None)
 
     def keep(self) -> None:
         """Bring the static form in the notebook up to date; nothing where none was shown."""
@@ -70,7 +77,7 @@ class Live(Shown):
         display(self._static(), raw=True, display_id=self._static_id)
 
     def __repr__(self) -> str:
-        return f"{type(self).__name__}({self.view().head})"
+        return f"{type(self).__name__}({self.view().head if self._live else 'closed'})"
 
 
 def _displaying() -> Any:

@@ -13,7 +13,10 @@ from workbench.present.view import View
 from workbench.profiles import Profile, as_profile
 from workbench.widgets.base import MessageBox, framed
 from workbench.widgets.compare import ComparePanel
+from workbench.widgets.judged import Judged
+from workbench.widgets.judging import JudgingWidget
 from workbench.widgets.live import Live, close_widget
+from workbench.widgets.profile_picker import ProfilePicker
 from workbench.widgets.search_panel import SearchPanel
 from workbench.widgets.weight_tuner import weight_tuner
 
@@ -28,10 +31,13 @@ class Panel(Live):
     in its tab is the one that the next search follows.
     """
 
+    _lets_go = ("bench",)
+
     def __init__(self, bench: Workbench, search: SearchPanel, tabs: dict[str, Build]) -> None:
         self.bench = bench
         self.search = search
-        self._builds = {"Search": lambda: search.widget} | tabs
+        self._builds: dict[str, Build] = {"Search": lambda: search} | tabs
+        self._parts: list[Live] = []
         self._boxes = [ipywidgets.VBox() for _ in self._builds]
         self._tabs = ipywidgets.Tab(children=self._boxes, titles=list(self._builds))
         self._tabs.observe(lambda change: self._build(change["new"]), "selected_index")
@@ -54,9 +60,10 @@ class Panel(Live):
 
     def close(self) -> None:
         """Take the panel off the page, with all its tabs."""
-        self.search.close()
+        for part in (self.search, *self._parts):
+            part.close()
         self._builds.clear()
-        del self.bench  # IPython's history may hold a panel for ever
+        self._parts.clear()
         super().close()
 
     def _build(self, place: int | None) -> None:
@@ -66,12 +73,24 @@ class Panel(Live):
         box.children = [ipywidgets.HTML("<p>One moment&hellip;</p>"), messages.widget]
         waiting = box.children
         with messages.guard():
-            box.children = [list(self._builds.values())[place]()]
+            part = list(self._builds.values())[place]()
+            self._parts.append(part)
+            box.children = [part.widget]
             for shown in waiting:
                 close_widget(shown)
 
 
-Build = Callable[[], Any]
+Build = Callable[[], Live]
+
+
+def _judging(bench: Workbench, search: SearchPanel, queries: Any, judged: Judged) -> Live:
+    """The judging widget over the cards' file; either shows what is graded in the other."""
+    assert judged.file is not None
+    widget: JudgingWidget = bench.judge(queries, judged.file, known=judged.given)
+    if search.grades is not None:
+        widget.on_grade(search.grades.follow)
+        search.grades.on_grade(widget.follow_grade)
+    return widget
 
 
 def panel(
@@ -109,14 +128,14 @@ def panel(
         )
     judged = search.judged
 
-    def compare() -> Any:
-        found = ComparePanel(bench, k=k, profile=search.profile, other=other)
-        found.follow(search.state)
-        search.on_settled(lambda: found.follow(search.state))
-        return found.widget
+    def compare() -> ComparePanel:
+        found = ComparePanel(bench, k=k, profile=base, other=other)
+        found.follow(search.state, search.profile)
+        search.on_settled(lambda: found.follow(search.state, search.profile))
+        return found
 
-    def profiles() -> Any:
-        picker = bench.profile_picker(state=lambda: search.profile)
+    def profiles() -> Live:
+        picker: ProfilePicker = bench.profile_picker(state=lambda: search.profile)
         picker.on_pick(search.use)
         return picker
 
@@ -126,5 +145,5 @@ def panel(
         "Memory": bench.memory_plot,
     }
     if judged is not None and judged.file is not None:
-        tabs["Judge"] = lambda: bench.judge(queries, judged.file, known=judged.given)
+        tabs["Judge"] = lambda: _judging(bench, search, queries, judged)
     return Panel(bench, search, tabs)

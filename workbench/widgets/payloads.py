@@ -86,8 +86,8 @@ def hints_on(ranking: Ranking, papers: list[int]) -> list[str]:
         )
     if not any(papers) and not ranking.query.isascii():
         said.append(
-            f"No word of the query is in the corpus, so {ranking.engine.manifest.model} alone "
-            "ranks; it may not know this language or these signs, and the order is then chance."
+            f"{ranking.engine.manifest.model}, which is left, may not know this language or these "
+            "signs; then the order is chance."
         )
     return said
 

@@ -34,6 +34,7 @@ class ProfilePicker(Live, anywidget.AnyWidget):
     `on_pick` functions are called with it.
     """
 
+    _lets_go = ("_bench",)
     _esm = static("page_keys.js", "dom.js", "kernel.js", "profile_picker.js")
     _css = static("style.css", "profile_picker.css")
 

@@ -22,6 +22,7 @@ from workbench.ranking.editing import edits_for
 from workbench.ranking.ranking import Ranking
 from workbench.ranking.weights import check_k
 from workbench.widgets import cards, names, payloads
+from workbench.widgets.card_grades import CardGrades
 from workbench.widgets.exports import export_text, write_export
 from workbench.widgets.judged import Judged
 from workbench.widgets.live import Live
@@ -42,6 +43,8 @@ class SearchPanel(Live):
     profile, `code()` the cell that gives the ranking again, `steps` what was done. With `judged`,
     the metric at every weight stands beside the sliders, and its queries' hits can be graded.
     """
+
+    _lets_go = ("bench", "rankings", "judged")
 
     def __init__(
         self,
@@ -71,6 +74,7 @@ class SearchPanel(Live):
         settings = {**replace(self.state, query=query).settings(), "seq": 0}
         options = payloads.options(judged, k)
         self.page = SearchView(options=options, settings=settings, message=MESSAGE)
+        self.grades = CardGrades(self.page, judged, self._lock, self._regraded) if judged else None
         if judged:
             with self.page.told():
                 self._send_curve(judged.ends(base.weights))
@@ -153,9 +157,9 @@ class SearchPanel(Live):
         super().close()
         self.ranking = self.pinned = None
         self.steps = Steps()
-        del self.bench, self.rankings, self.judged  # IPython's history may hold a panel for ever
         self._listeners.clear()
         self._keepers.clear()
+        self.grades = None
 
     @property
     def widget(self) -> SearchView:
@@ -273,7 +277,7 @@ class SearchPanel(Live):
             "export": self._send_export,
             "pin": lambda _: self.pin(),
             "unpin": lambda _: self.unpin(),
-            "grade": self._grade,
+            **({"grade": self.grades.give, "ungrade": self.grades.undo} if self.grades else {}),
             "next": self._send_next,
         }
         with self._lock, self.page.told(keep=True):
@@ -299,22 +303,10 @@ class SearchPanel(Live):
         self.steps = self.steps.renamed(int(message["step"]), str(message["name"]))
         self._settle()
 
-    def _grade(self, message: Mapping[str, Any]) -> None:
-        """A grade, or None to take it back; on the disk before the page hears of it. It is for the
-        query that its card was shown for: another may have been asked meanwhile."""
-        if self.judged is None:
-            return
-        query, paper = str(message["query"]), str(message["paper"])
-        told = {"type": "graded", "query": query, "paper": paper}
-        try:
-            self.judged.grade(query, paper, message["grade"])
-        except Exception:
-            self.page.send({**told, "failed": True})  # the page shows what was there before
-            raise
-        self.page.send({**told, "grade": (self.judged.grades_of(query) or {}).get(paper)})
-        self._curve = ()
-        self._send_curve(self.judged.ends(self.profile.weights))
-        self._settle()
+    def _regraded(self) -> None:
+        if self.judged is not None:
+            self._send_curve(self.judged.ends(self.profile.weights))
+            self._settle()
 
     def _look_ahead(self, message: Mapping[str, Any]) -> None:
         """Retrieve what is being typed; an error of half a query is not worth telling."""

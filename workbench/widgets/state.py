@@ -202,5 +202,5 @@ def _year(value: Any) -> Bound:
     if not text:
         return None
     if not (text.isascii() and text.isdigit()):
-        raise FilterError(f"year {text[:20]!r} is none; give digits, like 2017")
+        raise FilterError(f"{text[:20]!r} is not a year; give digits, like 2017")
     return int(text)

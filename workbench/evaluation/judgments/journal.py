@@ -114,9 +114,10 @@ class Journal:
         try:
             record = json.loads(line)
         except (ValueError, RecursionError) as problem:
-            raise EvaluationError(
-                f"{where}: no JSON ({problem}); mend the line or take it out"
-            ) from problem
+            remedy = "mend the line or take it out"
+            if number == 1:  # a file of judgments from elsewhere, most likely
+                remedy += ", or name a new file and take this one's grades in with `import_qrels`"
+            raise EvaluationError(f"{where}: no JSON ({problem}); {remedy}") from problem
         if number == 1 and isinstance(record, dict) and "snapshot" in record:
             self.header = record
             return None

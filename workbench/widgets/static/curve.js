@@ -126,7 +126,6 @@ function createCurve(app, query, weights) {
     setText(heading, `${curve.metric} at every weight, ${curve.queries} queries`);
     setText(advice, adviceText(curve));
     setText(advised, curve.advice.share ? "Go to what is supported" : "Back to the default");
-    advised.classList.toggle("wb-primary", true);
     setText(metric, curve.metric);
     element.dataset.normaliser = curve.normaliser;
     element.dataset.best = curve.best.weight;
@@ -142,8 +141,10 @@ function createCurve(app, query, weights) {
     marker.setAttribute("x1", curveX(weight));
     marker.setAttribute("x2", curveX(weight));
     const text = `semantic ${rounded(weight).toFixed(3)}: ${valueAt(curve, weight).toFixed(4)}. `
-      + `Best ${best.value.toFixed(4)}, from ${best.low.toFixed(4)} to ${best.high.toFixed(4)}.`;
+      + `Best ${best.value.toFixed(4)}, with semantic ${best.low.toFixed(3)} to ${best.high.toFixed(3)}.`;
     setText(said, text);
+    // What leads to where we are is no advice to do something.
+    advised.classList.toggle("wb-primary", Math.abs(weight - curve.advice.weight) > 5e-4);
     chart.setAttribute("aria-label", text);
     element.dataset.weight = weight;
   }

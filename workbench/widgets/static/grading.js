@@ -38,6 +38,7 @@ function showGrade(view, paper, app) {
 
 function addGrading(app, root) {
   app.mine = new Set();
+  app.undoable = 0; // grades given since the last change of settings
   app.pending = new Map();
   app.suggested = new Map();
   app.blind = false;
@@ -57,17 +58,27 @@ function addGrading(app, root) {
     if (!app.pending.has(paper)) app.pending.set(paper, before);
     app.mine.add(paper);
     if (grade === null) delete app.result.grades[paper]; else app.result.grades[paper] = grade;
+    app.undoable++;
     app.send({ type: "grade", query: app.result.query, paper, grade });
     refresh(paper);
   };
   // What stands in the file, whether the grade was written or could not be.
-  app.takeGrade = ({ query, paper, grade, failed }) => {
+  app.takeGrade = ({ query, paper, grade, failed, undone }) => {
+    if (failed) app.undoable = Math.max(0, app.undoable - 1);
     if (!app.result?.grades || app.result.query !== query) return;
     if (failed) grade = app.pending.has(paper) ? app.pending.get(paper) : app.result.grades[paper];
     app.pending.delete(paper);
     if (grade === null || grade === undefined) delete app.result.grades[paper];
     else app.result.grades[paper] = grade;
     refresh(paper);
+    const view = undone && viewOf(paper);
+    if (view?.element.isConnected) goTo(view.element);
+  };
+  // Back before what was done last: a grade, or else the step.
+  app.undo = () => {
+    if (!app.undoable) { app.move({ type: "undo" }); return; }
+    app.undoable--;
+    app.send({ type: "ungrade" });
   };
   app.takeSuggestions = (rows) => {
     app.suggested = new Map(rows.filter((row) => row.query === app.result?.query)
@@ -102,7 +113,7 @@ function addGrading(app, root) {
     if (event.altKey || event.target.matches("input, select, textarea, canvas, pre")) return;
     const typed = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && typed === "z") {
-      app.move({ type: event.shiftKey ? "redo" : "undo" });
+      if (event.shiftKey) app.move({ type: "redo" }); else app.undo();
       event.preventDefault();
       return;
     }

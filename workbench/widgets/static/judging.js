@@ -3,12 +3,14 @@
 const SLOW = 2500; // ms after which a person is told that a grade is not saved yet
 
 function render({ model, el }) {
-  const state = { queries: [], grades: [], query: null, papers: [], at: 0, drafts: new Map(), wanted: null, done: false };
-  const pending = new Map();
+  const state = { queries: [], grades: [], query: null, papers: [], at: 0, drafts: new Map(), wanted: null, done: false, loading: false };
+  const pending = new Map(); // by query and paper: a paper may stand under several queries
+  const pair = (query, paper) => JSON.stringify([query, paper]);
   const parts = makeJudging((what) => ({ undo, impact, retract })[what]());
   el.replaceChildren(parts.root);
   const release = holdKeys(parts.root);
-  const current = () => state.papers[state.at];
+  // While another query's papers come, those of the one before are on screen: no key is for them.
+  const current = () => (state.loading ? undefined : state.papers[state.at]);
   const drawList = oncePerFrame(() => drawQueries(parts, state, open)); // ranking sends many
   const kernel = kernelOf(model, (text) => {
     setText(parts.saved, pending.size ? "Not saved" : "");
@@ -26,12 +28,12 @@ function render({ model, el }) {
   function showNote() {
     const paper = current();
     if (!paper) return;
-    parts.note.value = state.drafts.get(paper.id) ?? paper.note;
+    parts.note.value = state.drafts.get(pair(state.query, paper.id)) ?? paper.note;
   }
 
   // Moving
   function open(query, paper = null) {
-    if (query !== state.query) { state.drafts.clear(); parts.reason.hidden = true; }
+    if (query !== state.query) { parts.reason.hidden = true; state.loading = true; }
     state.query = query;
     state.wanted = paper;
     tell("open", { query });
@@ -65,19 +67,36 @@ function render({ model, el }) {
   // Judging
   function send(paper, value, note) {
     if (!tell("grade", { query: state.query, paper: paper.id, grade: value, note })) return false;
-    const before = { grade: paper.grade, note: paper.note };
-    pending.set(paper.id, { before, query: state.query, since: performance.now() });
-    Object.assign(paper, { grade: value, note, pending: true });
-    showSaving();
+    waitFor(paper);
+    Object.assign(paper, { grade: value, note });
     return true;
   }
+  // Several may be under way for one pair: what stood before the first comes back if all fail.
+  function waitFor(paper) {
+    const key = pair(state.query, paper.id), before = { grade: paper.grade, note: paper.note };
+    const { waiting, ...known } = pending.get(key) ?? { waiting: 0, before, since: performance.now() };
+    pending.set(key, { ...known, waiting: waiting + 1 });
+    paper.pending = true;
+    showSaving();
+  }
+  // An answer came, with what stands in the file where it could be written: what to show now.
+  function answered(key, stands) {
+    const asked = pending.get(key);
+    if (!asked) return stands;
+    if (stands) asked.before = stands;
+    asked.waiting--;
+    if (asked.waiting) return null; // a later one is on screen
+    pending.delete(key);
+    return asked.before;
+  }
+  const shownPaper = (query, id) => (query === state.query && !state.loading ? state.papers.find((one) => one.id === id) : undefined);
   function grade(value, byKey = false) {
     const paper = current();
     if (!paper || value >= state.grades.length) return;
     // One key too many after the last paper would take that one's grade away.
     if (state.done && byKey) { say("Nothing more to grade here: ↑ ↓ choose a paper to change its grade, → the next query."); return; }
     if (!send(paper, value, parts.note.value.trim())) return;
-    state.drafts.delete(paper.id);
+    state.drafts.delete(pair(state.query, paper.id));
     clearMessage();
     advance();
   }
@@ -85,17 +104,15 @@ function render({ model, el }) {
     const paper = current();
     if (!paper) return;
     const text = parts.note.value.trim();
-    if (text === (paper.note ?? "")) { state.drafts.delete(paper.id); return; }
-    if (paper.grade === null) state.drafts.set(paper.id, text);
+    if (text === (paper.note ?? "")) { state.drafts.delete(pair(state.query, paper.id)); return; }
+    if (paper.grade === null) state.drafts.set(pair(state.query, paper.id), text);
     else send(paper, paper.grade, text);
   }
   function retract() {
     const paper = current();
     if (!paper || paper.grade === null) return;
     if (!tell("retract", { query: state.query, paper: paper.id })) return;
-    pending.set(paper.id, { before: { grade: paper.grade, note: paper.note }, query: state.query, since: performance.now() });
-    paper.pending = true;
-    showSaving();
+    waitFor(paper);
   }
   function undo() { clearMessage(); tell("undo"); }
   function impact() {
@@ -121,7 +138,14 @@ function render({ model, el }) {
     },
     papers(message) {
       if (message.query !== state.query) return;
-      state.papers = message.papers;
+      const another = state.loading;
+      state.loading = false;
+      // A grade under way is on screen already; the kernel may not have had it when it answered.
+      const earlier = new Map(another ? [] : state.papers.map((paper) => [paper.id, paper]));
+      state.papers = message.papers.map((paper) => {
+        const { grade, note, pending: waits } = earlier.get(paper.id) ?? {};
+        return waits && pending.has(pair(message.query, paper.id)) ? { ...paper, grade, note, pending: true } : paper;
+      });
       const wanted = state.papers.findIndex((paper) => paper.id === state.wanted);
       const first = state.papers.findIndex((paper) => paper.grade === null && paper.known == null);
       state.at = wanted >= 0 ? wanted : Math.max(first, 0);
@@ -131,9 +155,9 @@ function render({ model, el }) {
       showNote();
     },
     saved(message) {
-      pending.delete(message.paper);
-      const paper = message.query === state.query && state.papers.find((one) => one.id === message.paper);
-      if (paper) Object.assign(paper, { grade: message.grade, note: message.note, pending: false });
+      const { grade, note } = message, stands = answered(pair(message.query, message.paper), { grade, note });
+      const paper = shownPaper(message.query, message.paper);
+      if (paper && stands) Object.assign(paper, stands, { pending: false });
       showSaving();
       if (!message.undone) { draw(); return; }
       say(message.grade === null ? "Undone: this paper has no grade now." : `Undone: the grade is ${message.grade} again.`);
@@ -154,11 +178,11 @@ function render({ model, el }) {
     failed(message) {
       foundImpact();
       showMessage(message.message);
-      const asked = pending.get(message.of.paper);
-      if (!asked) return;
-      pending.delete(message.of.paper);
-      const paper = state.papers.find((one) => one.id === message.of.paper);
-      if (paper) { Object.assign(paper, asked.before, { pending: false }); state.at = state.papers.indexOf(paper); }
+      if (message.of.type === "open" && message.of.query === state.query) { Object.assign(state, { papers: [], loading: false }); draw(); }
+      if (!["grade", "retract"].includes(message.of.type)) return;
+      const before = answered(pair(message.of.query, message.of.paper), null);
+      const paper = shownPaper(message.of.query, message.of.paper);
+      if (paper && before) { Object.assign(paper, before, { pending: false }); state.at = state.papers.indexOf(paper); }
       showSaving();
       if (!pending.size) setText(parts.saved, "Not saved");
       draw();

@@ -105,7 +105,8 @@ function render({ model, el }) {
   };
   function loadCurve() {
     const judged = model.get("judged");
-    if (!judged.metric) return;
+    for (const part of app.curve ? [app.curve.element, app.curve.queries] : []) part.hidden = !judged.metric;
+    if (!judged.metric) return; // not yet, or no longer: the last grade was taken back
     if (app.curve) { app.curve.load(judged); return; }
     app.curve = createCurve(app, query, weights);
     root.classList.add("wb-judged");
@@ -170,6 +171,7 @@ function render({ model, el }) {
     query.stop();
     filters.stop();
     chips.stop();
+    steps.stop();
     app.showOrder.cancel();
   };
 }

@@ -46,6 +46,7 @@ function createApp(model, root) {
     if (app.gone) return;
     if (by !== control) { tell.now(); gesture++; }
     control = by;
+    app.undoable = 0;
     app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
     unsure = app.settings;
     tell();
@@ -61,6 +62,7 @@ function createApp(model, root) {
     if (app.gone) return;
     const seq = app.settings.seq + 1;
     app.settings = { ...app.settings, seq };
+    app.undoable = 0;
     control = "";
     tell.cancel(); // the message brings along what was not told
     root.dataset.seq = seq;

@@ -6,7 +6,7 @@ const EXPORTS = [[".py", "cell (.py)"], [".toml", "profile (.toml)"], [".csv", "
 
 function createSteps(app) {
   const button = (text, title, onclick) => h("button", { class: "wb-button", type: "button", title, onclick }, text);
-  const undo = button("Undo", "Ctrl+Z", () => app.move({ type: "undo" }));
+  const undo = button("Undo", "The step before; Ctrl+Z right after a grade takes the grade back", () => app.move({ type: "undo" }));
   const redo = button("Redo", "Ctrl+Shift+Z", () => app.move({ type: "redo" }));
   const pin = button("Pin as A", "Keep this as A and go on as B", () => app.send({ type: app.pinned?.ranks ? "unpin" : "pin" }));
   const back = button("Back to A", "Go to the step that is pinned", () => app.move({ type: "go", step: app.pinned.step }));
@@ -60,8 +60,7 @@ function createSteps(app) {
     for (const number of [...chips.keys()]) if (!numbers.has(number)) chips.delete(number);
     arrangeChildren(strip, steps.flatMap((step, i) => [...gap(steps[i - 1], step), chipOf(step, i === at)]));
     settle();
-    const now = strip.querySelector("[aria-current]");
-    if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
+    const now = reveal();
     if (focused) now?.focus({ preventScroll: true });
     bar.dataset.at = at;
   }
@@ -70,6 +69,14 @@ function createSteps(app) {
     [at, count, current] = [sent.at, sent.steps, sent.step];
     able();
   }
+  // The step we are at is in view, also where the strip was hidden or wider when it came.
+  function reveal() {
+    const now = strip.querySelector("[aria-current]");
+    if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
+    return now;
+  }
+  const sizes = new ResizeObserver(reveal);
+  sizes.observe(strip);
   function able() {
     undo.disabled = at <= 0;
     redo.disabled = at >= count - 1;
@@ -105,5 +112,5 @@ function createSteps(app) {
     settle();
     app.showOrder();
   }
-  return { bar, more, versus, show, showPin, stand, foresee, settle: able };
+  return { bar, more, versus, show, showPin, stand, foresee, settle: able, stop: () => sizes.disconnect() };
 }

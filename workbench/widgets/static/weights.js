@@ -41,17 +41,18 @@ function createWeights(app) {
     if (signals().some((signal) => !single.has(signal)) || single.size !== signals().length) {
       single.clear();
       for (const signal of signals()) {
-        const key = h("span", { class: "wb-key", style: { background: app.result?.colours?.[signal] } });
+        const key = h("span", { class: "wb-key" });
         const made = slider(signal, { "aria-label": `Weight of ${signal}` }, (value) =>
           change({ ...app.settings.weights, [signal]: value }, signal));
         made.element.firstChild.prepend(key);
-        single.set(signal, made);
+        single.set(signal, { ...made, key });
       }
       singles.replaceChildren(...[...single.values()].map((made) => made.element));
     }
     for (const [signal, made] of single) {
       const weight = app.settings.weights[signal] || 0;
       made.show(weight, weight.toFixed(2));
+      made.key.style.background = app.result?.colours?.[signal] ?? ""; // none before the first query
     }
   }
 
