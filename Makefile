@@ -37,7 +37,7 @@ lab: $(READY)  ## Set up, index the sample corpus, open JupyterLab
 
 test: $(READY)  ## Set up, fetch what the tests need, run the whole suite, in WORKERS processes
 	@bash tests/real_parts.sh
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 lint: $(READY)  ## Check style and types
 	$(BIN)/ruff check .

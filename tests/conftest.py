@@ -129,13 +129,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=place)
 
 
-def pytest_itemcollected(item: pytest.Item) -> None:
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     """What shares a real server, or a model made once, runs in one process; any other file whole
     in some process."""
-    file = item.path.relative_to(ROOT / "tests").with_suffix("").as_posix()
-    elastic = "elastic" in f"{file} {item.name}" and "browser" not in file
-    group = "elastic" if elastic else "models" if file.startswith("models/") else file
-    item.add_marker(pytest.mark.xdist_group(group))
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Shared(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            if "elastic" in nodeid and "/browser/" not in file:
+                return "elastic"
+            return "models" if "/models/" in file else file
+
+    return Shared(config, log)
 
 
 def hear_ctrl_c() -> None:

@@ -8,6 +8,7 @@ says, or the table says why not.
 from __future__ import annotations
 
 import ast
+import json
 import os
 import re
 import shutil
@@ -81,6 +82,7 @@ TRIED = {
     "put papers into it": f"{HERE}::test_a_folder_that_gets_papers",
     "put one of": f"{HERE}::test_a_folder_that_gets_papers",
     "run `workbench index SOURCE": f"{HERE}::test_a_folder_that_is_indexed",
+    "make a corpus of it with": f"{HERE}::test_a_folder_that_is_indexed",
     "wait for it to finish, or stop it": "tests/corpus/test_lock.py::test_the_lock_goes_at_the_end",
     "run `workbench index` again": "tests/corpus/test_manifest.py::"
     "test_the_remedy_for_a_missing_generation_works",
@@ -107,7 +109,7 @@ TRIED = {
     "restore it from a copy": f"{HERE}::test_experiments_restored_from_a_copy",
     "copy the whole folder {}": f"{HERE}::test_experiments_restored_from_a_copy",
     "delete the file, it is made again": "tests/models/onnx/test_cache.py::"
-    "test_a_graph_that_cannot_be_opened_says_what_to_do_and_that_works",
+    "test_a_damaged_graph_is_noticed_and_made_anew",
     "end them, or use a smaller model": "tests/models/embedders/test_torch_embedder.py::"
     "test_a_text_that_never_fits_is_an_error_with_need_and_remedy",
     "then remove index.blocks": f"{ELASTIC}/wire/test_faults.py::"
@@ -435,6 +437,12 @@ def test_a_folder_that_is_indexed(tmp_path: Path) -> None:
         found(place)
     build(place, [paper_record(1)])
     assert found(place)
+    file = tmp_path / "papers.jsonl"
+    file.write_text(json.dumps(paper_record(2)) + "\n")
+    with pytest.raises(CorpusNotFound, match=rf"make a corpus of it with `workbench index {file}"):
+        wb.open(file)
+    build(tmp_path / "made", file)
+    assert found(tmp_path / "made")
 
 
 def test_another_model_in_a_new_folder(folder: Path, tmp_path: Path) -> None:

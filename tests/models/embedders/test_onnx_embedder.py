@@ -103,7 +103,7 @@ def test_the_query_prompt_as_in_sentence_transformers(
 
 def test_rows_are_float32_of_unit_length(embedder: OnnxEmbedder, texts: list[str]) -> None:
     vectors = embedder.encode(texts)
-    assert (vectors.dtype, vectors.shape) == (np.float32, (40, 384))
+    assert (vectors.dtype, vectors.shape) == (np.float32, (len(texts), 384))
     np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
 
 
@@ -117,7 +117,7 @@ def test_a_text_has_the_same_bits_whatever_is_beside_it(
 ) -> None:
     together = embedder.encode([*texts, "short", "long " * 1000])
     alone = np.concatenate([embedder.encode([text]) for text in texts])
-    assert np.array_equal(together[:40], alone)
+    assert np.array_equal(together[: len(texts)], alone)
 
 
 def test_rows_are_in_the_order_of_the_texts(embedder: OnnxEmbedder, texts: list[str]) -> None:
