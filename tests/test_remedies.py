@@ -123,9 +123,8 @@ TRIED = {
     "send fewer at once, or wait": f"{ELASTIC}/wire/test_faults.py::"
     "test_a_cluster_that_stays_busy_ends_the_patience",
     "until it is yellow or green": f"{ELASTIC}/wire/test_faults.py::"
-    "test_queries_fail_typed_while_the_server_is_away_and_work_when_it_is_back",
-    ", then ask again": f"{ELASTIC}/wire/test_faults.py::"
-    "test_queries_fail_typed_while_the_server_is_away_and_work_when_it_is_back",
+    "test_a_server_is_killed_and_restarted",
+    ", then ask again": f"{ELASTIC}/wire/test_faults.py::test_a_server_is_killed_and_restarted",
     "the cluster may be overloaded: ask again": f"{ELASTIC}/wire/test_faults.py::"
     "test_a_server_that_hangs_is_a_timeout_and_answers_afterwards",
     "WORKBENCH_ES_CA_CERTS": f"{ELASTIC}/wire/test_refusals.py::"
