@@ -138,7 +138,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     class Shared(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
             file = nodeid.partition("::")[0]
-            if "elastic" in nodeid and "/browser/" not in file:
+            if "elastic" in nodeid and ("/engines/" in file or "/serve/" in file):
                 return "elastic"
             return "models" if "/models/" in file else file
 

@@ -46,6 +46,8 @@ def test_a_saved_notebook_shows_every_result(run_notebook: Run, lab: Lab, page: 
     query.press("Enter")
     expect(page.locator(".wb-search .wb-title").first).to_contain_text("Batch Normalization")
     expect(page.locator(".wb-step")).to_have_count(2)
+    # The static form, unseen, follows when the move is over.
+    expect(page.locator(".wb-static").first).to_contain_text("Batch Normalization")
     page.locator(".jp-CodeCell .cm-content").last.click()
     page.keyboard.press("Control+s")
     path = lab.root / "static.ipynb"
