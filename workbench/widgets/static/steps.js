@@ -72,7 +72,9 @@ function createSteps(app) {
   // The step we are at is in view, also where the strip was hidden or wider when it came.
   function reveal() {
     const now = strip.querySelector("[aria-current]");
-    if (now) strip.scrollLeft = now.offsetLeft - strip.clientWidth / 2 + now.offsetWidth / 2;
+    if (!now) return now;
+    const start = now.offsetLeft - strip.offsetLeft; // one wider than the strip is read from its start
+    strip.scrollLeft = Math.min(start, start - strip.clientWidth / 2 + now.offsetWidth / 2);
     return now;
   }
   const sizes = new ResizeObserver(reveal);
