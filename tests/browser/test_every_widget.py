@@ -12,7 +12,15 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.conftest import Lab, screenshot
 from tests.browser.lab import open_and_run, theme
-from tests.browser.notebooks import DANGEROUS, EVERY_WIDGET, FILLED, READY, restless
+from tests.browser.notebooks import (
+    DANGEROUS,
+    EVERY_WIDGET,
+    FILLED,
+    READY,
+    restless,
+    run_cell,
+    settled,
+)
 from tests.conftest import ROOT
 from tests.waiting import HANG
 
@@ -106,3 +114,38 @@ def test_no_widget_leaks_a_key(widgets: Page, widget: str) -> None:
     assert page.evaluate(NOTEBOOK) == before
     expect(page.get_by_role("dialog")).to_have_count(0)
     assert [url for url in asked if re.search("/(interrupt|restart)", url)] == []
+
+
+RESTART = """async () => {
+  await window.jupyterapp.shell.currentWidget.sessionContext.session.kernel.restart();
+}"""
+ALIVE = """(root) => [...root.querySelectorAll('button, input, select, textarea')]
+  .filter((one) => !one.disabled && !one.closest('.wb-alone')).map((one) => one.outerHTML)"""
+
+
+def test_without_their_kernel_all_say_so_and_do_nothing(widgets: Page) -> None:
+    """Each once, at its top; what is read stays; and a cell that is run again works."""
+    page, panel = widgets, widgets.locator(".wb-panel")
+    quotes = page.locator(".wb-ask details li")
+    before = quotes.count()
+    page.evaluate(RESTART)
+    for name in (".wb-panel", *EVERY_WIDGET, ".wb-service"):
+        root = page.locator(name).first
+        expect(root).to_have_class(re.compile("wb-gone"))
+        assert root.evaluate(ALIVE) == [], name
+        assert page.locator(f"{name} [contenteditable=true]").count() == 0
+        if name != ".wb-search":  # its panel says it, over all tabs
+            expect(root.get_by_role("alert")).to_have_count(1)
+            expect(root.get_by_role("alert")).to_contain_text("Run its cell again")
+    page.locator(".wb-judging .wb-card").click()
+    restless(page)
+    expect(page.locator(".wb-square", has_text=re.compile("[0-9]"))).to_have_count(0)
+    assert quotes.count() == before > 0
+    panel.get_by_text("Side by side").click()
+    expect(panel.get_by_role("alert")).to_be_visible()
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    run_cell(page, 0)
+    fresh = page.locator(".wb-search:not(.wb-gone)")
+    expect(fresh.locator(".wb-card")).to_have_count(10)
+    fresh.get_by_label("Balance of BM25 and semantic").fill("0")
+    settled(fresh)

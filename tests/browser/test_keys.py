@@ -12,6 +12,7 @@ from playwright.sync_api import Locator, Page, expect
 from tests.browser.conftest import Lab
 from tests.browser.notebooks import OPEN, READY, order, restless, settled
 from tests.conftest import ROOT
+from tests.waiting import wait_until
 from workbench.evaluation.judgments.judgments import Judgments
 
 Run = Callable[..., Page]
@@ -48,6 +49,9 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     )
     expect(panel.get_by_text("saving…")).to_have_count(0)
     assert grades(file) == [3, 0, 1]
+    _take_back_and_give_again(page, file)
+    expect(panel.locator(".wb-card").nth(4).locator(".wb-title")).to_be_focused()
+    page.keyboard.press("ArrowDown")
     expect(panel.locator(".wb-curve-line")).not_to_have_attribute("d", curve or "")
     page.keyboard.press("ArrowUp")
     page.keyboard.press("x")
@@ -88,6 +92,12 @@ def test_grades_on_the_cards_and_no_key_for_jupyterlab(run_notebook: Run, lab: L
     expect(panel.locator(".wb-spoken")).to_contain_text(third.locator(".wb-title").inner_text())
     page.keyboard.press("Enter")
     expect(third.locator(".wb-title")).to_be_focused()
+
+
+def _take_back_and_give_again(page: Page, file: Path) -> None:
+    for keys, left in (("z", [3, 0]), ("z", [3]), ("Shift+z", [3, 0]), ("Shift+z", [3, 0, 1])):
+        page.keyboard.press(f"Control+{keys}")
+        wait_until(lambda left=left: grades(file) == left)
 
 
 GRADE_LATE = """([root, text]) => {

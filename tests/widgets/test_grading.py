@@ -70,9 +70,12 @@ def test_a_grade_is_on_the_disk_and_all_follows(
     assert panel.steps.current.value == pytest.approx(expected)
     # A against itself at other weights: means and difference are those of the reports.
     panel.pin()
+    assert panel.page.pinned["same"]
+    assert panel.page.pinned["all"] is None  # nothing to compare yet
     panel.page.settings = {**panel.page.settings, "weights": {"bm25": 1.0}, "seq": 1}
     panel._settle()
     said = panel.page.pinned["all"]
+    assert panel.page.pinned["here"]
     words = landmarks.evaluate(QUERIES, both, "nDCG@10", weights={"bm25": 1}, progress=False)
     compared = words.compare(report).to_frame().iloc[0]
     assert said["a"][0] == pytest.approx(report.metrics["nDCG@10"].mean)
@@ -142,6 +145,9 @@ def test_cards_and_the_tab_that_judges_show_the_same(
         assert (reply["grade"], reply["undone"]) == (grade, True)
         assert judging.last("saved")["grade"] == grade
     assert say(panel.search, monkeypatch, type="ungrade") == []
+    for kind, grade in (("regrade", 2), ("regrade", 3), ("ungrade", 2), ("ungrade", None)):
+        (reply,) = say(panel.search, monkeypatch, type=kind)
+        assert (reply["grade"], judging.last("saved")["grade"]) == (grade, grade)
     assert before
     assert panel.search.page.judged == {}
     panel.close()

@@ -58,10 +58,13 @@ def test_undo_goes_back_one_by_one_and_ends(widget: Any, file: Path, page_of: An
     assert page.say(type="undo")[0]["grade"] is None
     undone = page.say(type="undo")[0]
     assert (undone["paper"], undone["grade"], undone["undone"]) == (first, 1, True)
+    again = page.say(type="redo")[0]
+    assert (again["paper"], again["grade"], again["undone"]) == (first, 3, True)
+    page.say(type="undo")
     page.say(type="undo")
     assert Judgments(file).current("ada") == []
     assert "nothing of yours to undo" in page.say(type="undo")[0]["message"]["text"]
-    assert len(Judgments(file).history()) == 6
+    assert len(Judgments(file).history()) == 8
 
 
 def test_each_person_sees_their_own_grades(

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 from typing import Any
+from weakref import ref
 
 import pytest
 from IPython.core.interactiveshell import InteractiveShell
@@ -14,7 +15,7 @@ from IPython.display import display
 from IPython.utils.capture import capture_output
 from ipywidgets.widgets.widget import _instances
 
-from workbench.opening import import_panel
+from workbench.opening import import_panel, open_corpus
 from workbench.session import Workbench
 from workbench.widgets.ask_panel import AskPanel
 from workbench.widgets.compare import ComparePanel
@@ -118,15 +119,19 @@ def test_the_static_form_follows(landmarks: Workbench) -> None:
 def test_running_a_cell_again_closes_what_it_showed(
     landmarks: Workbench, shell: InteractiveShell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = set(_instances)
+    before, benches = set(_instances), []
     for run in range(3):
         monkeypatch.setattr(shell, "get_parent", lambda run=run: run_of("b", run), raising=False)
-        shell.user_ns["panel"] = panel(landmarks, query=QUERY)
+        bench = open_corpus(landmarks.folder, progress=False)
+        benches.append(ref(bench))
+        shell.user_ns["panel"] = panel(bench)
+        del bench
         outputs(shell.user_ns["panel"])
         opened = set(_instances) - before
         if not run:
             first = len(opened)
         assert len(opened) == first  # those of one panel
+        assert [one() is not None for one in benches] == [False] * run + [True]
     # One that a variable still names, or that another cell shows again, stays.
     kept = shell.user_ns["kept"] = SearchPanel(landmarks, QUERY)
     for run, live in enumerate((kept, shell.user_ns["panel"]), start=5):

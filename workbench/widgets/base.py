@@ -73,9 +73,10 @@ class MessageBox:
 
 
 class Frame(anywidget.AnyWidget):
-    """Invisible: brings the style sheet, and keeps JupyterLab's shortcuts out of the fields."""
+    """Brings the style sheet, keeps JupyterLab's shortcuts out of the fields, and is invisible
+    until the kernel is gone, which it says."""
 
-    _esm = static("page_keys.js", "keys.js")
+    _esm = static("page_keys.js", "dom.js", "kernel.js", "keys.js")
     _css = static("style.css")
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from threading import RLock
 from typing import Any
 
+from workbench.evaluation.judgments.entry import Entry
 from workbench.widgets.judged import Judged
 from workbench.widgets.search_view import SearchView
 
@@ -26,6 +27,7 @@ class CardGrades:
         self._lock = lock
         self._changed = changed
         self._listeners: list[OnGrade] = []
+        self.answers = {"grade": self.give, "ungrade": self.undo, "regrade": self.redo}
 
     def on_grade(self, listener: OnGrade) -> None:
         """Call `listener(query_id, paper_id)` after each grade given or taken back on a card."""
@@ -49,9 +51,17 @@ class CardGrades:
 
     def undo(self, _: Mapping[str, Any]) -> None:
         """Make this person's last grade in the file as if it had not been."""
-        undone = self._judged.file.undo() if self._judged.file is not None else None
-        if undone is not None:
-            self._tell(undone.query_id, undone.paper_id, undone=True)
+        if self._judged.file is not None:
+            self._tell_of(self._judged.file.undo())
+
+    def redo(self, _: Mapping[str, Any]) -> None:
+        """Give the grade again that was undone last."""
+        if self._judged.file is not None:
+            self._tell_of(self._judged.file.redo())
+
+    def _tell_of(self, entry: Entry | None) -> None:
+        if entry is not None:
+            self._tell(entry.query_id, entry.paper_id, undone=True)
 
     def _tell(self, query_id: str, paper_id: str, **more: Any) -> None:
         self._show(query_id, paper_id, **more)

@@ -19,10 +19,12 @@ from workbench.evaluation.judge_next.judgment_pool import (
     judgment_pool,
     shuffled,
 )
+from workbench.evaluation.judgments.entry import Entry
+from workbench.evaluation.judgments.grades_view import grades_view
 from workbench.evaluation.judgments.judgments import Judgments
 from workbench.present.latex import readable
 from workbench.present.view import View
-from workbench.present.words import authors_line
+from workbench.present.words import authors_line, count
 from workbench.ranking.view import marked
 from workbench.records import Paper, Query
 from workbench.widgets.base import error_content, static
@@ -95,8 +97,12 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         super().close()
 
     def view(self) -> View:
-        """What stands in the file of judgments."""
-        return self.judgments.view()
+        """What stands of this person's in the file: others' grades are not theirs to see here."""
+        who, path = self.judgments.who, self.judgments.path
+        own = [entry for entry in self.judgments.entries() if entry.who == who]
+        own.sort(key=lambda entry: entry.at)
+        of = f"of {count(len(self._queries), 'query')} to judge"
+        return grades_view(path, len(own), [who], own, of, self.judgments.notes)
 
     def on_grade(self, listener: OnGrade) -> None:
         """Call `listener(query_id, paper_id)` after each grade given or taken back here."""
@@ -116,7 +122,8 @@ class JudgingWidget(Live, anywidget.AnyWidget):
             "open": self._open,
             "grade": self._grade,
             "retract": self._retract,
-            "undo": self._undo,
+            "undo": lambda _: self._undone(self.judgments.undo(), "undo"),
+            "redo": lambda _: self._undone(self.judgments.redo(), "redo"),
             "next": self._next,
         }
         try:
@@ -180,10 +187,9 @@ class JudgingWidget(Live, anywidget.AnyWidget):
         self.judgments.retract(query_id, paper_id)
         self._saved(query_id, paper_id, None, "")
 
-    def _undo(self, _: dict[str, Any]) -> None:
-        undone = self.judgments.undo()
+    def _undone(self, undone: Entry | None, what: str) -> None:
         if undone is None:
-            self._note("There is nothing of yours to undo in this file.")
+            self._note(f"There is nothing of yours to {what} in this file.")
             return
         pair = undone.query_id, undone.paper_id
         grade, note = self._mine(pair[0]).get(pair[1], (None, ""))

@@ -10,6 +10,7 @@ something new: widgets otherwise live as long as the kernel, with all that they 
 
 from __future__ import annotations
 
+import gc
 from importlib import import_module
 from typing import Any, ClassVar
 
@@ -113,6 +114,8 @@ def close_earlier(shown: Live) -> None:
         return
     _shown[cell] = run, [shown]
     named = {id(value) for name, value in shell.user_ns.items() if not name.startswith("_")}
-    for other in earlier:
-        if other is not shown and id(other) not in named:
-            other.close()
+    gone = [other for other in earlier if other is not shown and id(other) not in named]
+    for other in gone:
+        other.close()
+    if gone:
+        gc.collect()  # their Workbench is in circles, and has models in memory

@@ -277,7 +277,7 @@ class SearchPanel(Live):
             "export": self._send_export,
             "pin": lambda _: self.pin(),
             "unpin": lambda _: self.unpin(),
-            **({"grade": self.grades.give, "ungrade": self.grades.undo} if self.grades else {}),
+            **(self.grades.answers if self.grades else {}),
             "next": self._send_next,
         }
         with self._lock, self.page.told(keep=True):

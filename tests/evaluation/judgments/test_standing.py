@@ -64,6 +64,18 @@ def test_undo_goes_back_step_by_step_for_one_person(judgments: Judgments) -> Non
     assert len(judgments.history()) == 8
 
 
+def test_nothing_is_redone_over_what_was_entered_since(judgments: Judgments) -> None:
+    judgments.add("q", "p", 1, note="sure")
+    judgments.undo()
+    again = judgments.redo()
+    assert again is not None
+    assert (again.grade, again.note) == (1, "sure")
+    judgments.undo()
+    Judgments(judgments.path, who=judgments.who).add("q", "p", 2)  # another process
+    assert judgments.redo() is None
+    assert judgments.current() == [Judgment("q", "p", 2)]
+
+
 def test_what_is_undone_can_be_judged_again(judgments: Judgments) -> None:
     judgments.add("q", "p", 1)
     judgments.undo()
@@ -82,7 +94,7 @@ def test_retracting_what_is_not_there_is_refused(judgments: Judgments) -> None:
 
 steps = st.lists(
     st.tuples(
-        st.sampled_from(["add", "retract", "undo"]),
+        st.sampled_from(["add", "retract", "undo", "undo", "redo"]),
         st.sampled_from(["ann", "bob"]),
         st.sampled_from(["p1", "p2"]),
         st.integers(-1, 2),
@@ -100,18 +112,28 @@ def test_any_history_leaves_what_a_stack_of_states_leaves(tmp_path: Path, steps:
     judgments = Judgments(path, who="ann")
     state: dict[str, dict[str, int]] = {"ann": {}, "bob": {}}
     before: dict[str, list[dict[str, int]]] = {"ann": [], "bob": []}
+    after: dict[str, list[dict[str, int]]] = {"ann": [], "bob": []}
     for kind, who, paper, grade in steps:
         if kind == "add":
             before[who].append(dict(state[who]))
+            after[who].clear()
             state[who][paper] = grade
             judgments.add("q", paper, grade, who=who)
         elif kind == "retract" and paper in state[who]:
             before[who].append(dict(state[who]))
+            after[who].clear()
             del state[who][paper]
             judgments.retract("q", paper, who=who)
         elif kind == "undo":
             assert (judgments.undo(who=who) is None) == (not before[who])
-            state[who] = before[who].pop() if before[who] else state[who]
+            if before[who]:
+                after[who].append(state[who])
+                state[who] = before[who].pop()
+        elif kind == "redo":
+            assert (judgments.redo(who=who) is None) == (not after[who])
+            if after[who]:
+                before[who].append(state[who])
+                state[who] = after[who].pop()
         for reader in (judgments, Judgments(path)):
             for name, expected in state.items():
                 assert {j.paper_id: j.grade for j in reader.current(name)} == expected

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,9 +16,12 @@ from workbench.errors import EvaluationError
 from workbench.evaluation.judgments.agreement import Agreement, agreement
 from workbench.evaluation.judgments.entry import Entry, new_id
 from workbench.evaluation.judgments.exchange import read_csv, write_csv
+from workbench.evaluation.judgments.grades_view import grades_view
 from workbench.evaluation.judgments.journal import Journal, write_snapshot
 from workbench.evaluation.judgments.progress import Progress, measure
+from workbench.evaluation.judgments.redo import Undone
 from workbench.evaluation.judgments.standing import (
+    Conflict,
     Pair,
     Standing,
     check_rule,
@@ -35,26 +39,15 @@ from workbench.system.fork import Lock
 if TYPE_CHECKING:
     import pandas as pd
 
-SHOWN = 10
-"""Grades in a notebook's table; `to_frame` has all."""
-
-
-@dataclass(frozen=True, slots=True)
-class Conflict:
-    """A pair to which people give different grades: the standing entry of each, oldest first."""
-
-    query_id: str
-    paper_id: str
-    entries: tuple[Entry, ...]
-
 
 class Judgments(Shown):
     """Graded judgments in a JSONL file; `evaluate`, `tune` and `judge_next` take the object or the
     path. The file is made with the first judgment. Several people and processes may add at once.
 
     Nothing is ever rewritten: a new grade of the same person for the same pair takes the place of
-    the old one, `retract` takes a grade back, `undo` takes back either, and all of it stays in the
-    file (`history`). `who` is the person that adds, the login name by default.
+    the old one, `retract` takes a grade back, `undo` takes back either (`redo` enters it again),
+    and all of it stays in the file (`history`). `who` is the person that adds, by default the login
+    name.
 
     Iterating gives one `Judgment` a pair. Where people disagree, `conflicts` says what counts:
     "error" (the default) raises EvaluationError, "median" takes the lower median, "latest" the
@@ -71,6 +64,7 @@ class Judgments(Shown):
         self.who = plain_text("who", person() if who is None else who)
         self._journal = Journal(as_file(path, EvaluationError))
         self._standing = Standing()
+        self._undone: defaultdict[str, Undone] = defaultdict(Undone)
         self._mutex = Lock()
         stated = self._journal.header.get("snapshot")
         if stated is not None and stated != self.fingerprint:
@@ -126,19 +120,37 @@ class Judgments(Shown):
         """Make this person's last `add` or `retract` as if it had not been; a grade that it
         replaced stands again. Called again it goes further back. Returns the entry undone, None
         where nothing is left."""
+        name = self.who if who is None else plain_text("who", who)
         undone: list[Entry] = []
 
         def make(entries: Sequence[Entry]) -> list[Entry]:
             self._replayed(entries)
-            last = self._standing.undoable(self.who if who is None else plain_text("who", who))
+            last = self._standing.undoable(name)
             if last is None:
                 return []
             undone.append(last)
-            entry = self._entry("undo", last.query_id, last.paper_id, None, last.who, "")
-            return [replace(entry, undoes=last.id)]
+            line = self._entry("undo", last.query_id, last.paper_id, None, name, "")
+            self._undone[name].last(entries, name)
+            self._undone[name].push(last, line)
+            return [replace(line, undoes=last.id)]
 
         self._journal.append(make)
         return undone[0] if undone else None
+
+    def redo(self, *, who: str | None = None) -> Entry | None:
+        """Enter again what this object's last `undo` took back, and then what the one before did.
+        Returns the new entry, None where nothing is left or the person went on since."""
+        name = self.who if who is None else plain_text("who", who)
+
+        def make(entries: Sequence[Entry]) -> list[Entry]:
+            last = self._undone[name].last(entries, name)
+            if last is None:
+                return []
+            line = self._entry(last.kind, last.query_id, last.paper_id, last.grade, name, last.note)
+            self._undone[name].pop(line)
+            return [line]
+
+        return next(iter(self._journal.append(make)), None)
 
     # What stands
 
@@ -315,18 +327,15 @@ class Judgments(Shown):
 
     def view(self) -> View:
         """The facts of the file, and the newest grades."""
-        facts, entries = self.to_dict(), self._by_age(self.entries())
-        people = ", ".join(facts["people"]) or "nobody yet"
-        head = f"{count(facts['pairs'], 'pair')} judged by {people} in {facts['path']}"
-        notes = list(self.notes)
+        facts, notes = self.to_dict(), list(self.notes)
         if facts["conflicts"]:
             notes.append(
                 f"{count(facts['conflicts'], 'pair')} judged differently: see conflicts() and "
                 "agreement()"
             )
         line = f"{count(facts['entries'], 'entry')}, fingerprint {facts['fingerprint']}"
-        more = {"line": line, "entries": entries[: -SHOWN - 1 : -1], "total": len(entries)}
-        return View(head, (line,), tuple(notes), "judgments.html", more)
+        entries = self._by_age(self.entries())
+        return grades_view(self.path, len(self), facts["people"], entries, line, notes)
 
     def _grades(self) -> Mapping[Pair, Mapping[str, Entry]]:
         """What stands now: pair -> person -> entry."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
 
@@ -15,6 +16,15 @@ Pair = tuple[str, str]
 
 CONFLICTS = ("error", "median", "latest", "lowest", "highest")
 """What one grade is made of several people's: see `Judgments`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conflict:
+    """A pair to which people give different grades: the standing entry of each, oldest first."""
+
+    query_id: str
+    paper_id: str
+    entries: tuple[Entry, ...]
 
 
 class Standing:

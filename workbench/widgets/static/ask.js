@@ -52,7 +52,8 @@ function createProgress() {
     if (words !== before) setText(spoken, words);
     before = words;
   };
-  return { show, element: h("div", { class: "wb-progress" }, list, spoken, preview) };
+  const stop = () => { for (const stage of list.querySelectorAll(".wb-now")) stage.classList.remove("wb-now"); };
+  return { show, stop, element: h("div", { class: "wb-progress" }, list, spoken, preview) };
 }
 
 function createHistory(app) {
@@ -98,7 +99,7 @@ function render({ model, el }) {
   const root = h("div", { class: "wb wb-ask", role: "region", "aria-label": "Ask the papers" });
   const messages = h("div", { class: "wb-messages" });
   const showMessage = (message) => messages.replaceChildren(...messageBox(message));
-  const kernel = kernelOf(model, (text) => showMessage({ kind: "error", title: "", text }));
+  const kernel = kernelOf(model, root, () => { showMessage(null); form.running(false); progress.stop(); });
   const app = { options: model.get("options"), answer: model.get("answer"), closed: new Set(), tell: kernel.tell };
   const form = createForm(app), progress = createProgress(), history = createHistory(app), exports = createExports(app);
   const body = h("div", { class: "wb-reply", "aria-live": "off" });

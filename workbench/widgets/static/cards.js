@@ -56,7 +56,7 @@ function fillCard(view, card, app) {
 }
 
 function cardActions(card, app) {
-  const copy = h("button", { class: "wb-small", type: "button", title: card.citation, onclick: async () => {
+  const copy = h("button", { class: "wb-small wb-alone", type: "button", title: card.citation, onclick: async () => {
     setText(copy, (await copyText(card.citation)) ? "Copied" : "Not copied");
   } }, "Cite");
   const like = h("button", { class: "wb-small", type: "button", title: "Search with this paper's title",
@@ -69,7 +69,7 @@ function cardActions(card, app) {
 
 // Where the paper stands in A, that was pinned.
 function showPinned(view, app, paper) {
-  const ranks = app.pinned?.ranks;
+  const ranks = app.pinned?.here && app.pinned.ranks;
   setText(view.pinned, !ranks ? "" : ranks[paper] ? `A ${ranks[paper]}` : "not in A");
 }
 
@@ -186,7 +186,7 @@ function detailsTable(details, colours) {
 }
 
 function fillDetails(view, details, app) {
-  const copy = h("button", { class: "wb-button", type: "button" }, "Copy BibTeX");
+  const copy = h("button", { class: "wb-button wb-alone", type: "button" }, "Copy BibTeX");
   copy.addEventListener("click", async () => {
     const done = await copyText(details.bibtex);
     setText(copy, done ? "Copied" : "Select the text below");

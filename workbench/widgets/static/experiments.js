@@ -25,8 +25,6 @@ function render({ model, el }) {
     addTag: h("button", { class: "wb-button", type: "button", onclick: () => annotate("tag") }, "Add tag"),
     diff: h("div", { class: "wb-diff", "aria-live": "polite" }),
   };
-  const kernel = kernelOf(model, (text) => parts.message.replaceChildren(...messageBox({ kind: "error", title: "", text })));
-  const { tell } = kernel;
   const filter = () => ({ text: parts.text.value, kind: parts.kind.value, tag: parts.tag.value, metric: parts.metric.value });
   const ask = () => tell({ type: "filter", ...filter() });
   const later = afterPause(150, ask);
@@ -40,6 +38,8 @@ function render({ model, el }) {
     h("div", { class: "wb-line" }, parts.compare, parts.note, parts.addNote, parts.addTag),
     parts.diff);
   el.replaceChildren(root);
+  const kernel = kernelOf(model, root, () => parts.message.replaceChildren());
+  const { tell } = kernel;
   const release = holdKeys(root);
 
   function annotate(type) {

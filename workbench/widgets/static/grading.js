@@ -38,7 +38,7 @@ function showGrade(view, paper, app) {
 
 function addGrading(app, root) {
   app.mine = new Set();
-  app.undoable = 0; // grades given since the last change of settings
+  app.undoable = app.redoable = 0; // grades given, and of these taken back, since the last change of settings
   app.pending = new Map();
   app.suggested = new Map();
   app.blind = false;
@@ -52,13 +52,14 @@ function addGrading(app, root) {
     app.views.get(row)?.element.classList.add("wb-chosen");
   };
   app.grade = (row, grade) => {
-    if (!app.options.grading || !app.result?.grades) return;
+    if (app.gone || !app.options.grading || !app.result?.grades) return;
     const paper = app.paperOf(row), before = app.result.grades[paper];
     app.choose(row);
     if (!app.pending.has(paper)) app.pending.set(paper, before);
     app.mine.add(paper);
     if (grade === null) delete app.result.grades[paper]; else app.result.grades[paper] = grade;
     app.undoable++;
+    app.redoable = 0;
     app.send({ type: "grade", query: app.result.query, paper, grade });
     refresh(paper);
   };
@@ -78,7 +79,14 @@ function addGrading(app, root) {
   app.undo = () => {
     if (!app.undoable) { app.move({ type: "undo" }); return; }
     app.undoable--;
+    app.redoable++;
     app.send({ type: "ungrade" });
+  };
+  app.redo = () => {
+    if (!app.redoable) { app.move({ type: "redo" }); return; }
+    app.redoable--;
+    app.undoable++;
+    app.send({ type: "regrade" });
   };
   app.takeSuggestions = (rows) => {
     app.suggested = new Map(rows.filter((row) => row.query === app.result?.query)
@@ -113,7 +121,7 @@ function addGrading(app, root) {
     if (event.altKey || event.target.matches("input, select, textarea, canvas, pre")) return;
     const typed = event.key.toLowerCase();
     if ((event.ctrlKey || event.metaKey) && typed === "z") {
-      if (event.shiftKey) app.move({ type: "redo" }); else app.undo();
+      if (event.shiftKey) app.redo(); else app.undo();
       event.preventDefault();
       return;
     }

@@ -32,7 +32,11 @@ function render({ model, el }) {
   el.replaceChildren(root);
   const release = holdKeys(root);
 
-  const kernel = kernelOf(model, (text) => say({ kind: "error", title: "", text }));
+  const kernel = kernelOf(model, root, () => {
+    say(null);
+    parts.running.hidden = true;
+    for (const resolve of waiting.values()) resolve(false);
+  });
   const { tell } = kernel;
   const say = (message) => parts.message.replaceChildren(...messageBox(message));
   const waiting = new Map(); // uploads by number: what to do when the kernel has the part
@@ -48,6 +52,7 @@ function render({ model, el }) {
 
   // Files of the browser
   async function upload(files) {
+    if (kernel.gone) return;
     say(null);
     for (const [i, file] of files.entries()) {
       const number = String(++made);
@@ -57,7 +62,7 @@ function render({ model, el }) {
         const last = at + bytes.byteLength >= file.size;
         showRunning(`Fetching ${file.name}`, i + (file.size ? at / file.size : 0), files.length, false);
         const heard = new Promise((resolve) => waiting.set(number, resolve));
-        if (!tell({ type: "upload", upload: number, name: file.name, at, last }, [bytes])) return;
+        if (!tell({ type: "upload", upload: number, name: file.name, at, last }, [bytes])) break;
         if (!(await heard)) break;
         at += bytes.byteLength;
       } while (at < file.size);

@@ -12,9 +12,11 @@ function render({ model, el }) {
   // While another query's papers come, those of the one before are on screen: no key is for them.
   const current = () => (state.loading ? undefined : state.papers[state.at]);
   const drawList = oncePerFrame(() => drawQueries(parts, state, open)); // ranking sends many
-  const kernel = kernelOf(model, (text) => {
+  const kernel = kernelOf(model, parts.root, () => {
+    clearInterval(watch);
     setText(parts.saved, pending.size ? "Not saved" : "");
-    showMessage({ kind: "error", title: "", text });
+    clearMessage();
+    foundImpact();
   });
   const tell = (type, more = {}) => kernel.tell({ type, ...more });
 
@@ -115,6 +117,7 @@ function render({ model, el }) {
     waitFor(paper);
   }
   function undo() { clearMessage(); tell("undo"); }
+  function redo() { clearMessage(); tell("redo"); }
   function impact() {
     keepNote();
     clearMessage();
@@ -160,7 +163,7 @@ function render({ model, el }) {
       if (paper && stands) Object.assign(paper, stands, { pending: false });
       showSaving();
       if (!message.undone) { draw(); return; }
-      say(message.grade === null ? "Undone: this paper has no grade now." : `Undone: the grade is ${message.grade} again.`);
+      say(message.grade === null ? "This paper has no grade now." : `The grade is ${message.grade} again.`);
       if (paper) { state.at = state.papers.indexOf(paper); draw(); showNote(); } else open(message.query, message.paper);
     },
     progress(message) {
@@ -216,7 +219,7 @@ function render({ model, el }) {
       return;
     }
     const actions = {
-      u: undo, x: retract, i: impact, n: () => parts.note.focus(),
+      u: undo, r: redo, x: retract, i: impact, n: () => parts.note.focus(),
       ArrowDown: () => go(state.at + 1), ArrowUp: () => go(state.at - 1),
       ArrowRight: () => goQuery(1), ArrowLeft: () => goQuery(-1),
     };

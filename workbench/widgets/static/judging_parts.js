@@ -1,7 +1,7 @@
 // The judging widget's elements and what is drawn into them.
 
 const KEYS = [
-  ["0 1 2 3", "grade"], ["X", "take the grade back"], ["U", "undo"], ["N", "note"],
+  ["0 1 2 3", "grade"], ["X", "take the grade back"], ["U", "undo"], ["R", "redo"], ["N", "note"],
   ["↑ ↓", "paper"], ["← →", "query"], ["I", "next by impact"],
 ];
 

@@ -37,13 +37,16 @@ function watchFields(el) {
   return () => { cancelAnimationFrame(waiting); fresh?.disconnect(); };
 }
 
-function render({ el }) {
+function render({ model, el }) {
   el.style.display = "none";
+  const gone = () => sayGone(el.closest(".wb"), el, () => { el.style.display = ""; });
+  model.on("comm_live_update", gone);
   // Adding the same listener again changes nothing, unless a module was loaded twice: harmless.
   document.addEventListener("focusin", keepKeys);
   document.addEventListener("pointerdown", holdFocus, true);
   document.addEventListener("keydown", passPageKey);
-  return watchFields(el);
+  const unwatch = watchFields(el);
+  return () => { model.off("comm_live_update", gone); unwatch(); };
 }
 
 export default { render };

@@ -66,11 +66,11 @@ function render({ model, el }) {
   app.curve = null;
 
   // The kernel may be gone: then nothing here looks as if it worked.
-  const kernel = kernelOf(model, (text) => {
+  const kernel = kernelOf(model, root, () => {
     app.gone = true;
-    root.classList.add("wb-gone");
-    for (const part of [top, side, foot]) part.inert = true;
-    messages.replaceChildren(...messageBox({ kind: "error", title: "", text }));
+    app.stop();
+    app.showBusy(false);
+    messages.replaceChildren();
   });
   app.tell = kernel.tell;
 
@@ -94,6 +94,11 @@ function render({ model, el }) {
     chips.show(result);
     bar.showResult();
     root.classList.toggle("wb-empty", !result.query);
+  };
+  // With the query cleared the panel keeps its place, or the page under it would jump.
+  app.holdPlace = (result) => {
+    if (result.query) root.style.minHeight = "";
+    else if (!root.classList.contains("wb-empty")) root.style.minHeight = `${root.offsetHeight}px`;
   };
   app.showChange = (before) => {
     effect.replaceChildren();

@@ -34,10 +34,10 @@ function makeParts(recorded) {
     .map((name) => [name, parts.svg.appendChild(s("g"))]));
   parts.plot.append(parts.svg, parts.tip);
   parts.workSvg = parts.work.appendChild(s("svg", { class: "wb-work-svg", "aria-hidden": "true" }));
-  const bar = h("div", { class: "wb-bar-row" }, parts.devices, recorded ? [] : parts.windows,
+  const bar = h("div", { class: "wb-bar-row wb-alone" }, parts.devices, recorded ? [] : parts.windows,
     parts.scale, parts.status, parts.resume);
   const player = recorded
-    ? [h("div", { class: "wb-bar-row wb-player" }, parts.play, parts.speed, parts.slider, parts.position)]
+    ? [h("div", { class: "wb-bar-row wb-player wb-alone" }, parts.play, parts.speed, parts.slider, parts.position)]
     : [];
   const head = ["model", "device", "weights", "activations", ""].map((name) => h("th", {}, name));
   head[4] = h("td"); // of the buttons: no header without a word

@@ -29,11 +29,11 @@ function render({ model, el }) {
   // Being seen: the kernel samples for views that are, and stops otherwise.
   let seen = false;
   let beat = 0;
-  const kernel = kernelOf(model, (text) => {
+  const kernel = kernelOf(model, parts.root, () => {
     clearInterval(beat);
     setText(parts.status, "");
     parts.resume.hidden = true;
-    parts.message.replaceChildren(...messageBox({ kind: "error", title: "", text }));
+    parts.message.replaceChildren();
   });
   const tell = (type, more = {}) => kernel.tell({ type, view, ...more });
   function setSeen(now) {

@@ -11,8 +11,6 @@ function render({ model, el }) {
     measured: h("div", { class: "wb-soft wb-caption" }),
     exists: h("div", { class: "wb-message", role: "alert", hidden: true }),
   };
-  const kernel = kernelOf(model, (text) => parts.message.replaceChildren(...messageBox({ kind: "error", title: "", text })));
-  const { tell } = kernel;
   // No form: what a page around the notebook does with its submission is not ours to know.
   parts.name.addEventListener("keydown", (event) => { if (event.key === "Enter") { event.preventDefault(); save(false); } });
   const form = h("div", { class: "wb-save", role: "group" },
@@ -22,6 +20,8 @@ function render({ model, el }) {
     h("details", { class: "wb-now" }, h("summary", {}, parts.now), h("table", {}, parts.settings)),
     parts.cards, parts.measured, form, parts.exists);
   el.replaceChildren(root);
+  const kernel = kernelOf(model, root, () => { parts.exists.hidden = true; parts.message.replaceChildren(); });
+  const { tell } = kernel;
   const release = holdKeys(root);
 
   function save(replace) {

@@ -46,7 +46,7 @@ function createApp(model, root) {
     if (app.gone) return;
     if (by !== control) { tell.now(); gesture++; }
     control = by;
-    app.undoable = 0;
+    app.undoable = app.redoable = 0;
     app.settings = { ...app.settings, ...changes, seq: app.settings.seq + 1, gesture };
     unsure = app.settings;
     tell();
@@ -62,7 +62,7 @@ function createApp(model, root) {
     if (app.gone) return;
     const seq = app.settings.seq + 1;
     app.settings = { ...app.settings, seq };
-    app.undoable = 0;
+    app.undoable = app.redoable = 0;
     control = "";
     tell.cancel(); // the message brings along what was not told
     root.dataset.seq = seq;
@@ -72,6 +72,7 @@ function createApp(model, root) {
   };
 
   app.reweigh = (changes, by) => {
+    if (app.gone) return;
     remember();
     app.what = "";
     app.set(changes, by);
@@ -101,13 +102,14 @@ function createApp(model, root) {
     root.dataset.confirmed = seq;
   };
   app.stop = () => {
-    if (!app.gone) tell.now();
+    if (app.gone) tell.cancel(); else tell.now();
     for (const later of [silent, slow, settled]) later.cancel();
   };
 
   // Results.
 
   app.take = (result) => {
+    app.holdPlace(result);
     if (result.query !== app.result?.query) { app.pending.clear(); app.suggested.clear(); }
     const same = app.result && app.result.query === result.query;
     const before = new Map(same ? app.shown.map((row, i) => [app.paperOf(row), i + 1]) : []);

@@ -7,7 +7,7 @@ const EXPORTS = [[".py", "cell (.py)"], [".toml", "profile (.toml)"], [".csv", "
 function createSteps(app) {
   const button = (text, title, onclick) => h("button", { class: "wb-button", type: "button", title, onclick }, text);
   const undo = button("Undo", "The step before; Ctrl+Z right after a grade takes the grade back", () => app.move({ type: "undo" }));
-  const redo = button("Redo", "Ctrl+Shift+Z", () => app.move({ type: "redo" }));
+  const redo = button("Redo", "The step after; Ctrl+Shift+Z right after a grade was taken back gives it again", () => app.move({ type: "redo" }));
   const pin = button("Pin as A", "Keep this as A and go on as B", () => app.send({ type: app.pinned?.ranks ? "unpin" : "pin" }));
   const back = button("Back to A", "Go to the step that is pinned", () => app.move({ type: "go", step: app.pinned.step }));
   back.hidden = true;
@@ -108,7 +108,8 @@ function createSteps(app) {
       const value = (number) => (number === null ? "" : `, ${app.metric} ${number.toFixed(4)}`);
       versus.replaceChildren(
         h("div", {}, h("b", {}, "A"), ` ${pinned.name}${value(pinned.value)}; `, h("b", {}, "B"), ` what is on screen${value(pinned.now)}`,
-          pinned.rbo === null ? "" : `; RBO ${pinned.rbo.toFixed(3)}, ${pinned.shared} papers in both.`),
+          pinned.same ? ", with A's settings" : "", pinned.here ? "" : "; A answers another query",
+          pinned.rbo === null ? "." : `; RBO ${pinned.rbo.toFixed(3)}, ${pinned.shared} papers in both.`),
         ...verdict(pinned));
     }
     settle();
