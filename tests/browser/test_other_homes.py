@@ -83,9 +83,13 @@ def test_the_panel_alone(page: Page, root: Path) -> None:
         stderr=subprocess.STDOUT, text=True, preexec_fn=hear_ctrl_c,
         env={**os.environ, "JUPYTER_RUNTIME_DIR": str(root / ".runtime")},
     )  # fmt: skip
+    wrong: list[str] = []
+    page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     try:
         page.goto(address(process))
         use(page)
+        # Voila's own page wants a font from a server, which may be out of reach.
+        assert [text for text in wrong if not text.startswith("Failed to load resource")] == []
         expect(page.locator(".wb-curve-line")).to_be_visible()
         # Without the secret there is no panel.
         stranger = page.context.browser.new_context() if page.context.browser else None

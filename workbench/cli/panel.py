@@ -20,6 +20,13 @@ Grades = Annotated[Path | None, typer.Option(help="File that grades on the cards
 Port = Annotated[int, typer.Option(min=0, max=65535, help="Port on this computer.")]
 Browser = Annotated[bool, typer.Option(help="Open a browser.")]
 
+EXTENSIONS = (
+    "anywidget",
+    "@jupyter-widgets/jupyterlab-manager",
+    "@voila-dashboards/widgets-manager8",
+)
+"""Of JupyterLab's what the panel needs; others look for parts of JupyterLab that voila lacks."""
+
 
 def serve(
     folder: Folder,
@@ -45,6 +52,7 @@ def serve(
         write_notebook(page, folder, queries, qrels, grades)
         options = [str(page), f"--port={port}", "--token"]
         options += ["--Voila.ip=127.0.0.1", "--show_tracebacks=False", "--Voila.log_level=20"]
+        options += [f"--VoilaConfiguration.extension_allowlist={name}" for name in EXTENSIONS]
         options += [] if browser else ["--no-browser"]
         try:
             raise typer.Exit(attach_module("voila", options))
