@@ -22,6 +22,7 @@ best = tuner.judged.curve(base, ends).best
 report = bench.evaluate({JUDGED}, "nDCG@10", weights=with_balance(base.weights, best.weight))
 lost = tuner.judged.regrets(best.weight, base, ends)[0]["text"]
 """ + PRINT.format("[best.weight, report.metrics['nDCG@10'].mean, lost]")
+WEIGHTS = PRINT.format("[dict(p.weights) for p in (tuner.profile, bench.profile)]")
 COMPARE = """
 compare = bench.compare_panel("getting a model to show its working", k=10)
 compare"""
@@ -37,7 +38,7 @@ def give_judgments(lab: Lab) -> None:
 
 def test_the_weight_tuner_goes_to_the_optimum(run_notebook: Run, lab: Lab) -> None:
     give_judgments(lab)
-    page = run_notebook("tuner.ipynb", TUNER, BEST)
+    page = run_notebook("tuner.ipynb", TUNER, BEST, WEIGHTS)
     page.wait_for_selector(READY)
     panel = page.locator(".wb-search")
     weight, value, worst = printed(page, 1)
@@ -54,6 +55,14 @@ def test_the_weight_tuner_goes_to_the_optimum(run_notebook: Run, lab: Lab) -> No
     first = queries.locator("tbody tr").first
     expect(first.locator("td").first).to_have_text(worst)
     picture(panel, "weights")
+    # The default is one set of weights; where we are is no advice.
+    advised = panel.get_by_role("button", name="Back to the default")
+    expect(advised).to_have_class(re.compile("wb-primary"))
+    advised.click()
+    settled(panel)
+    own, usual = printed(page, 2)
+    assert own == usual
+    expect(advised).not_to_have_class(re.compile("wb-primary"))
     queries.locator(".wb-link").nth(1).click()
     chosen = queries.locator(".wb-link").nth(1).inner_text()
     expect(panel.get_by_role("combobox", name="Query")).to_have_value(chosen)

@@ -43,6 +43,7 @@ def test_no_latex_stops_the_reader(source: str) -> None:
     ("source", "text"),
     [
         (r"A bound of $n^2$ for $\alpha$", "A bound of n² for α"),
+        (r"top-$^K$ of $H_{max}$, the $10^{th}$", "top-ᴷ of Hₘₐₓ, the 10ᵗʰ"),
         (r"The \alpha-stable and \beta decay", "The α-stable and β decay"),
         (
             r"{\'E}cole, Erd\H{o}s, Erd{\H o}s, Ren\'e, Pa\v{s}ka",

@@ -138,13 +138,9 @@ class Analyser:
 
     def spans(self, text: str) -> Iterator[tuple[int, int, str]]:
         """(start, end, term) in characters of `text` for each word that is no stop word."""
-        blanked = _POSSESSIVE.sub("  ", text)
-        places = _places(blanked)
-        found = [
-            (places[m.start()], places[m.end() - 1] + 1, m.group())
-            for m in _WORD.finditer(fold(blanked))
-        ]
-        kept = [item for item in found if item[2] not in self.stop_words]
-        stems = _stem_words()([word for _, _, word in kept])
-        for (start, end, _), stem in zip(kept, stems, strict=True):
-            yield start, end, stem
+        folded = fold(_POSSESSIVE.sub("  ", text))  # two blanks: places stay
+        places = range(len(text)) if text.isascii() else _places(text)
+        stems = _stems(self.stop_words)
+        for match in _WORD.finditer(folded):
+            if stem := stems[match.group()]:
+                yield places[match.start()], places[match.end() - 1] + 1, stem

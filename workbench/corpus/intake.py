@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
+from operator import attrgetter
 from pathlib import Path
 from typing import IO, Any
 
@@ -192,22 +193,23 @@ class Intake(Ingestor):
         good = [found for found in batch.prepared if isinstance(found, Prepared)]
         placing = self._library.place_all([found.arrival for found in good])
         try:
-            for entry, found in zip(batch.entries, batch.prepared, strict=False):
-                if entry.note:
-                    self._noted += 1
-                    self._notes += [entry.note] * (self._noted <= SHOWN)
-                with self.stages("place"):
+            with self.stages("place"):
+                for entry, found in zip(batch.entries, batch.prepared, strict=False):
+                    if entry.note:
+                        self._noted += 1
+                        self._notes += [entry.note] * (self._noted <= SHOWN)
                     placed = found if isinstance(found, RecordError) else next(placing)
-                if isinstance(placed, RecordError):
-                    self._reject(entry, placed, report)
-                    continue
-                self._formats[entry.format or "records"] += 1
-                if placed.kind == "new" and isinstance(found, Prepared):
-                    self._ready[placed.paper] = found
-                if placed.kind == "duplicate":
-                    self._count(duplicates=1)
-                remake |= dict.fromkeys((placed.paper, *placed.remake))
-                gone |= set(placed.gone)
+                    if isinstance(placed, RecordError):
+                        self._reject(entry, placed, report)
+                        continue
+                    self._formats[entry.format or "records"] += 1
+                    if placed.kind == "new" and isinstance(found, Prepared):
+                        self._ready[placed.paper] = found
+                    if placed.kind == "duplicate":
+                        self._count(duplicates=1)
+                    remake[placed.paper] = None
+                    remake |= dict.fromkeys(placed.remake)
+                    gone.update(placed.gone)
         finally:  # where `strict` stops, what came before the bad record is kept
             placing.close()
             self._bring([name for name in remake if name not in gone], gone)
@@ -335,7 +337,11 @@ def _fate(before: bytes | None, now: bytes) -> str:
 
 def _covered(paper: Paper) -> int:
     """The fields of COVERED that a paper has, as bits."""
-    return sum(bool(getattr(paper, name)) << bit for bit, name in enumerate(COVERED))
+    return sum([bit for bit, value in zip(_BITS, _covered_fields(paper), strict=True) if value])
+
+
+_BITS = [1 << place for place in range(len(COVERED))]
+_covered_fields = attrgetter(*COVERED)
 
 
 def _paths(source: Any) -> list[Path]:
@@ -354,4 +360,4 @@ def _stat(path: Path) -> str:
 
 
 def _size(entry: Entry) -> int:
-    return sum(len(v) for v in (entry.record or {}).values() if isinstance(v, str))
+    return sum([len(v) for v in (entry.record or {}).values() if isinstance(v, str)])

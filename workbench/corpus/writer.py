@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -14,6 +13,7 @@ from typing import cast
 
 from workbench.corpus.analysis import fold_name
 from workbench.corpus.store import Store
+from workbench.corpus.term_counts import Counts, Packed, Vocabulary
 from workbench.records import Paper
 
 SCHEMA = """
@@ -36,7 +36,6 @@ CREATE TABLE IF NOT EXISTS said(id TEXT PRIMARY KEY, digest BLOB NOT NULL) WITHO
 CREATE TABLE IF NOT EXISTS vector_blocks(
     first INTEGER PRIMARY KEY, rows INTEGER NOT NULL, crc INTEGER NOT NULL);
 """
-Counts = dict[str, int]
 _FIELDS = tuple(field.name for field in fields(Paper))
 _SORTED_FIELDS = tuple(sorted(_FIELDS))
 _json = json.JSONEncoder(ensure_ascii=False).encode
@@ -65,13 +64,24 @@ _fold_common = lru_cache(maxsize=4096)(fold_name)
 
 
 @dataclass(frozen=True, slots=True)
+class EmbeddingIds:
+    """What is embedded of a paper, as tokens: how many characters of its title go before each
+    passage, and of each passage the token ids, int32."""
+
+    title: int
+    ids: tuple[bytes, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class AnalysedPaper:
-    """A paper ready to be stored: its passages as (start, end, term counts), its title's terms."""
+    """A paper ready to be stored: its passages as (start, end, term counts), its title's terms;
+    where they are known, its passages' tokens."""
 
     paper: Paper
     passages: tuple[tuple[int, int, Counts], ...]
     title_terms: Counts
     form: StoredForm
+    tokens: EmbeddingIds | None = None
 
 
 class StoreWriter(Store):
@@ -82,7 +92,7 @@ class StoreWriter(Store):
 
     def __init__(self, path: Path) -> None:
         super().__init__(path)
-        self._vocabulary: dict[str, int] | None = None
+        self._vocabulary: Vocabulary | None = None
         self.added: Callable[[int, Sequence[AnalysedPaper]], None] = nothing
         self._db.script(SCHEMA)
 
@@ -102,13 +112,14 @@ class StoreWriter(Store):
             first, row = self.paper_count, self.passage_count
             records: list[tuple[object, ...]] = []
             passages: list[tuple[object, ...]] = []
+            terms = iter(self._pack(db, papers))
             for no, item in enumerate(papers, first):
-                form, title = item.form, self._pack(db, item.title_terms)
+                form = item.form
                 values = item.paper.id, form.digest, form.record, item.paper.year
-                records.append((no, *values, *title))
-                for number, (start, end, counts) in enumerate(item.passages):
+                records.append((no, *values, *next(terms)))
+                for number, (start, end, _) in enumerate(item.passages):
                     place = row + len(passages), no, number, start, end
-                    passages.append((*place, *self._pack(db, counts)))
+                    passages.append((*place, *next(terms)))
             db.executemany("INSERT INTO papers VALUES (?, ?, ?, ?, ?, 1, ?, ?)", records)
             db.executemany("INSERT INTO passages VALUES (?, ?, ?, ?, ?, ?, ?)", passages)
             self._insert_names(db, first, [item.form.names for item in papers])
@@ -190,20 +201,18 @@ class StoreWriter(Store):
             "INSERT INTO paper_names SELECT no, ? FROM names WHERE kind = ? AND folded = ?", rows
         )
 
-    def _pack(self, db: sqlite3.Connection, counts: Counts) -> tuple[bytes, bytes]:
-        """Term numbers and counts as two int32 arrays; unknown terms get the next number."""
+    def _pack(self, db: sqlite3.Connection, papers: Sequence[AnalysedPaper]) -> list[Packed]:
+        """The terms of each paper's title and passages; unknown ones get the next numbers."""
         if self._vocabulary is None:
-            self._vocabulary = dict(db.execute("SELECT term, no FROM terms"))
-        vocabulary = self._vocabulary
-        try:
-            numbers = array("i", map(vocabulary.__getitem__, counts))
-        except KeyError:
-            new = [term for term in counts if term not in vocabulary]
-            rows = list(enumerate(new, start=len(vocabulary)))
-            db.executemany("INSERT INTO terms VALUES (?, ?)", rows)
-            vocabulary.update((term, number) for number, term in rows)
-            numbers = array("i", map(vocabulary.__getitem__, counts))
-        return numbers.tobytes(), array("i", counts.values()).tobytes()
+            self._vocabulary = Vocabulary(dict(db.execute("SELECT term, no FROM terms")))
+        known, texts = self._vocabulary, []
+        for item in papers:
+            texts += [item.title_terms, *(counts for _, _, counts in item.passages)]
+        packed = list(known.pack_all(texts))
+        rows = enumerate(known.new, len(known) - len(known.new))
+        db.executemany("INSERT INTO terms VALUES (?, ?)", rows)
+        known.new.clear()
+        return packed
 
 
 def nothing(row: int, papers: Sequence[AnalysedPaper]) -> None:

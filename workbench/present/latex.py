@@ -61,8 +61,16 @@ _ESCAPES = {"-": "", "/": "", "@": "", "!": "", ",": " ", ";": " ", ":": " ", " 
 _SPECIAL = re.compile(r"[\\{}$~]|--|``|''")
 _MATH = re.compile(r"(?<!\\)\$([^$]*)\$")
 _RAISED = re.compile(r"([\^_])(?:\{([^{}]*)\}|([^\s{}\\]))")
-_UP = dict(zip("0123456789+-=()ni", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ⁿⁱ", strict=True))
-_DOWN = dict(zip("0123456789+-=()aeijoruvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑᵢⱼₒᵣᵤᵥₓ", strict=True))
+_UP = dict(
+    zip(
+        "0123456789+-=()abcdefghijklmnoprstuvwxyzABDEGHIJKLMNOPRTUVW",
+        "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁼⁽⁾ᵃᵇᶜᵈᵉᶠᵍʰⁱʲᵏˡᵐⁿᵒᵖʳˢᵗᵘᵛʷˣʸᶻᴬᴮᴰᴱᴳᴴᴵᴶᴷᴸᴹᴺᴼᴾᴿᵀᵁⱽᵂ",
+        strict=True,
+    )
+)
+_DOWN = dict(
+    zip("0123456789+-=()aehijklmnoprstuvx", "₀₁₂₃₄₅₆₇₈₉₊₋₌₍₎ₐₑₕᵢⱼₖₗₘₙₒₚᵣₛₜᵤᵥₓ", strict=True)
+)
 _HELD = {"{": "\ue000", "}": "\ue001", "$": "\ue002", "\\": "\ue003", "~": "\ue004", "_": "\ue005"}
 """Characters that stand for themselves, out of reach of the passes that follow."""
 _FREE = {ord(held): shown for shown, held in _HELD.items()}

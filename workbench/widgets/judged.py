@@ -212,6 +212,7 @@ class Judged:
                 "gain": held.gain,
                 "error": held.error,
                 "default": start,
+                "weights": dict(self.bench.profile.weights),
             },
             "queries": len(curve),
         }

@@ -147,6 +147,38 @@ def test_processes_make_the_same_index(
     ).read_text()
 
 
+class TakingIds(Tokenising):
+    """Encodes tokens too, and remembers which it was given with which texts."""
+
+    ids_prompt = "document: "
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.tokenizer.enable_truncation(self.window)
+        self.given: list[tuple[str, list[int]]] = []
+
+    def encode(
+        self, texts: Sequence[str], *, progress: bool = False, ids: Any = None
+    ) -> NDArray[np.float32]:
+        self.given += zip(texts, map(list, ids or ()), strict=False)
+        return super().encode(texts)
+
+
+def test_processes_make_the_tokens_that_the_embedder_would(
+    tmp_path: Path, source: Path, children: list[Popen[bytes]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workbench.engines.embedded.encoding.BLOCK", 8)
+    alone = in_this_process(tmp_path / "alone", source, monkeypatch)
+    embedder = TakingIds()
+    build(tmp_path / "beside", source, embedder)
+    assert contents(tmp_path / "beside") == contents(alone)
+    texts, ids = zip(*embedder.given, strict=True)
+    own = TokenStarts(embedder.tokenizer).ids(["document: " + text for text in texts])
+    assert [*map(list, own)] == [*ids]
+    assert max(map(len, ids)) == embedder.window
+    assert len(ids) > COUNT  # all but the first batches'
+
+
 def test_what_would_be_waited_for_is_prepared_here(
     tmp_path: Path, source: Path, children: list[Popen[bytes]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -8,8 +8,9 @@ a kill costs the one at hand.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import repeat
 from pathlib import Path
 from threading import Condition, Thread
 
@@ -40,10 +41,14 @@ BLOCK = 256
 """Passages encoded between two commits."""
 
 READY = 2**24
-"""Characters of passages that wait in memory to be encoded; what is beyond is read again."""
+"""Characters of passages, and bytes of their tokens, that wait in memory to be encoded; what is
+beyond is read again."""
 
 GPU_BLOCK = 4096
 """The same on a GPU, which sorts them by length and works ahead."""
+
+_Text = tuple[str, str, bytes]
+"""Title, passage, and the ids of both, int32, where they are known; then the title is cut."""
 
 
 class PassageEncoder:
@@ -65,8 +70,8 @@ class PassageEncoder:
         on_gpu = getattr(embedder, "device", "cpu") != "cpu"
         self._block = GPU_BLOCK if on_gpu else BLOCK
         self._rows = 0
-        self._texts: dict[int, tuple[str, str]] = {}  # by row: title and passage, not yet encoded
-        self._characters = 0
+        self._texts: dict[int, _Text] = {}  # by row, not yet encoded
+        self._size = 0
         self._total: int | None = None
         self._changed = Condition()
         self._failure: BaseException | None = None
@@ -118,10 +123,13 @@ class PassageEncoder:
         with self._changed:
             for one in papers:
                 title, text = one.paper.title, one.paper.text
-                for start, stop, _ in one.passages:
-                    if self._characters < READY:
-                        self._texts[row] = title, text[start:stop]
-                        self._characters += stop - start
+                ids: Iterable[bytes] = repeat(b"")
+                if one.tokens is not None:
+                    title, ids = title[: one.tokens.title], one.tokens.ids
+                for (start, stop, _), own in zip(one.passages, ids, strict=False):
+                    if self._size < READY:
+                        self._texts[row] = title, text[start:stop], own
+                        self._size += stop - start + len(own)
                     row += 1
             self._changed.notify_all()
         self._raise()
@@ -185,24 +193,28 @@ class PassageEncoder:
                 )
         with self._stages("texts"):
             rows = self._ready(start, stop)
-            titles = chunking.short_titles([title for title, _ in rows], self._embedder)
+            titles, known = [title for title, _, _ in rows], all(ids for _, _, ids in rows)
+            if not known:
+                titles = chunking.short_titles(titles, self._embedder)
             texts = [
                 chunking.embedding_text(title, passage)
-                for title, (_, passage) in zip(titles, rows, strict=True)
+                for title, (_, passage, _) in zip(titles, rows, strict=True)
             ]
         with self._stages("encode"):
-            return self._embedder.encode(texts)
+            if not known:
+                return self._embedder.encode(texts)
+            encode: Callable[..., NDArray[np.float32]] = self._embedder.encode
+            return encode(texts, ids=[np.frombuffer(ids, np.int32) for _, _, ids in rows])
 
-    def _ready(self, start: int, stop: int) -> list[tuple[str, str]]:
-        """(title, passage) of rows: as they were added, or where some are not here any more, as
-        they are stored."""
+    def _ready(self, start: int, stop: int) -> list[_Text]:
+        """Rows as they were added, or where some are not here any more, as they are stored."""
         with self._changed:
             found = [self._texts.pop(row, None) for row in range(start, stop)]
-            self._characters -= sum(len(one[1]) for one in found if one)
+            self._size -= sum(len(one[1]) + len(one[2]) for one in found if one)
         whole = [one for one in found if one]
         if len(whole) == len(found):
             return whole
-        return list(self._store.passage_texts(start, stop))
+        return [(title, text, b"") for title, text in self._store.passage_texts(start, stop)]
 
     def _checked(self) -> int:
         """How many rows of the vectors file are right; encodes anew the blocks that changed since

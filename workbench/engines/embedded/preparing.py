@@ -13,12 +13,14 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from dataclasses import replace
+from itertools import islice
 from queue import SimpleQueue
 from subprocess import Popen
 from typing import IO, Any
 
 from workbench.corpus.analysis import Analyser
-from workbench.corpus.chunking import TokenCounter
+from workbench.corpus.chunking import TokenCounter, embedding_text, short_titles
 from workbench.corpus.formats.entry import Entry
 from workbench.corpus.identity.arrivals import Arrival
 from workbench.corpus.preparing import (
@@ -32,7 +34,8 @@ from workbench.corpus.preparing import (
     prepare,
     sources_of,
 )
-from workbench.corpus.writer import AnalysedPaper, StoredForm
+from workbench.corpus.term_counts import TableCounts, Vocabulary
+from workbench.corpus.writer import AnalysedPaper, EmbeddingIds, StoredForm
 from workbench.errors import RecordError
 from workbench.models.memory.hardware import cores
 from workbench.records import Paper
@@ -132,7 +135,9 @@ def _setup(analyser: Analyser, embedder: TokenCounter) -> _Frame | None:
     to_text = getattr(tokenizer, "to_str", None)
     if to_text is None:
         return None
-    return to_text(), embedder.window, analyser.version, tuple(sorted(analyser.stop_words))
+    prompt = getattr(embedder, "ids_prompt", None)
+    words = tuple(sorted(analyser.stop_words))
+    return to_text(), embedder.window, prompt, analyser.version, words
 
 
 class _Processes:
@@ -223,27 +228,30 @@ def _filled(batch: Batch, answer: _Answer) -> bool:
     found = None if answer is None else answer.result()
     if found is None:
         return False
-    for entry, values in zip(batch.entries, found, strict=False):
+    table, records = found
+    for entry, values in zip(batch.entries, records, strict=False):
         batch.prepared.append(
-            RecordError(values) if isinstance(values, str) else _unpacked(entry, values)
+            RecordError(values) if isinstance(values, str) else _unpacked(entry, values, table)
         )
     return True
 
 
-def _unpacked(entry: Entry, values: _Frame) -> Prepared:
-    arrived, fields, form, passages = values
+def _unpacked(entry: Entry, values: _Frame, table: list[str]) -> Prepared:
+    arrived, fields, form, texts = values
     paper, stored = Paper(*fields), StoredForm(*form)
     analysed = None
-    if passages is not None:
-        spans, title = passages
-        analysed = AnalysedPaper(paper, spans, title, stored)
+    if texts is not None:
+        title, passages, tokens = texts
+        spans = tuple((start, end, TableCounts(table, terms)) for start, end, terms in passages)
+        ids = None if tokens is None else EmbeddingIds(*tokens)
+        analysed = AnalysedPaper(paper, spans, TableCounts(table, title), stored, ids)
     return Prepared(Arrival(entry, *arrived), PreparedPaper(paper, stored, analysed))
 
 
 # In the process
 
 
-def _packed(found: Prepared | RecordError) -> _Frame | str:
+def _packed(found: Prepared | RecordError, table: Vocabulary) -> _Frame | str:
     if isinstance(found, RecordError):
         return str(found)
     one, made = found.arrival, found.made
@@ -253,23 +261,43 @@ def _packed(found: Prepared | RecordError) -> _Frame | str:
     )  # fmt: skip
     paper, form, whole = made.paper, made.form, made.analysed
     fields = tuple(getattr(paper, name) for name in Paper.__dataclass_fields__)
-    passages = None
+    texts = None
     if whole is not None:
-        terms = tuple((start, end, dict(counts)) for start, end, counts in whole.passages)
-        passages = terms, dict(whole.title_terms)
-    return arrived, fields, (form.digest, form.record, form.names), passages
+        title = table.pack(whole.title_terms)
+        spans = tuple((start, end, table.pack(terms)) for start, end, terms in whole.passages)
+        tokens = whole.tokens and (whole.tokens.title, whole.tokens.ids)
+        texts = title, spans, tokens
+    return arrived, fields, (form.digest, form.record, form.names), texts
 
 
 class _Counter:
-    """The embedder's window and token starts, without the embedder."""
+    """The embedder's window and tokens, without the embedder. `prompt` goes before each document;
+    None where tokens are of no use."""
 
-    def __init__(self, tokenizer: str, window: int) -> None:
+    def __init__(self, tokenizer: str, window: int, prompt: str | None) -> None:
         from tokenizers import Tokenizer
 
         from workbench.models.embedders.token_starts import TokenStarts
 
         self.window = window
         self.token_starts = TokenStarts(Tokenizer.from_str(tokenizer))
+        self._prompt = prompt
+
+    def tokenised(self, papers: list[AnalysedPaper]) -> list[AnalysedPaper]:
+        """Papers with their passages' tokens, where these are of use."""
+        if self._prompt is None:
+            return papers
+        titles = short_titles([one.paper.title for one in papers], self)
+        texts = [
+            self._prompt + embedding_text(title, one.paper.text[start:end])
+            for one, title in zip(papers, titles, strict=True)
+            for start, end, _ in one.passages
+        ]
+        ids = (found.tobytes() for found in self.token_starts.ids(texts))
+        return [
+            replace(one, tokens=EmbeddingIds(len(title), tuple(islice(ids, len(one.passages)))))
+            for one, title in zip(papers, titles, strict=True)
+        ]
 
 
 def _prepare_for(asked: IO[bytes], said: IO[bytes]) -> None:
@@ -277,8 +305,9 @@ def _prepare_for(asked: IO[bytes], said: IO[bytes]) -> None:
     setup = _received(asked)
     if setup is None:
         return
-    tokenizer, window, version, stop_words = _values(setup)
-    counter, analyser = _Counter(tokenizer, window), Analyser(version, frozenset(stop_words))
+    tokenizer, window, prompt, version, stop_words = _values(setup)
+    counter = _Counter(tokenizer, window, prompt)
+    analyser = Analyser(version, frozenset(stop_words))
     _send(said, b"")  # it can begin
     while (frame := _received(asked)) is not None:
         values, sources, strict, deep = _values(frame)
@@ -292,17 +321,19 @@ def _prepare_for(asked: IO[bytes], said: IO[bytes]) -> None:
             found = batch.prepared
             if deep:
                 found = _analysed(found, analyser, counter)
-            answer = marshal.dumps([_packed(one) for one in found])
+            table = Vocabulary()
+            records = [_packed(one, table) for one in found]
+            answer = marshal.dumps((list(table), records))
         except Exception:  # it is raised anew where it can be told
             answer = marshal.dumps(None)
         _send(said, answer)
 
 
 def _analysed(
-    found: list[Prepared | RecordError], analyser: Analyser, counter: TokenCounter
+    found: list[Prepared | RecordError], analyser: Analyser, counter: _Counter
 ) -> list[Prepared | RecordError]:
     good = [one for one in found if isinstance(one, Prepared)]
-    whole = iter(analyse([one.made for one in good], analyser, counter))
+    whole = iter(counter.tokenised(analyse([one.made for one in good], analyser, counter)))
     return [
         one
         if isinstance(one, RecordError)

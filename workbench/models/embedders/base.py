@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.errors import ModelError, ModelRejected, shown
-from workbench.models.embedders.batching import Row, token_rows
+from workbench.models.embedders.batching import Row, TokenIds, token_rows
 from workbench.models.embedders.token_starts import TokenStarts
 from workbench.models.memory.bookkeeper import Bookkeeper
 from workbench.models.memory.hardware import cores
@@ -201,7 +201,20 @@ class BatchEmbedder(LazyEmbedder):
     def _check(self) -> None:
         """Raises ModelRejected for a folder that this runtime does not run."""
 
-    def encode(self, texts: Sequence[str], *, progress: bool = False) -> Vectors:
+    @property
+    def ids_prompt(self) -> str | None:
+        """What stands before each document whose tokens `encode` is given; None where it makes
+        them itself."""
+        return None
+
+    def encode(
+        self,
+        texts: Sequence[str],
+        *,
+        progress: bool = False,
+        ids: TokenIds | None = None,
+    ) -> Vectors:
+        """As `Embedder`. `ids`: of each text, with its prompt, what `TokenStarts.ids` gives."""
         from workbench.system.progress import tqdm
 
         vectors = np.empty((len(texts), self.dimension), np.float32)
@@ -214,7 +227,7 @@ class BatchEmbedder(LazyEmbedder):
             bar.update(len(batch))
 
         with self.pool.lease(self), bar:
-            self._batches(texts, "document", False, done)
+            self._batches(texts, "document", False, done, ids)
         return check_finite(vectors, self.name)
 
     def token_vectors(self, texts: Sequence[str]) -> list[Vectors]:
@@ -243,11 +256,13 @@ class BatchEmbedder(LazyEmbedder):
             self._batches([text], "query", tokens, lambda _, result: found.extend(result))
         return check_finite(found[0], self.name)
 
-    def _rows(self, texts: Sequence[str], kind: str) -> Iterable[list[Row]]:
+    def _rows(
+        self, texts: Sequence[str], kind: str, ids: TokenIds | None = None
+    ) -> Iterable[list[Row]]:
         """Tokens of the texts with their prompt; of one text at once, without threads."""
         prompted = self._prompted(texts, kind)
         if len(texts) > 1:
-            return token_rows(prompted, self._token_starts().ids)
+            return token_rows(prompted, self._token_starts().ids, ids)
         return [[Row(0, np.array(self.tokenizer.encode(prompted[0]).ids, np.int32))]]
 
     @abstractmethod
@@ -257,9 +272,11 @@ class BatchEmbedder(LazyEmbedder):
         kind: str,
         tokens: bool,
         done: Callable[[list[Row], Sequence[Vectors]], None],
+        ids: TokenIds | None = None,
     ) -> None:
         """Run texts of a `kind` ("document" or "query") through the device, the caller holding a
-        lease; `done` gets a batch with its vectors, or with `tokens` the vectors of each token."""
+        lease; `done` gets a batch with its vectors, or with `tokens` the vectors of each token.
+        `ids` as in `encode`."""
 
 
 def unit_rows(rows: Vectors) -> Vectors:

@@ -17,6 +17,9 @@ from workbench.present.words import count
 from workbench.system.deadline import check_deadline
 
 Result = TypeVar("Result")
+TokenIds = Sequence[NDArray[np.int32]]
+"""Of each text its tokens."""
+
 CHUNK_TEXTS, CHUNK_CHARACTERS = 1024, 4_000_000
 """Texts that are turned into tokens at a time, at most; the first chunks are smaller, so that
 the device has something to do sooner."""
@@ -157,14 +160,17 @@ class _Supply:
 
 
 def token_rows(
-    texts: Sequence[str], ids_of: Callable[[list[str]], Sequence[NDArray[np.int32]]]
+    texts: Sequence[str],
+    ids_of: Callable[[list[str]], TokenIds],
+    known: TokenIds | None = None,
 ) -> Iterator[list[Row]]:
-    """Texts to rows of ids, longest first, chunk by chunk; other threads work ahead meanwhile."""
+    """Texts to rows of ids, longest first, chunk by chunk; other threads work ahead meanwhile.
+    With `known`, the ids of each text, the rows are the same and nothing is tokenised."""
     order = sorted(range(len(texts)), key=lambda i: -len(texts[i]))
     chunks = _chunks(order, texts)
 
     def tokenise(chunk: list[int]) -> list[Row]:
-        found = ids_of([texts[i] for i in chunk])
+        found = [known[i] for i in chunk] if known else ids_of([texts[i] for i in chunk])
         rows = [Row(i, ids) for i, ids in zip(chunk, found, strict=True)]
         return sorted(rows, key=lambda row: -len(row.ids))
 

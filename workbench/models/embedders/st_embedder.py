@@ -8,7 +8,7 @@ from typing import Any
 
 from workbench.errors import MissingDependency, ModelRejected, first_line
 from workbench.models.embedders.base import DTYPES, BatchEmbedder, Vectors
-from workbench.models.embedders.batching import Row, TokenBudget, note_of, run_batches
+from workbench.models.embedders.batching import Row, TokenBudget, TokenIds, note_of, run_batches
 from workbench.models.memory.devices import device_of
 from workbench.models.memory.hardware import import_torch
 from workbench.models.memory.ledger import Usage
@@ -61,6 +61,7 @@ class SentenceTransformerEmbedder(BatchEmbedder):
         kind: str,
         tokens: bool,
         done: Callable[[list[Row], Sequence[Vectors]], None],
+        ids: TokenIds | None = None,
     ) -> None:
         most = max_batch_tokens() or BATCH_TOKENS[self.device.partition(":")[0]]
         budget = TokenBudget(most, padded=True)
@@ -73,7 +74,7 @@ class SentenceTransformerEmbedder(BatchEmbedder):
         def full(batch: list[Row], failures: int) -> None:
             self._keeper.make_room(len(batch), failures, self.need().activations, budget.tokens)
 
-        run_batches(self._rows(texts, kind), budget, submit, done, full)
+        run_batches(self._rows(texts, kind, ids), budget, submit, done, full)
         if self.device == "cpu":
             self.pool.settle(self)
 

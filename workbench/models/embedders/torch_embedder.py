@@ -8,7 +8,7 @@ from concurrent.futures import Future
 import numpy as np
 
 from workbench.models.embedders.base import DTYPES, BatchEmbedder, Vectors
-from workbench.models.embedders.batching import Row, TokenBudget, note_of, run_batches
+from workbench.models.embedders.batching import Row, TokenBudget, TokenIds, note_of, run_batches
 from workbench.models.encoder import batch_memory as memory_model
 from workbench.models.encoder.batch_memory import MemoryModel
 from workbench.models.encoder.device_run import CpuRun, CudaRun, Handle, Run
@@ -53,6 +53,11 @@ class TorchEmbedder(BatchEmbedder):
         flash = self.dtype != "fp32" and self.shape.family != MPNET
         return self.device != "cpu" and not flash
 
+    @property
+    def ids_prompt(self) -> str | None:
+        """As BatchEmbedder: a small model on a GPU waits for its tokens."""
+        return self.folder.prompt("document")
+
     def need(self) -> Usage:
         return self._need(self.dtype)
 
@@ -71,6 +76,7 @@ class TorchEmbedder(BatchEmbedder):
         kind: str,
         tokens: bool,
         done: Callable[[list[Row], Sequence[Vectors]], None],
+        ids: TokenIds | None = None,
     ) -> None:
         run = self._run
         assert run is not None
@@ -94,7 +100,7 @@ class TorchEmbedder(BatchEmbedder):
             self._keeper.make_room(len(batch), failures, need, budget.tokens)
 
         try:
-            run_batches(self._rows(texts, kind), budget, submit, finished, full)
+            run_batches(self._rows(texts, kind, ids), budget, submit, finished, full)
         finally:
             if self.device == "cpu":
                 self.pool.settle(self)

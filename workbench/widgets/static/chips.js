@@ -22,6 +22,8 @@ function createChips(app) {
     fold.hidden = !all && !hidden;
     setText(fold, all ? "Fewer terms" : "All terms");
   }
+  // When all else is in its place: asking for sizes earlier lays the page out twice.
+  const fit = oncePerFrame(showFold);
   const sizes = new ResizeObserver(() => { if (!all) showFold(); });
   sizes.observe(chips);
   const element = h("div", { role: "toolbar", "aria-label": "Terms of the query" }, chips, fold);
@@ -100,9 +102,9 @@ function createChips(app) {
         ? [h("span", { class: "wb-soft" }, "the top hits suggest"), ...suggestions.map(suggestion)]
         : []));
     if (focused) (chips.querySelectorAll("button, input")[place] || adder).focus();
-    showFold();
+    fit();
     settle();
   }
 
-  return { element, show, stop: () => sizes.disconnect() };
+  return { element, show, stop: () => { fit.cancel(); sizes.disconnect(); } };
 }

@@ -85,7 +85,7 @@ function createCurve(app, query, weights) {
   const ends = [h("span", {}, "BM25 only"), h("span", {}, "semantic only")];
   const said = h("p", { class: "wb-number wb-curve-said" });
   const advice = h("p", { class: "wb-advice" });
-  const advised = h("button", { class: "wb-button", type: "button", onclick: () => go(curve.advice.weight) });
+  const advised = h("button", { class: "wb-button", type: "button", onclick: () => app.reweigh({ weights: advisedWeights() }, "curve") });
   const optimum = h("button", { class: "wb-button", type: "button",
     onclick: () => go(curve.best.weight) }, "Go to the optimum");
   const list = h("tbody"), metric = h("th", { scope: "col" });
@@ -135,6 +135,18 @@ function createCurve(app, query, weights) {
 
   const balance = () => balanceOf(app.settings.weights, Object.keys(app.settings.weights));
   const go = (weight) => app.reweigh({ weights: weights.at(weight) }, "curve");
+  // The default is one set of weights, whatever the proportions have become here.
+  function advisedWeights() {
+    const { share, weight, weights: usual } = curve.advice, present = app.settings.weights;
+    if (share) return weights.at(weight);
+    return Object.fromEntries(Object.keys(present).map((signal) => [signal, usual[signal] || 0]));
+  }
+  function isAdvised() {
+    const present = app.settings.weights, wanted = advisedWeights();
+    const names = Object.keys(present), total = (of) => names.reduce((sum, name) => sum + (of[name] || 0), 0) || 1;
+    const here = total(present), there = total(wanted);
+    return names.every((name) => Math.abs((present[name] || 0) / here - (wanted[name] || 0) / there) < 5e-4);
+  }
 
   function mark() {
     const weight = balance(), { best } = curve;
@@ -144,7 +156,7 @@ function createCurve(app, query, weights) {
       + `Best ${best.value.toFixed(4)}, with semantic ${best.low.toFixed(3)} to ${best.high.toFixed(3)}.`;
     setText(said, text);
     // What leads to where we are is no advice to do something.
-    advised.classList.toggle("wb-primary", Math.abs(weight - curve.advice.weight) > 5e-4);
+    advised.classList.toggle("wb-primary", !isAdvised());
     chart.setAttribute("aria-label", text);
     element.dataset.weight = weight;
   }

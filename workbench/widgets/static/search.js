@@ -1,7 +1,7 @@
 // The search panel: settings go to the kernel, results come back; the order at other weights is
 // worked out here and confirmed there.
 
-const TYPING = { ahead: 90, search: 260, filter: 500 };
+const TYPING = { ahead: 90, search: 260, soon: 400, filter: 500 };
 const SETTLED = 700;
 const TOLD = 100; // between two messages of one drag: each makes the page around show a busy kernel
 const KEPT_CARDS = 400;
@@ -138,8 +138,9 @@ function createApp(model, root) {
     lookAhead();
   };
 
-  // Texts of the papers that the sliders can bring up soon, so that a card never waits for them.
-  const lookAhead = afterPause(30, () => {
+  // Texts of the papers that the sliders can bring up soon, so that a card never waits for them. Not
+  // at once: while they are made, the kernel would be late for whoever searches on.
+  const lookAhead = afterPause(TYPING.soon, () => {
     if (!app.result?.rows) return;
     const { signals } = app.result, { weights, k } = app.settings, scores = new Float64Array(app.result.rows);
     const shape = Object.fromEntries(signals.map((signal) => [signal, weights[signal] || 0]));
