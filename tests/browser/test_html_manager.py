@@ -6,7 +6,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from ipywidgets.embed import embed_minimal_html
+from ipywidgets.embed import dependency_state, embed_minimal_html
 from playwright.sync_api import Page, Route, expect
 
 from tests.browser.conftest import screenshot
@@ -32,7 +32,9 @@ def test_the_panel_draws_and_ranks_under_html_manager(
     panel = SearchPanel(landmarks, "late interaction retrieval")
     compare = ComparePanel(landmarks, "attention for translation")
     file = tmp_path / "embedded.html"
-    embed_minimal_html(str(file), views=[panel.widget, compare.widget], drop_defaults=False)
+    shown = [panel.widget, compare.widget]
+    state = dependency_state(shown, drop_defaults=False)  # not of what other tests have closed
+    embed_minimal_html(str(file), views=shown, state=state, drop_defaults=False)
     # The scripts are of other versions than the page asks for.
     file.write_text(re.sub(r'integrity="[^"]*"', "", file.read_text("utf-8")), "utf-8")
 

@@ -84,6 +84,7 @@ def test_the_panel_alone(page: Page, root: Path) -> None:
         env={**os.environ, "JUPYTER_RUNTIME_DIR": str(root / ".runtime")},
     )  # fmt: skip
     wrong: list[str] = []
+    page.goto("about:blank")  # what was there before may still call for its server
     page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
     try:
         page.goto(address(process))
