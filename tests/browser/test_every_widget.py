@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
@@ -22,7 +23,7 @@ from tests.browser.notebooks import (
     settled,
 )
 from tests.conftest import ROOT
-from tests.waiting import HANG
+from tests.waiting import HANG, wait_until
 
 RULES = """async () => {
   const found = await axe.run(document.querySelectorAll('.wb'), {
@@ -97,8 +98,9 @@ def test_no_widget_leaks_a_key(widgets: Page, widget: str) -> None:
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     before = page.evaluate(NOTEBOOK)
-    places = root.evaluate(BARE)
-    assert places, "nothing but controls"
+    root.scroll_into_view_if_needed()  # what is far from view JupyterLab takes off the page
+    places: list[Any] = []
+    wait_until(lambda: bool(places.extend(root.evaluate(BARE)) or places))  # not controls alone
     for number in range(0, len(places), max(1, len(places) // PLACES)):
         part = page.locator(f"{widget} [data-bare='{number}'], {widget}[data-bare='{number}']")
         if not part.count():  # drawn anew meanwhile
