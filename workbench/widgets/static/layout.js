@@ -98,7 +98,7 @@ function render({ model, el }) {
   // With the query cleared the panel keeps its place, or the page under it would jump.
   app.holdPlace = (result) => {
     if (result.query) root.style.minHeight = "";
-    else if (!root.classList.contains("wb-empty")) root.style.minHeight = `${root.offsetHeight}px`;
+    else if (!root.classList.contains("wb-empty")) root.style.minHeight = getComputedStyle(root).height; // with or without padding, as `minHeight` counts
   };
   app.showChange = (before) => {
     effect.replaceChildren();
